@@ -1,0 +1,156 @@
+#include "os/io.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "os/fork.h"
+
+namespace sluice::os {
+namespace {
+
+template <class T>
+T or_error(T result) {
+  return result < 0 ? T(-errno) : result;
+}
+
+void fill(FileInfo& out, const struct stat& from) {
+  out.device = from.st_dev;
+  out.inode = from.st_ino;
+  out.size = u64(from.st_size);
+  out.mode = from.st_mode & 07777;
+  out.uid = from.st_uid;
+  out.links = u32(from.st_nlink);
+  out.modified_ns = i64{from.st_mtim.tv_sec} * 1'000'000'000 + from.st_mtim.tv_nsec;
+  out.regular = S_ISREG(from.st_mode);
+  out.directory = S_ISDIR(from.st_mode);
+}
+
+int set_lock(int fd, u64 byte, short type, bool wait) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = off_t(byte);
+  lock.l_len = 1;
+  if (::fcntl(fd, wait ? F_SETLKW : F_SETLK, &lock) == 0) return 0;
+  return errno == EACCES ? -EAGAIN : -errno;
+}
+
+class RealIo final : public Io {
+ public:
+  int open(const char* path, u32 flags) override {
+    int mode = O_CLOEXEC | O_NOCTTY;
+    mode |= (flags & kWrite) ? ((flags & kRead) ? O_RDWR : O_WRONLY) : O_RDONLY;
+    if (flags & kCreate) mode |= O_CREAT;
+    if (flags & kExclusive) mode |= O_EXCL;
+    if (!(flags & kFollow)) mode |= O_NOFOLLOW;
+    const int fd = or_error(::open(path, mode, 0600));
+    if (fd >= 0) close_in_child(fd);
+    return fd;
+  }
+  int close(int fd) override {
+    forget_in_child(fd);
+    return or_error(::close(fd));
+  }
+  i64 pread(int fd, void* to, std::size_t size, u64 offset) override {
+    return or_error<i64>(::pread(fd, to, size, off_t(offset)));
+  }
+  i64 pwrite(int fd, const void* from, std::size_t size, u64 offset) override {
+    return or_error<i64>(::pwrite(fd, from, size, off_t(offset)));
+  }
+  i64 read(int fd, void* to, std::size_t size) override {
+    return or_error<i64>(::read(fd, to, size));
+  }
+  i64 write(int fd, const void* from, std::size_t size) override {
+    return or_error<i64>(::write(fd, from, size));
+  }
+  int truncate(int fd, u64 size) override { return or_error(::ftruncate(fd, off_t(size))); }
+  int allocate(int fd, u64 offset, u64 size) override {
+    return -::posix_fallocate(fd, off_t(offset), off_t(size));
+  }
+  int sync_data(int fd) override { return or_error(::fdatasync(fd)); }
+  int sync_directory(const char* path) override {
+    const int fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return -errno;
+    const int result = or_error(::fsync(fd));
+    ::close(fd);
+    return result;
+  }
+  int stat(const char* path, FileInfo& out) override {
+    struct stat info;
+    if (::lstat(path, &info) != 0) return -errno;
+    fill(out, info);
+    return 0;
+  }
+  int stat_fd(int fd, FileInfo& out) override {
+    struct stat info;
+    if (::fstat(fd, &info) != 0) return -errno;
+    fill(out, info);
+    return 0;
+  }
+  int rename(const char* from, const char* to) override { return or_error(::rename(from, to)); }
+  int unlink(const char* path) override { return or_error(::unlink(path)); }
+  int make_directory(const char* path) override { return or_error(::mkdir(path, 0700)); }
+  int lock(int fd, u64 byte, bool wait) override { return set_lock(fd, byte, F_WRLCK, wait); }
+  int unlock(int fd, u64 byte) override { return set_lock(fd, byte, F_UNLCK, false); }
+  int list(const char* path, const std::function<void(const char*)>& each) override {
+    DIR* dir = ::opendir(path);
+    if (!dir) return -errno;
+    while (const dirent* entry = ::readdir(dir)) {
+      if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) {
+        each(entry->d_name);
+      }
+    }
+    ::closedir(dir);
+    return 0;
+  }
+};
+
+}  // namespace
+
+Io& real_io() {
+  static RealIo io;
+  return io;
+}
+
+i64 pwrite_all(Io& io, int fd, const void* from, std::size_t size, u64 offset, std::size_t* done) {
+  std::size_t written = 0;
+  i64 result = 0;
+  while (written < size) {
+    result = io.pwrite(fd, static_cast<const std::byte*>(from) + written, size - written,
+                       offset + written);
+    if (result == -EINTR) continue;
+    if (result == 0) result = -EIO;
+    if (result < 0) break;
+    written += std::size_t(result);
+  }
+  if (done) *done = written;
+  return written == size ? i64(written) : result;
+}
+
+i64 pread_all(Io& io, int fd, void* to, std::size_t size, u64 offset) {
+  std::size_t got = 0;
+  while (got < size) {
+    const i64 result =
+        io.pread(fd, static_cast<std::byte*>(to) + got, size - got, offset + got);
+    if (result == -EINTR) continue;
+    if (result < 0) return result;
+    if (result == 0) break;
+    got += std::size_t(result);
+  }
+  return i64(got);
+}
+
+std::string error_text(int os_error) {
+  const int number = os_error < 0 ? -os_error : os_error;
+  const char* name = ::strerrorname_np(number);
+  const char* text = ::strerrordesc_np(number);
+  return std::string(name ? name : "error " + std::to_string(number)) + " (" +
+         (text ? text : "unknown") + ")";
+}
+
+}  // namespace sluice::os

@@ -1,0 +1,77 @@
+// File operations behind an interface, so that tests can fail, cut short or kill at any of them.
+//
+// Every call returns a value >= 0 or -errno; nothing retries, nothing throws. real_io() is the
+// kernel; tests wrap it. Blocking: as the system call behind it. Thread-safe.
+// Files are created 0600 and directories 0700; every descriptor is close-on-exec and is closed in a
+// forked child (see fork handling in os/process.h), symbolic links at the last step are refused.
+#ifndef SLUICE_SRC_OS_IO_H_
+#define SLUICE_SRC_OS_IO_H_
+
+#include <functional>
+#include <string>
+
+#include "base/bytes.h"
+
+namespace sluice::os {
+
+struct FileInfo {
+  u64 device = 0;
+  u64 inode = 0;
+  u64 size = 0;
+  u32 mode = 0;
+  u32 uid = 0;
+  u32 links = 0;
+  i64 modified_ns = 0;
+  bool regular = false;
+  bool directory = false;
+};
+
+enum OpenFlag : u32 {
+  kRead = 1,
+  kWrite = 2,
+  kCreate = 4,
+  kExclusive = 8,  // with kCreate: fail with EEXIST when it is there
+  kFollow = 16,    // follow a symbolic link (reading what a user named)
+};
+
+class Io {
+ public:
+  virtual ~Io() = default;
+
+  virtual int open(const char* path, u32 open_flags) = 0;
+  virtual int close(int fd) = 0;
+  virtual i64 pread(int fd, void* to, std::size_t size, u64 offset) = 0;
+  virtual i64 pwrite(int fd, const void* from, std::size_t size, u64 offset) = 0;
+  virtual i64 read(int fd, void* to, std::size_t size) = 0;
+  virtual i64 write(int fd, const void* from, std::size_t size) = 0;
+  virtual int truncate(int fd, u64 size) = 0;
+  virtual int allocate(int fd, u64 offset, u64 size) = 0;
+  virtual int sync_data(int fd) = 0;
+  virtual int sync_directory(const char* path) = 0;
+  virtual int stat(const char* path, FileInfo& out) = 0;  // does not follow a link
+  virtual int stat_fd(int fd, FileInfo& out) = 0;
+  virtual int rename(const char* from, const char* to) = 0;
+  virtual int unlink(const char* path) = 0;
+  virtual int make_directory(const char* path) = 0;
+  // A process-wide exclusive lock on one byte (classic fcntl lock: released by the kernel when the
+  // process dies or closes any descriptor of the file). `wait` blocks; else -EAGAIN when held.
+  virtual int lock(int fd, u64 byte, bool wait) = 0;
+  virtual int unlock(int fd, u64 byte) = 0;
+  // Calls `each` with every name in a directory but . and .. , in no order.
+  virtual int list(const char* path, const std::function<void(const char*)>& each) = 0;
+};
+
+Io& real_io();
+
+// Writes or reads all of it, going on after EINTR and short counts. Returns the bytes done (less
+// than `size` only at end of file when reading) or -errno; `done` says how far a failed write got.
+i64 pwrite_all(Io& io, int fd, const void* from, std::size_t size, u64 offset,
+               std::size_t* done = nullptr);
+i64 pread_all(Io& io, int fd, void* to, std::size_t size, u64 offset);
+
+// strerror without its shared buffer, with the name: "ENOSPC (No space left on device)".
+[[nodiscard]] std::string error_text(int os_error);
+
+}  // namespace sluice::os
+
+#endif  // SLUICE_SRC_OS_IO_H_
