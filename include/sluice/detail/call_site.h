@@ -1,0 +1,94 @@
+// A call site: what is known of one logging call at compile time, and its state at run time.
+//
+// Threading: constant-initialised, never destroyed; registration (src/front/registry.h) may run in
+// several threads and in a signal handler at once.
+#ifndef SLUICE_DETAIL_CALL_SITE_H_
+#define SLUICE_DETAIL_CALL_SITE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+#include "sluice/detail/site_format.h"
+#include "sluice/detail/thread_block.h"
+#include "sluice/level.h"
+
+namespace sluice {
+inline namespace v1 {
+namespace detail {
+
+// What the source says of a call.
+struct SiteText {
+  RecordKind kind = RecordKind::kLog;
+  Level level = Level::info;
+  MetricKind metric = MetricKind::kNone;
+  std::uint8_t flags = 0;  // SiteFlag
+  std::uint32_t line = 0;
+  const char* file = "";
+  const char* function = "";
+  const char* logger = "";
+  std::string_view format;
+  std::string_view unit;
+};
+
+// What the process knows of it.
+struct CallSite {
+  // release / acquire (P7): `id` is stored before the pointer to the site's control byte.
+  std::atomic<std::atomic<std::uint8_t>*> control{&g_cold};
+  std::atomic<std::uint32_t> id{0};
+  Level level;
+
+  constexpr explicit CallSite(Level level_in) noexcept : level(level_in) {}
+
+  [[nodiscard]] SLUICE_INLINE std::uint8_t control_value() const noexcept {
+    // acquire: pairs with the release in publish_site() (P7), so that `id` is the one of this byte
+    return control.load(std::memory_order_acquire)->load(std::memory_order_relaxed);
+  }
+};
+
+// Everything that registration needs besides the site itself.
+struct SiteShape {
+  const SiteText* text;
+  const ArgType* types;
+  const std::string_view* names;  // null: all take their names from the format text
+  std::uint32_t count;
+};
+
+enum class Admit : std::uint8_t { kStop, kGo, kGoThenRun };
+
+// The cold path of a call whose control byte is not kOn: registers, starts, or refuses. On kStop
+// `why` says what to return; it is counted.
+SLUICE_API SLUICE_COLD Admit admit(CallSite& site, const SiteShape& shape, Admission& why) noexcept;
+
+// Room for a record of `bytes` when the inline check found none: first use of a thread, wrap,
+// reserve, waiting under Overflow::block, or a drop, which is counted. nullptr: dropped as `why`.
+SLUICE_API SLUICE_COLD char* make_room(CallSite& site, std::size_t bytes, Admission& why) noexcept;
+
+// Clock ticks for a record that went through make_room(): there the clock may not be the TSC.
+SLUICE_API std::uint64_t ticks_now() noexcept;
+
+SLUICE_API void count_filtered() noexcept;
+
+// Immediate mode: merges and runs the sinks in the caller.
+SLUICE_API SLUICE_COLD void run_now() noexcept;
+
+// A call that interrupted another one on its own thread: puts a small ring of its own in place.
+class SLUICE_API NestedCall {
+ public:
+  NestedCall() noexcept;
+  ~NestedCall();
+  NestedCall(const NestedCall&) = delete;
+  NestedCall& operator=(const NestedCall&) = delete;
+
+ private:
+  RingProducer<RealSync> interrupted_;
+  std::atomic<std::uint64_t>* filtered_;
+  std::uint32_t slot_;
+  std::uint8_t attached_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace sluice
+
+#endif  // SLUICE_DETAIL_CALL_SITE_H_

@@ -1,0 +1,79 @@
+// The producer's side of a ring: one thread's single-producer, single-consumer byte queue.
+//
+//   position  0 ────────── tail ═════════════ head ────────────►   monotonic u64, never masked
+//                          │ published, unread │
+//                          consumer            producer
+//
+// A position's place in the ring is position % capacity. A record is contiguous: where it does not
+// fit before the ring's end, a padding record (site 0) fills the rest. Vector stores may run up to
+// kOverrun bytes past a record, so `limit` stays that far from the ring's end and from the reader.
+//
+// | word | written by | read by | order                                                     |
+// |------|------------|---------|-----------------------------------------------------------|
+// | head | producer   | consumer| release / acquire (P1): record bytes before the position   |
+// | tail | consumer   | producer| release / acquire (P2): reads done before bytes are reused |
+//
+// Templates over Sync and Orders: the product uses RealSync, tests/explorer a model of the memory
+// model with each order weakened in turn. docs/memory_model.md lists the pairs.
+#ifndef SLUICE_DETAIL_RING_H_
+#define SLUICE_DETAIL_RING_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace sluice {
+inline namespace v1 {
+namespace detail {
+
+// How shared memory is touched: atomics, and plain words of record bytes.
+struct RealSync {
+  template <class T>
+  using Atomic = std::atomic<T>;
+  static void write_word(void* to, std::uint64_t value) noexcept {
+    std::memcpy(to, &value, sizeof value);
+  }
+  static std::uint64_t read_word(const void* from) noexcept {
+    std::uint64_t value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  }
+};
+
+struct RingOrders {
+  static constexpr std::memory_order publish_head = std::memory_order_release;  // P1
+  static constexpr std::memory_order read_head = std::memory_order_acquire;     // P1
+  static constexpr std::memory_order publish_tail = std::memory_order_release;  // P2
+  static constexpr std::memory_order read_tail = std::memory_order_acquire;     // P2
+};
+
+inline constexpr std::size_t kOverrun = 32;
+
+// What the call needs of its ring, kept in thread-local memory. All zero: no ring yet.
+template <class Sync, class Orders = RingOrders>
+struct RingProducer {
+  using Word = typename Sync::template Atomic<std::uint64_t>;
+
+  char* write;         // where the next record goes
+  char* limit;         // a record of n bytes fits when limit - write >= n
+  Word* head;          // in the region
+  std::uint64_t bias;  // position = bias + address
+
+  [[nodiscard]] bool fits(std::size_t bytes) const noexcept {
+    return static_cast<std::size_t>(limit - write) >= bytes;
+  }
+
+  // Publishes everything written up to `end`.
+  void publish(char* end) noexcept {
+    write = end;
+    // release: the record's bytes before the acquire of head in RingConsumer::published() (P1)
+    head->store(bias + reinterpret_cast<std::uintptr_t>(end), Orders::publish_head);
+  }
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace sluice
+
+#endif  // SLUICE_DETAIL_RING_H_

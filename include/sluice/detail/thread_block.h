@@ -1,0 +1,69 @@
+// The thread-local block of a logging thread and the process-wide state a call looks at.
+#ifndef SLUICE_DETAIL_THREAD_BLOCK_H_
+#define SLUICE_DETAIL_THREAD_BLOCK_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "sluice/detail/ring.h"
+
+#if defined(__GNUC__)
+#define SLUICE_API __attribute__((visibility("default")))
+#define SLUICE_COLD __attribute__((noinline, cold))
+#define SLUICE_INLINE __attribute__((always_inline)) inline
+#else
+#define SLUICE_API
+#define SLUICE_COLD
+#define SLUICE_INLINE inline
+#endif
+
+namespace sluice {
+inline namespace v1 {
+namespace detail {
+
+// One cache line. Touched by its own thread and by signal handlers that run on it, except `busy`,
+// which stop() reads from another thread.
+struct alignas(64) ThreadBlock {
+  RingProducer<RealSync> ring;
+  // This thread's count of filtered calls, in the region; null before the first kept record.
+  std::atomic<std::uint64_t>* filtered;
+  // 1 between the evaluation of a call's arguments and its publication. A call that finds it set
+  // runs in a signal handler that interrupted another call of this thread.
+  // relaxed everywhere: the thread itself needs only program order (signal fences); stop() orders
+  // its read by membarrier(2), see src/front/quiesce.h (P9).
+  std::atomic<std::uint8_t> busy;
+  std::uint8_t attached;        // a ring is attached
+  std::uint8_t context_pending; // the context changed but found no room in the ring yet
+  std::uint8_t in_sink;         // this thread belongs to a sink
+  std::uint32_t slot;           // thread slot in the region
+};
+static_assert(sizeof(ThreadBlock) == 64);
+
+// initial-exec: one instruction to reach it, also from a shared library loaded at start.
+extern SLUICE_API constinit thread_local ThreadBlock t_block
+    __attribute__((tls_model("initial-exec")));
+
+// Values of a control byte. 0 sends the call to the cold path, which knows why: the site is not
+// registered, the process has just forked, logging is stopped.
+enum Control : std::uint8_t { kCold = 0, kOn = 1, kOff = 2, kOnThenRun = 3 };
+
+// The byte that every call site points to before it is registered; always kCold.
+extern SLUICE_API constinit std::atomic<std::uint8_t> g_cold;
+
+}  // namespace detail
+
+// What became of a record, for the caller that wants to know. kOk: published (or handed over in
+// immediate mode). The others are counted by reason.
+enum class Admission : std::uint8_t {
+  kOk = 0,
+  kFiltered,
+  kDroppedFull,
+  kDroppedTooBig,
+  kDroppedNoMemory,
+  kStopped,
+};
+
+}  // namespace v1
+}  // namespace sluice
+
+#endif  // SLUICE_DETAIL_THREAD_BLOCK_H_

@@ -1,0 +1,79 @@
+// The process, its threads, clocks, waiting and waking.
+//
+// Everything in the first half is async-signal-safe and keeps errno where it is called from the hot
+// path's cold side. Times in nanoseconds.
+#ifndef SLUICE_SRC_OS_PROCESS_H_
+#define SLUICE_SRC_OS_PROCESS_H_
+
+#include <atomic>
+#include <string>
+
+#include "base/bytes.h"
+
+namespace sluice::os {
+
+// Keeps errno over a scope.
+class KeepErrno {
+ public:
+  KeepErrno();
+  ~KeepErrno();
+  KeepErrno(const KeepErrno&) = delete;
+  KeepErrno& operator=(const KeepErrno&) = delete;
+
+ private:
+  int saved_;
+};
+
+u32 process_id();
+u32 thread_id();
+u32 user_id();
+// Start time of the process in clock ticks since boot (/proc/PID/stat field 22); 0 when unknown.
+u64 start_time(u32 pid);
+// Inode of the pid namespace: a pid means something only together with it.
+u64 pid_namespace();
+void random_bytes(void* to, std::size_t size);
+// The calling thread's name, cut to size - 1 and ended by a zero.
+void thread_name(char* to, std::size_t size);
+void set_thread_name(const char* name);
+
+i64 monotonic_ns();
+i64 wall_ns();
+i64 boot_ns();
+// CPUID says that the TSC runs at one rate in every state and on every core.
+bool has_invariant_tsc();
+
+void sleep_ns(i64 ns);
+void yield();
+
+// Waits while `word` holds `seen`, at most timeout_ns (< 0: without limit). May wake spuriously.
+// Works across processes when the word is in shared memory.
+void wait_on(std::atomic<u32>& word, u32 seen, i64 timeout_ns);
+void wake_all(std::atomic<u32>& word);
+
+// Makes every running thread of this process pass a full memory barrier (membarrier(2)). False when
+// the kernel has no such call.
+bool barrier_all_threads();
+
+// Runs `handler(value)` when the calling thread exits, if it has set a non-null value.
+using ThreadExit = void (*)(void*);
+void on_thread_exit(ThreadExit handler);
+void set_thread_exit_value(void* value);
+// Runs in a forked child, and before and after fork in the parent. Null: nothing.
+void on_fork(void (*before)(), void (*in_parent)(), void (*in_child)());
+void at_process_exit(void (*handler)());
+
+std::string program_name();    // base name of the executable
+std::string program_path();
+std::string host_name();
+std::string environment(const char* name);  // empty when not set
+bool is_terminal(int fd);
+// $XDG_RUNTIME_DIR when it is set and absolute, else empty.
+std::string runtime_directory();
+// True when `path` is on tmpfs (or ramfs): its shared mappings are never written back to a disk.
+bool is_memory_filesystem(int fd);
+// Blocks every signal in the calling thread, for threads of the library.
+void block_signals();
+
+}  // namespace sluice::os
+
+#endif  // SLUICE_SRC_OS_PROCESS_H_
