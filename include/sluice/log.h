@@ -30,9 +30,7 @@
   static constexpr ::sluice::detail::SiteText sluice_text_{                                        \
       kind,     level,    metric,             flags,  __LINE__,                                    \
       __FILE__, __func__, SLUICE_LOGGER_NAME, format, unit};                                       \
-  static constinit ::sluice::detail::CallSite sluice_site_ {                                       \
-    level                                                                                          \
-  }
+  static constinit ::sluice::detail::CallSite sluice_site_ { level, kind }
 
 #define SLUICE_CALL_(kind, level, flags, metric, at, format, ...)                                 \
   do {                                                                                             \
@@ -123,6 +121,10 @@
 namespace sluice {
 inline namespace v1 {
 
+namespace detail {
+void the_format_text_does_not_fit_the_arguments();  // not constexpr, never defined
+}
+
 // A format text with where it stands; made by the compiler from a string literal.
 template <class... A>
 struct Format {
@@ -139,7 +141,7 @@ struct Format {
       : text(literal), file(file_in), function(function_in), line(line_in) {
     // Not a constant expression, hence an error of the compiler, when the text does not fit.
     if (detail::ArgList<A...>::check(text) != detail::FormatVerdict::kOk) {
-      throw "sluice: the format text does not fit the arguments";
+      detail::the_format_text_does_not_fit_the_arguments();
     }
   }
 };
@@ -151,7 +153,7 @@ namespace detail {
 // One static site for each call in the source: `Here` is a type of its own at each of them.
 template <Level kLevel, class Here, class... A>
 Admission log_here(const FormatFor<A...>& format, const A&... arg) noexcept {
-  static constinit CallSite site{kLevel};
+  static constinit CallSite site{kLevel, RecordKind::kLog};
   if (site.control_value() == kOff) {
     count_filtered();
     return Admission::kFiltered;
@@ -199,7 +201,7 @@ class SLUICE_API Context {
   template <class... T>
   explicit Context(const Field<T>&... field) noexcept {
     begin();
-    (add(field.name, detail::Holder<Field<T>>{field}.encode()), ...);
+    (add(field.name, detail::Holder<T>{field.value}.encode()), ...);
     publish();
   }
   ~Context();

@@ -30,7 +30,7 @@
 
 namespace sluice::region {
 
-inline constexpr u64 kMagic = 0x314e4f4947455253;  // "SREGION1" on disk
+inline constexpr u64 kMagic = 0x314e4f4947455253;  // "SREGION1"
 inline constexpr u32 kVersion = 1;
 
 enum class AreaKind : u32 {
@@ -100,9 +100,10 @@ struct alignas(64) ClockPage {
 
 struct SiteEntry {
   std::atomic<u64> text;  // offset in the dictionary << 32 | bytes; 0: not published
-  u16 logger;             // index in kLoggers; its threshold decides the control byte
-  u8 level;
-  u8 dynamic_logger;      // 1: the caller tests the logger's threshold itself
+  // relaxed: two threads of a forked child may both write the same values
+  std::atomic<u16> logger;          // index in kLoggers; its threshold decides the control byte
+  std::atomic<u8> level;
+  std::atomic<u8> dynamic_logger;   // 1: the caller tests the logger's threshold itself
   u32 zero;
 };
 static_assert(sizeof(SiteEntry) == 16);
@@ -132,7 +133,7 @@ struct ThreadSlot {
   std::atomic<u64> ring_bytes;
   std::atomic<u64> head_at_exit;  // valid in kLeft
   char name[16];
-  u8 zero2[64];
+  u8 zero2[72];
 };
 static_assert(sizeof(ThreadSlot) == 128);
 
@@ -211,9 +212,9 @@ struct JournalLines {
   alignas(128) std::atomic<u64> committed;           // end of the last batch
   alignas(128) std::atomic<u64> reclaimed;           // nothing before this position is kept
   std::atomic<u64> reclaimed_sequence;
-  u8 zero[4096 - 256];
+  alignas(128) u8 zero[4096 - 256];
 };
-static_assert(sizeof(JournalLines) == 4096 + 128 || sizeof(JournalLines) == 4096);
+static_assert(sizeof(JournalLines) == 4096);
 
 }  // namespace sluice::region
 

@@ -15,17 +15,13 @@
 #include "sluice/detail/format_check.h"
 #include "sluice/detail/value.h"
 
-#if defined(__x86_64__)
-#include <ia32intrin.h>
-#endif
-
 namespace sluice {
 inline namespace v1 {
 
 // Clock ticks now, for SLUICE_*_AT: the TSC where the processor has a usable one.
 [[nodiscard]] SLUICE_INLINE std::uint64_t ticks() noexcept {
 #if defined(__x86_64__)
-  return __rdtsc();
+  return __builtin_ia32_rdtsc();
 #else
   return detail::ticks_now();
 #endif
@@ -47,6 +43,10 @@ template <ArgType kType>
 [[nodiscard]] SLUICE_INLINE std::uint64_t word_of(Tail<kType> value) noexcept {
   return value.size;
 }
+template <class V>
+[[nodiscard]] SLUICE_INLINE std::uint64_t word_of(Named<V> value) noexcept {
+  return word_of(value.value);
+}
 template <ArgType kType>
 [[nodiscard]] SLUICE_INLINE std::size_t tail_bytes(Scalar<kType>) noexcept {
   return 0;
@@ -54,6 +54,10 @@ template <ArgType kType>
 template <ArgType kType>
 [[nodiscard]] SLUICE_INLINE std::size_t tail_bytes(Tail<kType> value) noexcept {
   return value.size;
+}
+template <class V>
+[[nodiscard]] SLUICE_INLINE std::size_t tail_bytes(Named<V> value) noexcept {
+  return tail_bytes(value.value);
 }
 
 // Copies short texts by two overlapping stores, without a call and without reading past them.
@@ -84,6 +88,11 @@ SLUICE_INLINE char* put_tail(char* to, Tail<kType> value) noexcept {
   return copy_text(to, value.data, value.size);
 }
 
+template <class V>
+SLUICE_INLINE char* put_tail(char* to, Named<V> value) noexcept {
+  return put_tail(to, value.value);
+}
+
 SLUICE_INLINE void put_words(char*) noexcept {}
 SLUICE_INLINE void put_words(char* to, std::uint64_t last) noexcept {
   std::memcpy(to, &last, sizeof last);
@@ -102,91 +111,97 @@ inline constexpr bool kHasTail = (has_tail(V::type) || ...);
 inline constexpr std::size_t kTailBytesMax = std::size_t{1} << 30;
 
 template <class... V>
-inline Admission write(CallSite& site, const SiteShape& shape, std::uint64_t at, V... value) noexcept;
-
-template <class... V>
-SLUICE_COLD Admission write_nested(CallSite& site, const SiteShape& shape, std::uint64_t at,
-                                   V... value) noexcept {
-  NestedCall nested;
-  return write(site, shape, at, value...);
+[[nodiscard]] SLUICE_INLINE std::size_t record_bytes(const V&... value) noexcept {
+  constexpr std::size_t kFixed = 16 + 8 * sizeof...(V);
+  if constexpr (kHasTail<V...>) {
+    if (((tail_bytes(value) > kTailBytesMax) || ...)) [[unlikely]] return kTailBytesMax;
+    return (kFixed + (tail_bytes(value) + ...) + 7) & ~std::size_t{7};
+  } else {
+    return kFixed;
+  }
 }
 
-// Clears `busy` however the call ends.
-struct BusyScope {
-  ThreadBlock& block;
-  SLUICE_INLINE explicit BusyScope(ThreadBlock& block_in) noexcept : block(block_in) {
-    block.busy.store(1, std::memory_order_relaxed);
-    // The handler of a signal that arrives from here on sees `busy`.
-    std::atomic_signal_fence(std::memory_order_seq_cst);
+// Stores the record at `to` and publishes it.
+template <class... V>
+SLUICE_INLINE void put_record(ThreadBlock& block, char* to, std::size_t bytes, std::uint32_t id,
+                              std::uint64_t now, V... value) noexcept {
+  if constexpr (kHasTail<V...>) {
+    // No stale bytes in the padding: they could be a secret that was logged here before.
+    std::memset(to + bytes - 8, 0, 8);
+    char* tail = to + 16 + 8 * sizeof...(V);
+    ((tail = put_tail(tail, value)), ...);
   }
-  SLUICE_INLINE ~BusyScope() {
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    block.busy.store(0, std::memory_order_relaxed);
+  store_two(to, bytes / 8 | std::uint64_t{id} << 32, now);
+  put_words(to + 16, word_of(value)...);
+  block.ring.publish(to + bytes);
+}
+
+SLUICE_INLINE void set_busy(ThreadBlock& block) noexcept {
+  block.busy.store(1, std::memory_order_relaxed);
+  // The handler of a signal that arrives from here on sees `busy`.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+SLUICE_INLINE void clear_busy(ThreadBlock& block) noexcept {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.busy.store(0, std::memory_order_relaxed);
+}
+
+// Everything that is not the plain case, once for each list of types: registration, first use of a
+// thread, wrap, full ring, a call inside a call, immediate mode.
+template <class... V>
+SLUICE_COLD Admission write_cold(CallSite& site, const SiteText& text, std::uint64_t at,
+                                 V... value) noexcept {
+  static constexpr ArgType kTypes[] = {V::type..., ArgType::kU64};
+  const std::string_view names[] = {name_of_value(value)..., {}};
+  ThreadBlock& block = t_block;
+  std::uint8_t after = 0;
+  if (block.busy.load(std::memory_order_relaxed) != 0) {
+    if (!enter_nested()) return Admission::kDroppedNoMemory;
+    after = kLeaveNested;
   }
-};
+  set_busy(block);
+  Admission result = Admission::kOk;
+  const Admit admitted = admit(site, SiteShape{&text, kTypes, names, sizeof...(V)}, result);
+  if (admitted != Admit::kStop) {
+    if (admitted == Admit::kGoThenRun) after |= kRunAfter;
+    const std::size_t bytes = record_bytes(value...);
+    if (char* to = make_room(site, bytes, result)) {
+      put_record(block, to, bytes, site.id.load(std::memory_order_relaxed), at ? at : ticks_now(),
+                 value...);
+    }
+  }
+  clear_busy(block);
+  if (after != 0) finish_call(after);
+  return result;
+}
 
 // `at`: ticks the caller has read, or 0 to read the clock here.
 template <class... V>
-inline Admission write(CallSite& site, const SiteShape& shape, std::uint64_t at,
-                       V... value) noexcept {
+SLUICE_INLINE Admission write(CallSite& site, const SiteText& text, std::uint64_t at,
+                              V... value) noexcept {
   ThreadBlock& block = t_block;
-  if (block.busy.load(std::memory_order_relaxed) != 0) [[unlikely]] {
-    return write_nested(site, shape, at, value...);
+  if (block.busy.load(std::memory_order_relaxed) == 0) [[likely]] {
+    set_busy(block);
+    // Asked (again) inside `busy`, so that stop() knows when no call can publish any more.
+    if (site.control_value() == kOn) [[likely]] {
+      const std::uint64_t now = at ? at : ticks();
+      const std::size_t bytes = record_bytes(value...);
+      if (block.ring.fits(bytes)) [[likely]] {
+        put_record(block, block.ring.write, bytes, site.id.load(std::memory_order_relaxed), now,
+                   value...);
+        clear_busy(block);
+        return Admission::kOk;
+      }
+    }
+    clear_busy(block);
   }
-  bool run_after = false;
-  {
-    BusyScope busy(block);
-    // Asked again inside `busy`, so that stop() knows when no call can publish any more.
-    if (const std::uint8_t control = site.control_value(); control != kOn) [[unlikely]] {
-      Admission why{};
-      const Admit admitted = admit(site, shape, why);
-      if (admitted == Admit::kStop) return why;
-      run_after = admitted == Admit::kGoThenRun;
-    }
-    std::uint64_t now = at ? at : ticks();
-    constexpr std::size_t kFixed = 16 + 8 * sizeof...(V);
-    std::size_t bytes = kFixed;
-    if constexpr (kHasTail<V...>) {
-      if (((tail_bytes(value) > kTailBytesMax) || ...)) [[unlikely]] bytes = kTailBytesMax;
-      else bytes = (kFixed + (tail_bytes(value) + ...) + 7) & ~std::size_t{7};
-    }
-    char* to = block.ring.write;
-    if (!block.ring.fits(bytes)) [[unlikely]] {
-      Admission why{};
-      to = make_room(site, bytes, why);
-      if (!to) return why;
-      if (!at) now = ticks_now();
-    }
-    if constexpr (kHasTail<V...>) {
-      // No stale bytes in the padding: they could be a secret that was logged here before.
-      std::memset(to + bytes - 8, 0, 8);
-      char* tail = to + kFixed;
-      ((tail = put_tail(tail, value)), ...);
-    }
-    const std::uint64_t first = bytes / 8 |
-                                std::uint64_t{site.id.load(std::memory_order_relaxed)} << 32;
-    store_two(to, first, now);
-    put_words(to + 16, word_of(value)...);
-    block.ring.publish(to + bytes);
-  }
-  if (run_after) [[unlikely]] run_now();
-  return Admission::kOk;
+  return write_cold(site, text, at, value...);
 }
-
-template <class... A>
-inline constexpr ArgType kArgTypes[sizeof...(A) + 1] = {kArgType<A>..., ArgType::kU64};
 
 template <class... A>
 SLUICE_INLINE Admission call(CallSite& site, const SiteText& text, std::uint64_t at,
                              const A&... arg) noexcept {
-  if constexpr ((is_field<A>() || ...)) {
-    const std::string_view names[] = {name_of(arg)...};
-    return write(site, SiteShape{&text, kArgTypes<A...>, names, sizeof...(A)}, at,
-                 Holder<A>{arg}.encode()...);
-  } else {
-    return write(site, SiteShape{&text, kArgTypes<A...>, nullptr, sizeof...(A)}, at,
-                 Holder<A>{arg}.encode()...);
-  }
+  return write(site, text, at, Holder<A>{arg}.encode()...);
 }
 
 }  // namespace detail

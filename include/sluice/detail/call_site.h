@@ -36,9 +36,13 @@ struct CallSite {
   // release / acquire (P7): `id` is stored before the pointer to the site's control byte.
   std::atomic<std::atomic<std::uint8_t>*> control{&g_cold};
   std::atomic<std::uint32_t> id{0};
-  Level level;
+  bool may_use_reserve;  // warnings and above, state, params: the last 1/8 of a ring is theirs
+  bool is_state;
 
-  constexpr explicit CallSite(Level level_in) noexcept : level(level_in) {}
+  constexpr CallSite(Level level, RecordKind kind) noexcept
+      : may_use_reserve(level >= Level::warning || kind == RecordKind::kState ||
+                        kind == RecordKind::kParam),
+        is_state(kind == RecordKind::kState) {}
 
   [[nodiscard]] SLUICE_INLINE std::uint8_t control_value() const noexcept {
     // acquire: pairs with the release in publish_site() (P7), so that `id` is the one of this byte
@@ -67,25 +71,22 @@ SLUICE_API SLUICE_COLD char* make_room(CallSite& site, std::size_t bytes, Admiss
 // Clock ticks for a record that went through make_room(): there the clock may not be the TSC.
 SLUICE_API std::uint64_t ticks_now() noexcept;
 
-SLUICE_API void count_filtered() noexcept;
+SLUICE_API void count_filtered_unattached() noexcept;
+SLUICE_INLINE void count_filtered() noexcept {
+  std::atomic<std::uint64_t>* const cell = t_block.filtered;
+  if (!cell) [[unlikely]] return count_filtered_unattached();
+  // relaxed, load and store: only this thread (and handlers on it) adds; a reader wants the number.
+  cell->store(cell->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
 
-// Immediate mode: merges and runs the sinks in the caller.
-SLUICE_API SLUICE_COLD void run_now() noexcept;
+// What is left to do after a call: bits for finish_call().
+enum After : std::uint8_t { kRunAfter = 1, kLeaveNested = 2 };
 
 // A call that interrupted another one on its own thread: puts a small ring of its own in place.
-class SLUICE_API NestedCall {
- public:
-  NestedCall() noexcept;
-  ~NestedCall();
-  NestedCall(const NestedCall&) = delete;
-  NestedCall& operator=(const NestedCall&) = delete;
-
- private:
-  RingProducer<RealSync> interrupted_;
-  std::atomic<std::uint64_t>* filtered_;
-  std::uint32_t slot_;
-  std::uint8_t attached_;
-};
+// False, counted: interrupted too deeply.
+SLUICE_API SLUICE_COLD bool enter_nested() noexcept;
+// Ends a nested call; in immediate mode merges and runs the sinks in the caller.
+SLUICE_API SLUICE_COLD void finish_call(std::uint8_t after) noexcept;
 
 }  // namespace detail
 }  // namespace v1

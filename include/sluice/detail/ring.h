@@ -61,7 +61,8 @@ struct RingProducer {
   std::uint64_t bias;  // position = bias + address
 
   [[nodiscard]] bool fits(std::size_t bytes) const noexcept {
-    return static_cast<std::size_t>(limit - write) >= bytes;
+    // Signed: behind the limit nothing fits (a call that was interrupted by fork ends there).
+    return limit - write >= static_cast<std::ptrdiff_t>(bytes);
   }
 
   // Publishes everything written up to `end`.

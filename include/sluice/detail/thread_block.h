@@ -33,15 +33,18 @@ struct alignas(64) ThreadBlock {
   // its read by membarrier(2), see src/front/quiesce.h (P9).
   std::atomic<std::uint8_t> busy;
   std::uint8_t attached;        // a ring is attached
-  std::uint8_t context_pending; // the context changed but found no room in the ring yet
-  std::uint8_t in_sink;         // this thread belongs to a sink
-  std::uint32_t slot;           // thread slot in the region
+  std::uint8_t pending;   // Pending bits: what must precede the next record
+  std::uint8_t in_sink;   // this thread belongs to a sink
+  std::uint32_t slot;     // thread slot in the region
 };
 static_assert(sizeof(ThreadBlock) == 64);
 
 // initial-exec: one instruction to reach it, also from a shared library loaded at start.
 extern SLUICE_API constinit thread_local ThreadBlock t_block
     __attribute__((tls_model("initial-exec")));
+
+// Marks that found no room in the ring; make_room() writes them before the next record.
+enum Pending : std::uint8_t { kPendingContext = 1, kPendingStateGap = 2 };
 
 // Values of a control byte. 0 sends the call to the cold path, which knows why: the site is not
 // registered, the process has just forked, logging is stopped.

@@ -130,9 +130,21 @@ constexpr auto value_of(const T& value) noexcept {
                   "`auto sluice_value(const T&)` that returns a number or a text.");
   }
 }
-template <class T>
-constexpr auto value_of(const Field<T>& field) noexcept {
-  return value_of(field.value);
+// A value with the name that a kv() gave it. The plain path never looks at the name.
+template <class V>
+struct Named {
+  static constexpr ArgType type = V::type;
+  V value;
+  std::string_view name;
+};
+
+template <class V>
+[[nodiscard]] constexpr std::string_view name_of_value(const V&) noexcept {
+  return {};
+}
+template <class V>
+[[nodiscard]] constexpr std::string_view name_of_value(const Named<V>& value) noexcept {
+  return value.name;
 }
 
 // A custom text lives in what sluice_value() returned, which must outlast the copy: such values
@@ -150,28 +162,19 @@ struct Holder<T> {
   [[nodiscard]] constexpr auto encode() const noexcept { return value_of(value); }
 };
 template <class T>
-struct Holder<Field<T>> : Holder<T> {
-  constexpr explicit Holder(const Field<T>& field) : Holder<T>{field.value} {}
+struct Holder<Field<T>> {
+  Holder<T> inner;
+  std::string_view name;
+  constexpr explicit Holder(const Field<T>& field) : inner{field.value}, name(field.name) {}
+  [[nodiscard]] constexpr auto encode() const noexcept {
+    return Named<decltype(inner.encode())>{inner.encode(), name};
+  }
 };
 
 template <class T>
 inline constexpr bool kIsField = false;
 template <class T>
 inline constexpr bool kIsField<Field<T>> = true;
-
-template <class T>
-[[nodiscard]] constexpr std::string_view name_of(const T&) noexcept {
-  return {};
-}
-template <class T>
-[[nodiscard]] constexpr std::string_view name_of(const Field<T>& field) noexcept {
-  return field.name;
-}
-
-// The argument type of T as written in the call.
-template <class T>
-inline constexpr ArgType kArgType =
-    decltype(std::declval<Holder<std::remove_cvref_t<T>>>().encode())::type;
 
 }  // namespace detail
 }  // namespace v1

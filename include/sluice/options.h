@@ -1,0 +1,115 @@
+// Options of start(), all with defaults, for designated initialisers:
+//
+//     sluice::start({.product = "game", .sinks = {sluice::text_file("game.log")}});
+//
+// Texts are copied by start(). Everything is checked together; one call reports every mistake.
+#ifndef SLUICE_OPTIONS_H_
+#define SLUICE_OPTIONS_H_
+
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include "sluice/level.h"
+
+namespace sluice {
+inline namespace v1 {
+
+enum class Mode : std::uint8_t {
+  asynchronous,  // threads of the library do the work
+  immediate,     // every call merges and runs the sinks before it returns; no threads
+};
+
+enum class Overflow : std::uint8_t {
+  drop_newest,  // the record is dropped and counted
+  block,        // the caller waits, at most block_deadline_ms, then the record is dropped
+};
+
+enum class SinkKind : std::uint8_t { console = 1, text = 2, json_lines = 3, segments = 4, callback = 5 };
+
+enum class Color : std::uint8_t { automatic, always, never };
+
+// A record as a callback sink gets it. The views live until the callback returns.
+struct CallbackRecord {
+  std::int64_t unix_ns;
+  std::uint64_t sequence;
+  Level level;
+  std::uint32_t thread_id;
+  std::string_view logger;
+  std::string_view message;
+  std::string_view json;  // the whole record as one JSON object
+};
+
+struct Sink {
+  SinkKind kind = SinkKind::console;
+  std::string_view path;     // text, json_lines: a file; segments: a directory
+  std::string_view name;     // segments: file names begin with it; default: the product
+  std::string_view pattern;  // console, text: see docs/patterns.md
+  Level level = Level::trace;    // what this sink takes, of what the loggers let through
+  std::string_view logger;       // only this logger and those below it ("net.*", "net")
+  std::uint64_t rotate_bytes = 0;  // text, json_lines: a new file above this size; 0: never
+  std::uint32_t keep_files = 0;    // rotated files kept; 0: all
+  Color color = Color::automatic;
+  Level stderr_level = Level::error;  // console: from here on to standard error
+  // callback: called on a thread of the library, one record at a time.
+  void (*callback)(const CallbackRecord& record, void* user) = nullptr;
+  void* user = nullptr;
+  // A required sink is never skipped: when it is stuck the journal fills, then the rings, then
+  // `overflow` decides. A best-effort sink misses what it is too slow for, counted and said.
+  // Default: files and segments are required, console and callbacks are not.
+  enum class Need : std::uint8_t { by_kind, required, best_effort } need = Need::by_kind;
+};
+
+[[nodiscard]] constexpr Sink console(Sink sink = {}) noexcept {
+  sink.kind = SinkKind::console;
+  return sink;
+}
+[[nodiscard]] constexpr Sink text_file(std::string_view path, Sink sink = {}) noexcept {
+  sink.kind = SinkKind::text;
+  sink.path = path;
+  return sink;
+}
+[[nodiscard]] constexpr Sink json_file(std::string_view path, Sink sink = {}) noexcept {
+  sink.kind = SinkKind::json_lines;
+  sink.path = path;
+  return sink;
+}
+[[nodiscard]] constexpr Sink segment_files(std::string_view directory, Sink sink = {}) noexcept {
+  sink.kind = SinkKind::segments;
+  sink.path = directory;
+  return sink;
+}
+[[nodiscard]] constexpr Sink callback(void (*function)(const CallbackRecord&, void*),
+                                      void* user = nullptr, Sink sink = {}) noexcept {
+  sink.kind = SinkKind::callback;
+  sink.callback = function;
+  sink.user = user;
+  return sink;
+}
+
+struct Options {
+  std::string_view product;   // default: the program's name
+  std::string_view version;
+  std::string_view run_id;    // default: made up
+  Level level = Level::info;  // threshold of the root logger
+  Mode mode = Mode::asynchronous;
+  std::initializer_list<Sink> sinks = {};  // none: the console
+  std::uint64_t ring_bytes = 512 * 1024;   // each thread's; a power of two, 32 KiB to 64 MiB
+  std::uint32_t queue_records = 0;         // the other way to say it: 0, or records a ring holds
+  std::uint64_t journal_bytes = 8 << 20;   // how long a stuck sink is ridden out; a power of two
+  Overflow overflow = Overflow::drop_newest;
+  std::uint32_t block_deadline_ms = 1000;
+  std::uint32_t merge_window_us = 2000;  // how long a record may wait for older ones of others
+  std::uint32_t stop_deadline_ms = 5000;
+  std::uint32_t sync_interval_ms = 1000;  // how often files are made durable; 0: only by flush()
+  std::uint32_t sites_max = 8192;         // call sites a process can have
+  std::string_view region_directory;      // default: /dev/shm/sluice-UID
+  bool recover = true;                    // drain what an earlier run of this product left
+  bool quiet = false;                     // do not say on stderr where the records go
+  std::string_view redact;  // further field names whose values are secret, separated by commas
+};
+
+}  // namespace v1
+}  // namespace sluice
+
+#endif  // SLUICE_OPTIONS_H_

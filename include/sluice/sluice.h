@@ -1,0 +1,105 @@
+// Sluice: what a program says, off its hot path, kept through crashes.
+//
+//     #include <sluice/sluice.h>
+//     int main() {
+//       sluice::start({.product = "shop", .sinks = {sluice::text_file("shop.log")}});
+//       SLUICE_INFO("order {id} at {px}", 17, 99.5);
+//     }
+//
+// There is one Sluice in a process. start() is optional: without it records are kept and written to
+// the console when the program ends. stop() runs by itself at exit.
+#ifndef SLUICE_SLUICE_H_
+#define SLUICE_SLUICE_H_
+
+#include "sluice/log.h"
+#include "sluice/options.h"
+
+namespace sluice {
+inline namespace v1 {
+
+// Starts delivery. Thread-safe; may block for some milliseconds. `SLUICE_*` variables override the
+// options (docs/configuration.md). False: nothing was started, and every mistake is in
+// last_error(), each with what, where and how to mend; also printed to stderr unless quiet.
+// Again after stop(): goes on in the same region with the new options.
+bool start(const Options& options = {}) noexcept;
+
+// Like start(), but on a mistake in the options ends the program with exit code 2.
+void start_or_exit(const Options& options = {}) noexcept;
+
+// Delivers what was published, at most for the deadline (ms; 0: Options::stop_deadline_ms), ends
+// the library's threads. True when nothing is left behind; otherwise last_error() says what is left
+// in the region, where the next start of this product finds it. Later calls count as dropped
+// (stopped). Not for signal handlers.
+bool stop(std::uint32_t deadline_ms = 0) noexcept;
+
+// The last error of start(), stop() or flush() in this thread; empty when there was none.
+[[nodiscard]] std::string_view last_error() noexcept;
+
+// How far a record has got.
+enum class Reach : std::uint8_t {
+  queued,   // in private memory
+  shared,   // in the region: survives the death of the process
+  written,  // given to the kernel: survives it without a recovery
+  durable,  // on the disk: survives loss of power
+};
+
+struct FlushResult {
+  bool complete = false;    // every sink has got that far with all this process had published
+  std::uint32_t sinks = 0;  // sinks asked
+  std::uint32_t behind = 0;  // sinks that had not got there in time
+};
+
+// Waits until every sink has passed what this process had published when flush() was called, at
+// most timeout_ms. A sink without that reach counts at its highest. From a sink's own thread it
+// returns at once for that sink. Thread-safe; blocks.
+FlushResult flush(Reach reach = Reach::written, std::uint32_t timeout_ms = 5000) noexcept;
+
+// Gives this thread its ring now, so that its first record costs no more than the others.
+Admission prepare_thread() noexcept;
+
+// Threshold of a logger and all below it; "" is the root. Thread-safe; takes effect at once.
+void set_level(std::string_view logger, Level level) noexcept;
+
+struct SinkStats {
+  std::uint64_t delivered = 0;        // caller records written
+  std::uint64_t filtered = 0;         // kept out by the sink's own filters
+  std::uint64_t dropped_backlog = 0;  // missed by a best-effort sink
+  std::uint64_t dropped_error = 0;    // refused by the destination for good
+  std::uint64_t queued = 0;           // committed, not yet passed by this sink
+};
+
+// attempted == filtered + merged + dropped() + queued, exactly once the callers are quiet; and for
+// each sink merged == its delivered + filtered + dropped_* + queued.
+struct Stats {
+  std::uint64_t attempted = 0;
+  std::uint64_t filtered = 0;  // kept out by levels
+  std::uint64_t merged = 0;    // caller records in the journal
+  std::uint64_t queued = 0;    // published in rings, not yet merged
+  std::uint64_t dropped_ring_full = 0;
+  std::uint64_t dropped_too_big = 0;
+  std::uint64_t dropped_no_memory = 0;
+  std::uint64_t dropped_stopped = 0;
+  std::uint64_t damaged = 0;          // records that made no sense in the ring; 0 unless memory was hit
+  std::uint64_t late = 0;             // delivered out of time order
+  std::uint64_t context_refused = 0;  // context fields that did not fit
+  std::uint64_t site_overflow = 0;    // call sites that found no room in the dictionary
+  std::uint64_t region_bytes = 0;     // shared memory in use
+  bool shared = false;                // records survive the death of the process
+  std::uint32_t sinks = 0;
+  SinkStats sink[8];
+
+  [[nodiscard]] std::uint64_t dropped() const noexcept {
+    return dropped_ring_full + dropped_too_big + dropped_no_memory + dropped_stopped;
+  }
+};
+// May wait for the merge in progress (microseconds).
+[[nodiscard]] Stats stats() noexcept;
+
+// The effective configuration as text, one `name = value` a line. The view lives until the next
+// call in this thread.
+[[nodiscard]] std::string_view configuration() noexcept;
+
+}  // namespace v1
+}  // namespace sluice
+
+#endif  // SLUICE_SLUICE_H_

@@ -1,0 +1,102 @@
+// Scoped context: the thread's fields are kept in thread-local memory as one FieldBlock, and every
+// change puts the whole block into the ring, so that the merge always knows the fields in force.
+// A block that found no room is written before the next record; until then nothing else is.
+#include <cstring>
+
+#include "base/fixed_text.h"
+#include "front/front.h"
+#include "os/process.h"
+#include "sluice/log.h"
+
+namespace sluice::front {
+namespace {
+
+struct ContextBlock {
+  u32 bytes;
+  char fields[region::kContextBytesMax];
+};
+constinit thread_local ContextBlock t_context{};
+
+// A record of a built-in site with one tail argument, or with none.
+bool write_builtin(ThreadBlock& block, u32 site, const char* tail, u32 tail_bytes, bool has_tail) {
+  const region::Region& region = g_front.region;
+  const auto ring = region.ring_of(region.slots()[block.slot]);
+  const u64 bytes = 16 + (has_tail ? 8 + round_up(tail_bytes, 8) : 0);
+  const u64 fast = ring.capacity - ring.capacity / 8;
+  char* to = make_room(block.ring, ring, bytes, ring.capacity, fast);
+  if (!to) return false;
+  store(to, u64{bytes / 8} | u64{site} << 32);
+  store(to + 8, u64{detail::ticks_now()});
+  if (has_tail) {
+    std::memset(to + bytes - 8, 0, 8);
+    store(to + 16, u64{tail_bytes});
+    std::memcpy(to + 24, tail, tail_bytes);
+  }
+  block.ring.publish(to + bytes);
+  return true;
+}
+
+}  // namespace
+
+bool write_pending(ThreadBlock& block) {
+  if (block.pending & detail::kPendingContext) {
+    if (!write_builtin(block, kSiteContext, t_context.fields, t_context.bytes, true)) return false;
+    block.pending &= u8(~detail::kPendingContext);
+  }
+  if (block.pending & detail::kPendingStateGap) {
+    if (!write_builtin(block, kSiteStateGap, nullptr, 0, false)) return false;
+    block.pending &= u8(~detail::kPendingStateGap);
+  }
+  return true;
+}
+
+}  // namespace sluice::front
+
+namespace sluice {
+inline namespace v1 {
+
+void Context::begin() noexcept { outer_bytes_ = front::t_context.bytes; }
+
+void Context::add_bytes(detail::ArgType type, std::string_view name, const void* bytes,
+                        std::size_t size) noexcept {
+  front::ContextBlock& context = front::t_context;
+  name = name.substr(0, 255);
+  if (size > region::kContextBytesMax ||
+      context.bytes + 4 + name.size() + size > region::kContextBytesMax) {
+    if (front::ensure_region()) {
+      front::g_front.region.wake().context_refused.fetch_add(1, std::memory_order_relaxed);
+    }
+    return;
+  }
+  char* to = context.fields + context.bytes;
+  store(to, u8(type));
+  store(to + 1, u8(name.size()));
+  store(to + 2, u16(size));
+  std::memcpy(to + 4, name.data(), name.size());
+  std::memcpy(to + 4 + name.size(), bytes, size);
+  context.bytes += u32(4 + name.size() + size);
+}
+
+void Context::publish() noexcept {
+  const os::KeepErrno keep;
+  detail::ThreadBlock& block = detail::t_block;
+  if (block.busy.load(std::memory_order_relaxed)) return;  // a handler inside a call
+  block.pending |= detail::kPendingContext;
+  // Nothing fits until the block is written: see make_room().
+  block.ring.limit = block.ring.write;
+  if (front::g_front.phase.load(std::memory_order_acquire) == front::Phase::kStopped) return;
+  // relaxed: for this thread's signal handlers only, as in detail::write()
+  block.busy.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (block.attached) front::write_pending(block);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.busy.store(0, std::memory_order_relaxed);
+}
+
+Context::~Context() {
+  front::t_context.bytes = outer_bytes_;
+  publish();
+}
+
+}  // namespace v1
+}  // namespace sluice

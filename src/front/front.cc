@@ -1,0 +1,122 @@
+#include "front/front.h"
+
+#include <new>
+
+#include "base/fixed_text.h"
+#include "os/memory.h"
+#include "os/process.h"
+
+namespace sluice {
+inline namespace v1 {
+namespace detail {
+
+constinit thread_local ThreadBlock t_block{};
+constinit std::atomic<std::uint8_t> g_cold{kCold};
+
+std::uint64_t ticks_now() noexcept {
+#if defined(__x86_64__)
+  if (!front::g_front.clock_is_slow.load(std::memory_order_relaxed)) return __builtin_ia32_rdtsc();
+#endif
+  return std::uint64_t(os::monotonic_ns());
+}
+
+void count_filtered_unattached() noexcept {
+  if (front::g_front.region.exists()) {
+    front::g_front.region.wake().filtered.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+Admit admit(CallSite& site, const SiteShape& shape, Admission& why) noexcept {
+  const os::KeepErrno keep;
+  front::Front& front = front::g_front;
+  bool registered = false;
+  for (;;) {
+    switch (site.control_value()) {
+      case kOn: return Admit::kGo;
+      case kOnThenRun: return Admit::kGoThenRun;
+      case kOff:
+        count_filtered();
+        why = Admission::kFiltered;
+        return Admit::kStop;
+      default: break;
+    }
+    if (front.phase.load(std::memory_order_acquire) == front::Phase::kStopped) {
+      const u32 id = site.id.load(std::memory_order_relaxed);
+      front::count_drop(id ? id : u32{kSiteUnknown}, DropReason::kStopped);
+      why = Admission::kStopped;
+      return Admit::kStop;
+    }
+    // A second round finds the byte cold again only when stop() or fork came in between.
+    if (!front::ensure_region()) {
+      front.lost_without_region.fetch_add(1, std::memory_order_relaxed);
+      why = Admission::kDroppedNoMemory;
+      return Admit::kStop;
+    }
+    if (registered) front::refresh_controls();
+    front::publish_site(site, shape);
+    registered = true;
+  }
+}
+
+}  // namespace detail
+}  // namespace v1
+
+namespace front {
+
+constinit Front g_front;
+
+namespace {
+
+void fill_labels(region::RegionOptions& options) {
+  if (!options.program[0]) copy_text(options.program, os::program_path());
+  if (!options.product[0]) copy_text(options.product, os::program_name());
+  if (!options.host[0]) copy_text(options.host, os::host_name());
+}
+
+bool create_region(Front& front) {
+  install_process_handlers();
+  fill_labels(front.options.region);
+  // The invariant TSC is what the call reads; everything else goes through make_room().
+  front.clock_is_slow.store(!os::has_invariant_tsc(), std::memory_order_relaxed);
+  if (!front.reservation) front.reservation = os::reserve(front.options.region.reserved_bytes);
+  if (!front.reservation) return false;
+  if (front.region.create(front.options.region, front.reservation) != 0) return false;
+  region::LoggerEntry& root = front.region.loggers()[0];
+  root.rule.store(u8(front.options.level), std::memory_order_relaxed);
+  root.threshold.store(u8(front.options.level), std::memory_order_relaxed);
+  front.region.wake().loggers_used.store(1, std::memory_order_relaxed);
+  front.region.controls()[kSiteUnknown].store(detail::kOn, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace
+
+bool ensure_region() {
+  Front& front = g_front;
+  for (;;) {
+    Phase phase = front.phase.load(std::memory_order_acquire);
+    if (phase >= Phase::kQueueing) return front.region.exists();
+    if (phase == Phase::kFresh) {
+      // acq_rel: one creator; the release store below publishes what it made
+      if (!front.phase.compare_exchange_strong(phase, Phase::kCreating,
+                                               std::memory_order_acq_rel)) {
+        continue;
+      }
+      front.creator.store(os::thread_id(), std::memory_order_relaxed);
+      const bool made = create_region(front);
+      front.phase.store(made ? Phase::kQueueing : Phase::kFresh, std::memory_order_release);
+      if (made && front.started_in_parent) {
+        if (const auto* hooks = front.hooks.load(std::memory_order_acquire)) {
+          hooks->start_in_child();
+        }
+      }
+      return made;
+    }
+    // A handler that interrupted the creator must not wait for it.
+    if (front.creator.load(std::memory_order_relaxed) == os::thread_id()) return false;
+    os::yield();
+  }
+}
+
+}  // namespace front
+}  // namespace sluice

@@ -1,0 +1,110 @@
+// What runs in the caller's threads, and the process-wide state behind it.
+//
+// One Front a process, constant-initialised and never destroyed. The hot path does not touch it;
+// the cold path (registration, rings, drops) does, takes no lock, allocates no heap memory and may
+// run in a signal handler. start(), stop() and levels go through the runtime, which calls down
+// here; what the front needs of the runtime it asks for through RuntimeHooks.
+//
+// | word            | written by                | read by        | order                         |
+// |-----------------|---------------------------|----------------|-------------------------------|
+// | phase           | creator, start, stop      | cold paths     | acq_rel: region before phase  |
+// | hooks           | start                     | cold paths     | release/acquire               |
+// | blocks[slot]    | thread of the slot        | quiesce()      | under blocks_lock             |
+// | next_site_id    | cold paths                | cold paths     | relaxed: only unique          |
+// | lost_*          | cold paths without region | stats          | relaxed: counters             |
+#ifndef SLUICE_SRC_FRONT_FRONT_H_
+#define SLUICE_SRC_FRONT_FRONT_H_
+
+#include "region/region.h"
+#include "sluice/detail/call_site.h"
+#include "sluice/logger.h"
+
+namespace sluice::front {
+
+using detail::Admit;
+using detail::CallSite;
+using detail::SiteShape;
+using detail::ThreadBlock;
+
+// What the front asks of the runtime. Function pointers, not a class: they must be callable from a
+// forked child in which no object of the parent may be used.
+struct RuntimeHooks {
+  void (*run_now)();         // immediate mode: merge and run the sinks
+  void (*start_in_child)();  // first record of a forked child: start as the parent had started
+};
+
+enum class Phase : u32 {
+  kFresh = 0,     // no region
+  kCreating = 1,  // `creator` is making it
+  kQueueing = 2,  // region, but start() has not run
+  kRunning = 3,
+  kStopped = 4,
+};
+
+struct FrontOptions {
+  region::RegionOptions region;
+  Level level = Level::info;
+  bool immediate = false;
+  bool block_when_full = false;
+  i64 block_deadline_ns = 0;
+};
+
+struct Front {
+  region::Region region;
+  void* reservation = nullptr;
+  FrontOptions options;
+  std::atomic<Phase> phase{Phase::kFresh};
+  std::atomic<u32> creator{0};
+  std::atomic<const RuntimeHooks*> hooks{nullptr};
+  std::atomic<u32> next_site_id{kSiteFirstCaller};
+  std::atomic<bool> clock_is_slow{false};  // no usable TSC: every call asks the kernel's clock
+  std::atomic<u64> lost_without_region{0};
+  std::atomic<u64> lost_after_stop{0};
+  std::atomic<ThreadBlock*> blocks[kThreadSlotsMax] = {};
+  std::atomic<bool> blocks_lock{false};
+  bool started_in_parent = false;
+};
+
+extern constinit Front g_front;
+
+// Makes the region if there is none. False: not now (another thread is making it and this is a
+// signal handler, or there is no memory at all).
+bool ensure_region();
+
+// registry.cc
+// Registers a site: its definition, its control byte. Never fails: without room the site becomes
+// kSiteUnknown.
+void publish_site(CallSite& site, const SiteShape& shape);
+// Index of a logger in the region, made if need be; 0, the root, when the table is full.
+u32 find_logger(std::string_view name);
+// Sets the threshold of a logger and everything below it. One caller at a time (the runtime).
+void set_level(std::string_view logger, Level level);
+// Sets every control byte anew: after start(), after stop() (all cold).
+void refresh_controls();
+void close_controls();
+
+// thread.cc
+bool attach_thread(ThreadBlock& block, u64 ring_bytes);
+// Gives the slot back; the consumer frees it once it is empty. The block's thread calls it.
+void detach_thread(ThreadBlock& block);
+// The same at the end of the thread, when the block's memory goes: not while quiesce() looks.
+void detach_exiting_thread(ThreadBlock& block);
+// Counts a record that is not kept.
+void count_drop(u32 site, DropReason reason);
+// Waits until no thread is between reading a control byte and publishing, at most until
+// `deadline_ns` (monotonic). Call after close_controls(). P9: the barrier orders the closed control
+// bytes before every later call, and every earlier `busy` before our read of it.
+bool quiesce(i64 deadline_ns);
+// Gives the backend's spare rings: makes slots until `count` are ready.
+void keep_ready(u32 count);
+
+// context.cc
+// Writes the thread's marks (context, state gap) into the ring; true when none is pending any more.
+bool write_pending(ThreadBlock& block);
+
+// fork.cc
+void install_process_handlers();
+
+}  // namespace sluice::front
+
+#endif  // SLUICE_SRC_FRONT_FRONT_H_

@@ -1,0 +1,263 @@
+// Registration of call sites and loggers, and the control bytes that levels decide.
+//
+// Lock-free, no allocation: any thread and any signal handler may be here at once. Two threads may
+// register one site twice; both definitions are right. A change of levels that runs beside a
+// registration is seen by one of the two: both step `level_epoch`, registration looks again (P7).
+#include "base/fixed_text.h"
+#include "front/front.h"
+#include "sluice/detail/format_check.h"
+
+namespace sluice::front {
+namespace {
+
+using detail::kSiteArgumentsMax;
+using detail::kSiteDefinitionFixedBytes;
+using region::LoggerEntry;
+using region::Region;
+using region::SiteEntry;
+
+std::string_view cut(std::string_view text) {
+  return text.substr(0, detail::kSiteTextBytesMax);
+}
+
+// The name that the format text gives to positional argument `wanted`; empty for {} and {0}.
+std::string_view name_from_format(const SiteShape& shape, u32 hidden, u32 wanted) {
+  std::string_view seen[kSiteArgumentsMax];
+  u32 named = 0, position = 0;
+  std::string_view found;
+  detail::for_each_placeholder(shape.text->format, [&](std::string_view name) {
+    if (detail::is_index(name)) return;
+    if (!name.empty()) {
+      for (u32 i = 0; i < named; ++i) {
+        if (seen[i] == name) return;
+      }
+      for (u32 i = hidden; shape.names && i < shape.count; ++i) {
+        if (shape.names[i] == name) return;  // a kv() feeds it
+      }
+      if (named < kSiteArgumentsMax) seen[named++] = name;
+    }
+    if (position++ == wanted) found = name;
+  });
+  return found.substr(0, 255);
+}
+
+struct Names {
+  std::string_view of[kSiteArgumentsMax];
+  u32 bytes = 0;
+};
+
+void collect_names(const SiteShape& shape, u32 count, Names& names) {
+  const u32 hidden = ((shape.text->flags & detail::kLoggerIsFirstArg) ? 1u : 0u) +
+                     ((shape.text->flags & detail::kNameIsFirstArg) ? 1u : 0u);
+  u32 position = 0;
+  for (u32 i = 0; i < count; ++i) {
+    if (shape.names && !shape.names[i].empty()) {
+      names.of[i] = shape.names[i].substr(0, 255);
+    } else if (i >= hidden && shape.text->kind == detail::RecordKind::kLog) {
+      names.of[i] = name_from_format(shape, hidden, position++);
+    }
+    names.bytes += u32(names.of[i].size());
+  }
+}
+
+// Writes the SiteDefinition (sluice/detail/site_format.h) of `id`; false: the dictionary is full.
+bool write_definition(Region& region, u32 id, const SiteShape& shape) {
+  const detail::SiteText& text = *shape.text;
+  const u32 count = shape.count < kSiteArgumentsMax ? shape.count : kSiteArgumentsMax;
+  Names names;
+  collect_names(shape, count, names);
+  const std::string_view texts[] = {cut(text.logger), cut(text.file), cut(text.function),
+                                    cut(text.format), cut(text.unit)};
+  u64 bytes = kSiteDefinitionFixedBytes + 2 * count + names.bytes;
+  for (const std::string_view part : texts) bytes += part.size();
+  // relaxed: only makes the range ours
+  const u32 offset =
+      region.wake().dictionary_used.fetch_add(u32(round_up(bytes, 8)), std::memory_order_relaxed);
+  if (offset + round_up(bytes, 8) > region.dictionary_bytes()) return false;
+
+  char* to = region.dictionary() + offset;
+  const auto put = [&to](auto value) {
+    store(to, value);
+    to += sizeof value;
+  };
+  const auto put_text = [&to](std::string_view part) {
+    std::memcpy(to, part.data(), part.size());
+    to += part.size();
+  };
+  put(id);
+  put(u32{text.line});
+  put(u8(text.kind));
+  put(u8(text.level));
+  put(u8{text.flags});
+  put(u8(text.metric));
+  put(u8(count));
+  put(u8{0});
+  for (const std::string_view part : texts) put(u16(part.size()));
+  for (u32 i = 0; i < count; ++i) put(u8(shape.types[i]));
+  for (u32 i = 0; i < count; ++i) put(u8(names.of[i].size()));
+  for (const std::string_view part : texts) put_text(part);
+  for (u32 i = 0; i < count; ++i) put_text(names.of[i]);
+  // release: the definition before its place, for the acquire in Region::site_text() (P6)
+  region.sites()[id].text.store(u64{offset} << 32 | bytes, std::memory_order_release);
+  return true;
+}
+
+u8 control_for(const Region& region, const SiteEntry& entry) {
+  const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
+  if (entry.dynamic_logger.load(std::memory_order_relaxed)) return on;
+  const u32 logger = entry.logger.load(std::memory_order_relaxed);
+  const u8 threshold = region.loggers()[logger].threshold.load(std::memory_order_relaxed);
+  return entry.level.load(std::memory_order_relaxed) >= threshold ? on : u8{detail::kOff};
+}
+
+std::string_view logger_name(const LoggerEntry& entry) {
+  // acquire: pairs with the release in find_logger(): the name precedes its length
+  return {entry.name, entry.bytes.load(std::memory_order_acquire)};
+}
+
+// True when a rule for `above` holds for `name`.
+bool covers(std::string_view above, std::string_view name) {
+  return above.empty() || above == name ||
+         (name.size() > above.size() && name.starts_with(above) && name[above.size()] == '.');
+}
+
+u8 threshold_for(const Region& region, std::string_view name) {
+  const u32 used = region.wake().loggers_used.load(std::memory_order_acquire);
+  u8 threshold = region.loggers()[0].rule.load(std::memory_order_relaxed);
+  std::size_t longest = 0;
+  for (u32 i = 1; i < used && i < region.header().loggers_max; ++i) {
+    const LoggerEntry& entry = region.loggers()[i];
+    const u8 rule = entry.rule.load(std::memory_order_relaxed);
+    const std::string_view above = logger_name(entry);
+    if (rule != 0 && above.size() >= longest && covers(above, name)) {
+      longest = above.size();
+      threshold = rule;
+    }
+  }
+  return threshold;
+}
+
+void refresh(Region& region, u32 id) {
+  const SiteEntry& entry = region.sites()[id];
+  if (entry.text.load(std::memory_order_acquire) == 0) return;
+  region.controls()[id].store(control_for(region, entry), std::memory_order_relaxed);
+}
+
+}  // namespace
+
+u32 find_logger(std::string_view name) {
+  Region& region = g_front.region;
+  const u32 limit = region.header().loggers_max;
+  name = name.substr(0, sizeof(LoggerEntry::name));
+  if (name.empty()) return 0;
+  const u32 used = region.wake().loggers_used.load(std::memory_order_acquire);
+  for (u32 i = 1; i < used && i < limit; ++i) {
+    if (logger_name(region.loggers()[i]) == name) return i;
+  }
+  // relaxed: only makes the entry ours
+  const u32 index = region.wake().loggers_used.fetch_add(1, std::memory_order_relaxed);
+  if (index >= limit) {
+    region.wake().loggers_used.store(limit, std::memory_order_relaxed);
+    return 0;
+  }
+  LoggerEntry& entry = region.loggers()[index];
+  std::memcpy(entry.name, name.data(), name.size());
+  entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
+  // release: the name before its length, for the acquire in logger_name()
+  entry.bytes.store(u16(name.size()), std::memory_order_release);
+  // acq_rel RMW: either set_level() sees this entry, or this sees its step of the epoch
+  region.wake().level_epoch.fetch_add(1, std::memory_order_acq_rel);
+  entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
+  return index;
+}
+
+void publish_site(CallSite& site, const SiteShape& shape) {
+  Front& front = g_front;
+  Region& region = front.region;
+  u32 id = site.id.load(std::memory_order_relaxed);
+  if (id == 0) id = front.next_site_id.fetch_add(1, std::memory_order_relaxed);
+  const u32 limit = region.header().sites_max;
+  if (id < limit && region.sites()[id].text.load(std::memory_order_acquire) == 0) {
+    SiteEntry& entry = region.sites()[id];
+    const u8 dynamic = (shape.text->flags & detail::kLoggerIsFirstArg) ? 1 : 0;
+    entry.logger.store(u16(find_logger(shape.text->logger)), std::memory_order_relaxed);
+    entry.level.store(u8(shape.text->level), std::memory_order_relaxed);
+    entry.dynamic_logger.store(dynamic, std::memory_order_relaxed);
+    if (!write_definition(region, id, shape)) id = kSiteUnknown;
+  } else if (id >= limit) {
+    id = kSiteUnknown;
+  }
+  if (id == kSiteUnknown) region.wake().site_overflow.fetch_add(1, std::memory_order_relaxed);
+  // relaxed RMW: a bound for scans; the definitions are published by their own words (P6)
+  u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
+  while (used <= id && !region.wake().sites_used.compare_exchange_weak(
+                           used, id + 1, std::memory_order_relaxed)) {
+  }
+  if (id != kSiteUnknown) refresh(region, id);
+  site.id.store(id, std::memory_order_relaxed);
+  // release: the id before the pointer to its byte, for the acquire in control_value() (P7)
+  site.control.store(&region.controls()[id], std::memory_order_release);
+  if (id == kSiteUnknown) return;
+  // acq_rel RMW: either a change of levels sees this site, or this sees the new levels
+  region.wake().level_epoch.fetch_add(1, std::memory_order_acq_rel);
+  if (front.phase.load(std::memory_order_acquire) != Phase::kStopped) refresh(region, id);
+}
+
+void refresh_controls() {
+  Region& region = g_front.region;
+  region.wake().level_epoch.fetch_add(1, std::memory_order_acq_rel);
+  const u32 loggers = region.wake().loggers_used.load(std::memory_order_acquire);
+  for (u32 i = 1; i < loggers && i < region.header().loggers_max; ++i) {
+    LoggerEntry& entry = region.loggers()[i];
+    const std::string_view name = logger_name(entry);
+    if (name.empty()) continue;
+    entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
+  }
+  const u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
+  for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
+    refresh(region, id);
+  }
+  const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
+  region.controls()[kSiteUnknown].store(on, std::memory_order_relaxed);
+}
+
+void close_controls() {
+  Region& region = g_front.region;
+  for (u32 id = 0; id < region.header().sites_max; ++id) {
+    region.controls()[id].store(detail::kCold, std::memory_order_relaxed);
+  }
+}
+
+void set_level(std::string_view logger, Level level) {
+  Region& region = g_front.region;
+  LoggerEntry& entry = region.loggers()[find_logger(logger)];
+  entry.rule.store(u8(level), std::memory_order_relaxed);
+  entry.threshold.store(u8(level), std::memory_order_relaxed);
+  refresh_controls();
+}
+
+}  // namespace sluice::front
+
+namespace sluice {
+inline namespace v1 {
+
+bool Logger::find_and_test(Level level) noexcept {
+  using namespace front;
+  // Without a region, or after stop(), the call itself finds out and counts.
+  if (g_front.phase.load(std::memory_order_acquire) == Phase::kStopped || !ensure_region()) {
+    return true;
+  }
+  const u32 index = find_logger(name_);
+  id_.store(index, std::memory_order_relaxed);
+  std::atomic<u8>& threshold = g_front.region.loggers()[index].threshold;
+  // release: the id before the pointer, for the acquire in passes() (P7)
+  threshold_.store(&threshold, std::memory_order_release);
+  if (u8(level) >= threshold.load(std::memory_order_relaxed)) return true;
+  count();
+  return false;
+}
+
+void Logger::count() noexcept { detail::count_filtered(); }
+
+}  // namespace v1
+}  // namespace sluice
