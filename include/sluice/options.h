@@ -35,18 +35,18 @@ struct CallbackRecord {
   std::uint64_t sequence;
   Level level;
   std::uint32_t thread_id;
-  std::string_view logger;
+  std::string_view logger = {};
   std::string_view message;
   std::string_view json;  // the whole record as one JSON object
 };
 
 struct Sink {
   SinkKind kind = SinkKind::console;
-  std::string_view path;     // text, json_lines: a file; segments: a directory
-  std::string_view name;     // segments: file names begin with it; default: the product
-  std::string_view pattern;  // console, text: see docs/patterns.md
+  std::string_view path = {};     // text, json_lines: a file; segments: a directory
+  std::string_view name = {};     // segments: file names begin with it; default: the product
+  std::string_view pattern = {};  // console, text: see docs/patterns.md
   Level level = Level::trace;    // what this sink takes, of what the loggers let through
-  std::string_view logger;       // only this logger and those below it ("net.*", "net")
+  std::string_view logger = {};       // only this logger and those below it ("net.*", "net")
   std::uint64_t rotate_bytes = 0;  // text, json_lines: a new file above this size; 0: never
   std::uint32_t keep_files = 0;    // rotated files kept; 0: all
   Color color = Color::automatic;
@@ -88,9 +88,9 @@ struct Sink {
 }
 
 struct Options {
-  std::string_view product;   // default: the program's name
-  std::string_view version;
-  std::string_view run_id;    // default: made up
+  std::string_view product = {};   // default: the program's name
+  std::string_view version = {};
+  std::string_view run_id = {};    // default: made up
   Level level = Level::info;  // threshold of the root logger
   Mode mode = Mode::asynchronous;
   std::initializer_list<Sink> sinks = {};  // none: the console
@@ -103,10 +103,10 @@ struct Options {
   std::uint32_t stop_deadline_ms = 5000;
   std::uint32_t sync_interval_ms = 1000;  // how often files are made durable; 0: only by flush()
   std::uint32_t sites_max = 8192;         // call sites a process can have
-  std::string_view region_directory;      // default: /dev/shm/sluice-UID
+  std::string_view region_directory = {};      // default: /dev/shm/sluice-UID
   bool recover = true;                    // drain what an earlier run of this product left
   bool quiet = false;                     // do not say on stderr where the records go
-  std::string_view redact;  // further field names whose values are secret, separated by commas
+  std::string_view redact = {};  // further field names whose values are secret, separated by commas
 };
 
 }  // namespace v1

@@ -1,0 +1,69 @@
+#include "back/catalog.h"
+
+#include "base/fixed_text.h"
+#include "record/message.h"
+
+namespace sluice::back {
+
+Catalog::Catalog(const region::Region& region) : region_(region) {
+  const region::RegionHeader& header = region.header();
+  run_.product = field_text(header.product);
+  run_.version = field_text(header.version_text);
+  run_.run_id = field_text(header.run_id);
+  run_.host = field_text(header.host);
+  run_.pid = header.pid;
+}
+
+const Site* Catalog::site(u32 id) {
+  if (id < kSiteFirstCaller) return &builtin_site(id);
+  if (const Site* known = sites_.find(id)) return known;
+  Result<Site> decoded = decode_site(region_.site_text(id));
+  if (!decoded.ok() || decoded.value().id != id) return nullptr;
+  return &sites_.add(std::move(decoded.value()));
+}
+
+std::string_view Catalog::logger(u32 index) {
+  if (index == 0 || index >= region_.header().loggers_max) return {};
+  if (loggers_.size() <= index) loggers_.resize(region_.header().loggers_max);
+  std::string& name = loggers_[index];
+  if (name.empty()) {
+    const region::LoggerEntry& entry = region_.loggers()[index];
+    // acquire: pairs with the release in find_logger(): the name precedes its length
+    const u16 bytes = entry.bytes.load(std::memory_order_acquire);
+    if (bytes <= sizeof entry.name) name.assign(entry.name, bytes);
+  }
+  return name;
+}
+
+TickClock Catalog::clock_of(const BatchHeader& header) {
+  return {header.ticks, header.wall_ns, header.ns_per_tick_2_32};
+}
+
+bool Catalog::describe(const BatchView& batch, const BatchRecord& record) {
+  const RecordHeader header = record.header();
+  site_ = site(header.site);
+  if (!site_ || !RecordView::parse(record.bytes, *site_, view_)) return false;
+  sequence_ = record.sequence;
+  if (clock_.ticks != batch.header().ticks) clock_ = clock_of(batch.header());
+  if (thread_.slot != header.slot() || sequence_ <= batch.first_sequence() || thread_.tid == 0) {
+    if (!batch.find_thread(header.slot(), thread_)) thread_ = {};
+    thread_.slot = header.slot();
+  }
+  const u32 logger_index = view_.logger_id();
+  logger_ = logger_index ? logger(logger_index) : std::string_view(site_->logger);
+  return true;
+}
+
+Entry Catalog::entry() const {
+  return Entry{.record = view_,
+               .site = *site_,
+               .sequence = sequence_,
+               .wall_ns = clock_.wall_of(view_.header().ticks),
+               .thread = {thread_.tid, field_text(thread_.name)},
+               .logger = logger_,
+               .run = &run_,
+               .sites = &sites_,
+               .clock = &clock_};
+}
+
+}  // namespace sluice::back

@@ -1,0 +1,104 @@
+// What a destination implements, and the cursor it moves.
+//
+// A SinkRunner (back/sink_runner.h) owns a sink and calls it from one thread: its own, or the
+// caller's in immediate mode and in recovery. A sink may block; nobody but its runner waits for it.
+//
+// Exactly once: write() is given a batch and the sequence to go on from. Whatever it has stored it
+// reports through Cursor::passed(), record by record or as a group, so that after a kill the next
+// owner of the region goes on at that sequence. A sink that stores the sequence with its data
+// (segments) or can compare its data with an intent (files) makes the step between "stored" and
+// "passed" safe; the others are at least once there.
+#ifndef SLUICE_SRC_BACK_SINK_H_
+#define SLUICE_SRC_BACK_SINK_H_
+
+#include <string>
+
+#include "back/batch.h"
+#include "back/catalog.h"
+#include "base/status.h"
+#include "region/region.h"
+#include "sluice/options.h"
+
+namespace sluice::back {
+
+// What a sink was configured to be, as it stands in the region's sink table too.
+struct SinkConfig {
+  SinkKind kind = SinkKind::console;
+  std::string path;  // absolute
+  std::string name;
+  std::string pattern;
+  Level level = Level::trace;
+  std::string logger;
+  u64 rotate_bytes = 0;
+  u32 keep_files = 0;
+  Color color = Color::automatic;
+  Level stderr_level = Level::error;
+  bool required = false;
+  void (*callback)(const CallbackRecord&, void*) = nullptr;  // not in the region
+  void* user = nullptr;
+};
+
+// Counters of one write(), all of caller records only.
+struct SinkCounts {
+  u64 delivered = 0;
+  u64 filtered = 0;
+  u64 dropped_error = 0;
+};
+
+// The sink's place in the journal, kept in the region. Single-owner.
+class Cursor {
+ public:
+  explicit Cursor(region::SinkEntry& entry) : entry_(&entry) {}
+
+  [[nodiscard]] u64 sequence() const { return entry_->cursor.load(std::memory_order_relaxed); }
+  [[nodiscard]] region::SinkEntry& entry() const { return *entry_; }
+
+  // Everything before `next_sequence` is with the sink's destination. The counters go first: after
+  // a kill between the two they may count a group twice, never a record too few.
+  void passed(u64 next_sequence, const SinkCounts& counts) {
+    add(entry_->delivered, counts.delivered);
+    add(entry_->filtered, counts.filtered);
+    add(entry_->dropped_error, counts.dropped_error);
+    // release (P10): for a recovery that reads the cursor, what precedes it is stored
+    entry_->cursor.store(next_sequence, std::memory_order_release);
+  }
+
+ private:
+  static void add(std::atomic<u64>& cell, u64 count) {
+    // relaxed: only the sink's owner writes
+    if (count) cell.store(cell.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+  }
+  region::SinkEntry* entry_;
+};
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+
+  // Opens or goes on after a kill: completes what `cursor`'s intent says, or moves the cursor past
+  // what the destination already holds. Called once, before the first write().
+  virtual Status open(const Catalog& catalog, Cursor& cursor) = 0;
+
+  // Writes every record of the batch from cursor.sequence() on that passes the sink's filters, and
+  // moves the cursor to batch.next_sequence(). On a failure the cursor stands where it got to; the
+  // runner calls again with the same batch after a pause (kRetryable, kRotate: the sink has taken
+  // its own measures) or gives the sink up (kDisableSink, kFatal).
+  virtual Status write(const BatchView& batch, Catalog& catalog, Cursor& cursor) = 0;
+
+  // A record of the engine about this sink itself: it missed `missed` caller records just before
+  // the next batch. Best-effort sinks say it in their output.
+  virtual Status write_gap(u64 missed_now, u64 missed_in_all) = 0;
+
+  // Gives everything written so far to the kernel (`durable` false) or to the disk (true).
+  virtual Status flush(bool durable) = 0;
+
+  // Nothing more comes. Seals, closes.
+  virtual Status close() = 0;
+
+  // True when flush(true) means anything here.
+  [[nodiscard]] virtual bool can_be_durable() const = 0;
+};
+
+}  // namespace sluice::back
+
+#endif  // SLUICE_SRC_BACK_SINK_H_
