@@ -44,8 +44,12 @@ bool Catalog::describe(const BatchView& batch, const BatchRecord& record) {
   site_ = site(header.site);
   if (!site_ || !RecordView::parse(record.bytes, *site_, view_)) return false;
   sequence_ = record.sequence;
-  if (clock_.ticks != batch.header().ticks) clock_ = clock_of(batch.header());
-  if (thread_.slot != header.slot() || sequence_ <= batch.first_sequence() || thread_.tid == 0) {
+  const bool new_batch = batch_ != batch.first_sequence();
+  if (new_batch) {
+    batch_ = batch.first_sequence();
+    clock_ = clock_of(batch.header());
+  }
+  if (new_batch || thread_.slot != header.slot()) {
     if (!batch.find_thread(header.slot(), thread_)) thread_ = {};
     thread_.slot = header.slot();
   }

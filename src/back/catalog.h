@@ -43,6 +43,7 @@ class Catalog {
   RecordView view_;
   const Site* site_ = nullptr;
   u64 sequence_ = 0;
+  u64 batch_ = ~u64{0};  // first sequence of the batch that clock_ and thread_ belong to
   TickClock clock_;
   BatchThread thread_{};
   std::string_view logger_;
