@@ -193,7 +193,7 @@ Admission timer(std::string_view name, double seconds) noexcept;
 Admission state(std::string_view patch_json) noexcept;
 
 // Fields that every record of this thread carries while the object lives. Objects of one thread end
-// in the reverse order of their making. Fields beyond the thread's 1000 bytes of context are left
+// in the reverse order of their making. Fields beyond a thread's 64, or 1000 bytes, are left
 // out and counted (stats().context_refused). Costs one record at each end; a plain call pays
 // nothing. Texts are copied.
 class SLUICE_API Context {
@@ -223,6 +223,7 @@ class SLUICE_API Context {
   void publish() noexcept;
 
   std::uint32_t outer_bytes_;
+  std::uint32_t outer_count_;
 };
 
 }  // namespace v1

@@ -11,8 +11,11 @@
 namespace sluice::front {
 namespace {
 
+constexpr u32 kFieldsMax = 64;  // what a reader accepts
+
 struct ContextBlock {
   u32 bytes;
+  u32 count;
   char fields[region::kContextBytesMax];
 };
 constinit thread_local ContextBlock t_context{};
@@ -55,13 +58,16 @@ bool write_pending(ThreadBlock& block) {
 namespace sluice {
 inline namespace v1 {
 
-void Context::begin() noexcept { outer_bytes_ = front::t_context.bytes; }
+void Context::begin() noexcept {
+  outer_bytes_ = front::t_context.bytes;
+  outer_count_ = front::t_context.count;
+}
 
 void Context::add_bytes(detail::ArgType type, std::string_view name, const void* bytes,
                         std::size_t size) noexcept {
   front::ContextBlock& context = front::t_context;
   name = name.substr(0, 255);
-  if (size > region::kContextBytesMax ||
+  if (context.count == front::kFieldsMax || size > region::kContextBytesMax ||
       context.bytes + 4 + name.size() + size > region::kContextBytesMax) {
     if (front::ensure_region()) {
       front::g_front.region.wake().context_refused.fetch_add(1, std::memory_order_relaxed);
@@ -75,6 +81,7 @@ void Context::add_bytes(detail::ArgType type, std::string_view name, const void*
   std::memcpy(to + 4, name.data(), name.size());
   std::memcpy(to + 4 + name.size(), bytes, size);
   context.bytes += u32(4 + name.size() + size);
+  ++context.count;
 }
 
 void Context::publish() noexcept {
@@ -95,6 +102,7 @@ void Context::publish() noexcept {
 
 Context::~Context() {
   front::t_context.bytes = outer_bytes_;
+  front::t_context.count = outer_count_;
   publish();
 }
 

@@ -59,6 +59,11 @@ ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
       continue;
     }
     const bool ok = region.make_ring(slot, ring_bytes);
+    // relaxed RMW: a bound for scans; what is in the slot is published by its state (P8)
+    u32 used = region.wake().slots_used.load(std::memory_order_relaxed);
+    while (ok && used <= i && !region.wake().slots_used.compare_exchange_weak(
+                                  used, i + 1, std::memory_order_relaxed)) {
+    }
     slot.state.store(ok ? made : SlotState::kUnused, std::memory_order_release);
     return ok ? &slot : nullptr;
   }

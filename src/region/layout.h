@@ -139,10 +139,10 @@ static_assert(sizeof(ThreadSlot) == 128);
 
 inline constexpr u32 kContextBytesMax = 1000;
 
-// A thread's context in force after the batch `sequence`. Two of them, written in turn: the one
-// with the greater sequence that is not beyond the last commit holds.
+// A thread's context in force after a batch. Two of them, written in turn: of those whose batch is
+// committed, the later one holds.
 struct ContextCopy {
-  u64 sequence;  // first sequence of the batch that brought it
+  u64 batch_end;  // journal position behind the batch that brought it; 0: none
   u32 bytes;
   u32 generation;
   u8 fields[kContextBytesMax + 8];
@@ -169,6 +169,7 @@ struct alignas(64) WakeLines {
   std::atomic<u32> dictionary_used;  // bytes
   std::atomic<u32> loggers_used;
   std::atomic<u32> level_epoch;      // stepped by every change of a level
+  std::atomic<u32> slots_used;       // no slot from here on was ever in use
   std::atomic<u64> filtered;         // by threads that have no slot
   std::atomic<u64> context_refused;
   std::atomic<u64> site_overflow;    // calls of sites that found no room in the dictionary
@@ -195,6 +196,7 @@ struct alignas(64) SinkEntry {
   u32 options_bytes;    // of `options`: the sink's options as text, "key=value\n"
   std::atomic<u64> cursor;           // next sequence it wants (mirror of what is stored)
   std::atomic<u64> cursor_position;  // and where in the journal that is
+  std::atomic<u64> cursor_callers;   // caller records in all batches before that position
   std::atomic<u64> delivered;        // caller records
   std::atomic<u64> filtered;
   std::atomic<u64> dropped_backlog;

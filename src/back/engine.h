@@ -1,0 +1,97 @@
+// The backend put together: one merger, the runners of the sinks, and the thread that drains.
+//
+// Whoever holds `drain_` is the consumer: the backend's thread, a caller in flush() or stats(), or in
+// immediate mode the calling thread. Sinks run on threads of their own, or (threads == false: immediate
+// mode, recovery) in whoever calls drain_all().
+//
+// Threading: thread-safe except start() and stop(), which one thread calls.
+#ifndef SLUICE_SRC_BACK_ENGINE_H_
+#define SLUICE_SRC_BACK_ENGINE_H_
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "back/merger.h"
+#include "back/sink_runner.h"
+
+namespace sluice::back {
+
+struct EngineOptions {
+  MergeOptions merge;
+  RunnerOptions runner;
+  bool threads = true;
+  bool slow_clock = false;
+  bool dead_region = false;
+};
+
+struct FlushOutcome {
+  u32 sinks = 0;
+  u32 behind = 0;
+  bool merged = false;  // everything published is in the journal
+};
+
+struct EngineCounts {
+  u64 merged = 0;
+  u64 queued = 0;
+  u64 damaged = 0;
+  u64 late = 0;
+  u64 next_sequence = 0;
+};
+
+class Engine {
+ public:
+  Engine(region::Region& region, const EngineOptions& options, Reporter& reporter);
+  ~Engine();
+
+  // Goes on where the region's last consumer stopped. Before add_sink().
+  void resume();
+  // `entry`: the sink's place in the region. `from_here`: it wants only what is merged from now on.
+  void add_sink(region::SinkEntry& entry, std::unique_ptr<Sink> sink, std::string name,
+                bool required, bool from_here);
+  // Starts the threads. `keep_ready` is called by the backend now and then to make spare rings.
+  void start(std::function<void()> keep_ready);
+
+  // Merges everything published and, without threads, runs the sinks until they have it all or one
+  // is stuck. Returns false then.
+  bool drain_all(bool run_sinks);
+
+  // Waits until every sink has what was published when it was called.
+  FlushOutcome flush(bool durable, i64 deadline_ns);
+
+  // Delivers what is published, closes the sinks, ends the threads. The number of sinks that had to
+  // be abandoned or have not got everything.
+  u32 stop(i64 deadline_ns);
+
+  [[nodiscard]] EngineCounts counts();
+  [[nodiscard]] const std::vector<std::unique_ptr<SinkRunner>>& runners() const {
+    return runners_;
+  }
+  // True when every required sink has passed the whole journal and no ring holds anything.
+  [[nodiscard]] bool all_delivered();
+
+ private:
+  void thread_main();
+  Merged merge_locked(bool all);
+  [[nodiscard]] u64 floor() const;
+  void tell_sinks();
+  bool merge_until_empty(i64 deadline_ns);
+  bool run_sinks_once();
+
+  region::Region& region_;
+  const EngineOptions options_;
+  Reporter& reporter_;
+  std::mutex drain_;
+  Merger merger_;
+  std::vector<std::unique_ptr<SinkRunner>> runners_;
+  std::function<void()> keep_ready_;
+  std::thread thread_;
+  std::atomic<u32> epoch_{0};       // futex of the sinks; stepped (release) after commits
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace sluice::back
+
+#endif  // SLUICE_SRC_BACK_ENGINE_H_

@@ -1,0 +1,429 @@
+#include "back/merger.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/fixed_text.h"
+#include "record/field_block.h"
+
+namespace sluice::back {
+namespace {
+
+using region::ContextCopy;
+using region::RingLines;
+using region::SlotState;
+using region::ThreadSlot;
+
+constexpr i64 kReportIntervalNs = 100'000'000;
+constexpr u16 kEngineSlot = 0x0fff;  // records of the engine belong to no thread
+constexpr u32 kDropReportBytes = kRecordHeaderBytes + 6 * 8;
+
+std::string_view thread_name_of(const ThreadSlot& slot) { return field_text(slot.name); }
+
+}  // namespace
+
+Merger::Merger(region::Region& region, const MergeOptions& options)
+    : region_(region),
+      options_(options),
+      catalog_(region),
+      redactor_(options.redact),
+      sources_(region.header().slots_max),
+      traits_(region.header().sites_max),
+      reported_(u64{region.header().sites_max} * kDropReasons),
+      scratch_(2 * kRecordBytesMax) {
+  live_.reserve(sources_.size());
+}
+
+void Merger::resume(bool dead, bool slow_clock) {
+  dead_ = dead;
+  if (dead) {
+    clock_.adopt(region_.clock());
+  } else {
+    clock_.start(region_.clock(), slow_clock);
+  }
+  const auto place = region_.journal();
+  const u64 committed = place.committed->load(std::memory_order_acquire);
+  u64 reclaimed = place.reclaimed->load(std::memory_order_acquire);
+  if (committed - reclaimed > place.capacity) reclaimed = committed;  // nothing to believe
+  journal_ = {place, committed, reclaimed};
+  adopt_positions();
+}
+
+// Walks the batches that are still there. Ring positions in a batch count even when the tail was
+// not stored any more: the batch is committed.
+void Merger::adopt_positions() {
+  const auto place = region_.journal();
+  JournalReader<JournalSync> reader(place, place.reclaimed->load(std::memory_order_acquire));
+  std::vector<char> bytes(kBatchBytesMax);
+  std::vector<u64> positions(sources_.size());
+  const u64 committed = place.committed->load(std::memory_order_acquire);
+  while (reader.read(bytes.data()) == JournalRead::kBatch) {
+    const BatchView batch(bytes.data());
+    for (u32 i = 0; i < batch.header().threads; ++i) {
+      const BatchThread thread = batch.thread(i);
+      if (thread.slot < positions.size()) {
+        positions[thread.slot] = std::max(positions[thread.slot], thread.position);
+      }
+    }
+    next_sequence_ = batch.next_sequence();
+    callers_ = batch.header().callers_before + batch.header().callers;
+    reader.advance(batch.header().bytes);
+  }
+  for (u32 i = 0; i < sources_.size(); ++i) {
+    ThreadSlot& slot = region_.slots()[i];
+    RingLines* lines = region_.lines_of(slot);
+    if (!lines) continue;
+    Source& source = sources_[i];
+    const auto place_of_ring = region_.ring_of(slot);
+    const u64 head = lines->head.load(std::memory_order_acquire);
+    u64 position = std::max(lines->tail.load(std::memory_order_acquire), positions[i]);
+    if (head - position > place_of_ring.capacity || position % 8 != 0) {
+      ++damaged_;
+      position = head;
+    }
+    source = {.slot = &slot, .lines = lines, .ring = {place_of_ring, position}, .index = i};
+    const ContextCopy* best = nullptr;
+    for (const ContextCopy& copy : lines->context) {
+      const bool holds = copy.batch_end != 0 && copy.batch_end <= committed &&
+                         copy.bytes <= region::kContextBytesMax &&
+                         copy.generation == slot.generation.load(std::memory_order_relaxed);
+      if (holds && (!best || copy.batch_end > best->batch_end)) best = &copy;
+    }
+    if (best) {
+      const auto* fields = reinterpret_cast<const std::byte*>(best->fields);
+      source.context.assign(fields, fields + best->bytes);
+    }
+  }
+}
+
+void Merger::take_in_sources() {
+  live_.clear();
+  pressure_ = 0;
+  const u32 used = region_.wake().slots_used.load(std::memory_order_relaxed);
+  for (u32 i = 0; i < used && i < sources_.size(); ++i) {
+    ThreadSlot& slot = region_.slots()[i];
+    // acquire: P8; in kLeft everything its thread published precedes the state
+    const SlotState state = slot.state.load(std::memory_order_acquire);
+    if (state != SlotState::kActive && state != SlotState::kLeft) continue;
+    Source& source = sources_[i];
+    if (!source.lines) {
+      RingLines* lines = region_.lines_of(slot);
+      if (!lines) continue;
+      source.slot = &slot;
+      source.lines = lines;
+      source.index = i;
+      source.ring = {region_.ring_of(slot), lines->tail.load(std::memory_order_relaxed)};
+    }
+    source.end = source.ring.published();
+    source.moved = false;
+    source.context_moved = false;
+    if (source.end == source.ring.position()) {
+      if (state == SlotState::kLeft) recycle(source);
+      continue;
+    }
+    const u64 filled = source.end - source.ring.position();
+    pressure_ = std::max(pressure_, u32(filled * 256 / source.ring.capacity()));
+    look_at_front(source);
+    live_.push_back(&source);
+  }
+}
+
+void Merger::look_at_front(Source& source) {
+  source.bytes = 0;
+  for (;;) {
+    const u64 position = source.ring.position();
+    const u64 left = source.end - position;
+    if (left == 0) return;
+    const char* at = source.ring.at(position);
+    const u64 word = RealSync::read_word(at);
+    const u64 bytes = size_of_word(word);
+    const u64 to_end = source.ring.capacity() - (position & (source.ring.capacity() - 1));
+    if (left > source.ring.capacity() || bytes > left || bytes > to_end || bytes < 8) {
+      return damage(source);
+    }
+    source.site = site_of_word(word);
+    if (source.site == kSitePadding) {
+      source.ring.advance(bytes);
+      source.moved = true;
+      continue;
+    }
+    if (bytes < kRecordHeaderBytes || source.site >= region_.header().sites_max) {
+      return damage(source);
+    }
+    source.bytes = u32(bytes);
+    source.key = std::max(RealSync::read_word(at + 8), source.last_key);
+    if (!dead_) source.key = std::min(source.key, clock_.now());
+    return;
+  }
+}
+
+// Nothing after a record that makes no sense can be found: the rest of the ring is given up.
+void Merger::damage(Source& source) {
+  ++damaged_;
+  source.ring.advance(source.end - source.ring.position());
+  source.moved = true;
+  source.bytes = 0;
+}
+
+u64 Merger::find_horizon(bool all) const {
+  constexpr u64 kAll = ~u64{0};
+  if (all || dead_) return kAll;
+  u32 active = 0;
+  const u32 used = region_.wake().slots_used.load(std::memory_order_relaxed);
+  for (u32 i = 0; i < used && i < sources_.size(); ++i) {
+    if (region_.slots()[i].state.load(std::memory_order_relaxed) == SlotState::kActive) ++active;
+  }
+  if (active <= 1 && live_.size() <= 1) return kAll;
+  for (const Source* source : live_) {
+    if ((source->end - source->ring.position()) * 2 > source->ring.capacity()) return kAll;
+  }
+  return clock_.now() - clock_.ticks_of_ns(options_.window_ns);
+}
+
+Merger::Source* Merger::earliest(u64& second_key) {
+  Source* first = nullptr;
+  second_key = ~u64{0};
+  for (Source* source : live_) {
+    if (source->bytes == 0) continue;
+    if (!first || source->key < first->key) {
+      if (first) second_key = std::min(second_key, first->key);
+      first = source;
+    } else {
+      second_key = std::min(second_key, source->key);
+    }
+  }
+  return first;
+}
+
+Merged Merger::merge(bool all, u64 floor) {
+  clock_.update();
+  take_in_sources();
+  const bool moved_only =
+      std::any_of(live_.begin(), live_.end(), [](const Source* s) { return s->moved; });
+  const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
+  const bool report = drops != reported_drops_ &&
+                      (report_now_ || dead_ ||
+                       clock_.now() - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
+  const u64 horizon = find_horizon(all);
+  u64 second_key;
+  Source* source = earliest(second_key);
+  if ((!source || source->key > horizon) && !report && !moved_only) return Merged::kNothing;
+
+  const u64 header_bytes = sizeof(BatchHeader) + live_.size() * sizeof(BatchThread);
+  u64 room = kBatchRecordsBytes;
+  if (source) room = std::max<u64>(room, source->bytes + source->context.size() + 64);
+  if (!journal_.make_space(header_bytes + room, floor)) return Merged::kJournalFull;
+  write_at_ = journal_.position() + header_bytes;
+  write_end_ = write_at_ + room;
+  records_ = batch_callers_ = 0;
+  bool full = false;
+  while (!full && source && source->key <= horizon) {
+    do {
+      if (!append(*source)) {
+        full = true;
+        break;
+      }
+      look_at_front(*source);
+    } while (source->bytes && source->key <= second_key && source->key <= horizon);
+    if (!full) source = earliest(second_key);
+  }
+  if (report) append_drop_reports();
+  commit_batch(header_bytes);
+  return Merged::kBatch;
+}
+
+bool Merger::append(Source& source) {
+  const char* at = source.ring.at(source.ring.position());
+  const u32 bytes = source.bytes;
+  if (source.site < kSiteFirstCaller && source.site != kSiteUnknown) {
+    if (source.site == kSiteContext) take_context(source, at, bytes);
+    if (source.site == kSiteStateGap) source.gap = true;
+  } else {
+    const auto header = load<RecordHeader>(at);
+    const SiteTraits& about = traits(source.site);
+    u16 origin = u16(source.index);
+    if (header.ticks < last_key_) origin |= kLate;
+    if (about.state && source.gap) origin |= kAfterGap;
+    const bool rebuild = about.redact || !source.context.empty();
+    const bool done = rebuild ? append_rebuilt(source, header, at, origin)
+                              : append_plain(header, at, origin);
+    if (!done) return false;
+    if (origin & kLate) ++late_;
+    if (origin & kAfterGap) source.gap = false;
+    last_key_ = std::max(last_key_, source.key);
+    ++records_;
+    ++batch_callers_;
+  }
+  source.last_key = source.key;
+  source.ring.advance(bytes);
+  source.moved = true;
+  return true;
+}
+
+bool Merger::append_plain(const RecordHeader& header, const char* bytes, u16 origin) {
+  if (write_at_ + header.size() > write_end_) return false;
+  RecordHeader out = header;
+  out.origin = origin;
+  journal_.put_words(write_at_, &out, sizeof out);
+  journal_.put_words(write_at_ + sizeof out, bytes + sizeof out, header.size() - sizeof out);
+  write_at_ += header.size();
+  return true;
+}
+
+bool Merger::append_rebuilt(Source& source, const RecordHeader& header, const char* bytes,
+                            u16 origin) {
+  std::memcpy(scratch_.data(), bytes, header.size());
+  std::size_t size = header.size();
+  const Site* site = catalog_.site(header.site);
+  if (!source.context.empty()) {
+    const u32 grown = append_context(scratch_, header.size(), source.context);
+    if (grown != 0) size = grown;
+  }
+  if (site && redactor_.touches(*site, !source.context.empty())) {
+    size = redactor_.redact({scratch_.data(), scratch_.size()}, *site);
+  }
+  if (write_at_ + size > write_end_) return false;
+  auto out = load<RecordHeader>(scratch_.data());
+  out.origin = u16(out.origin | origin);
+  store(scratch_.data(), out);
+  journal_.put_words(write_at_, scratch_.data(), size);
+  write_at_ += size;
+  return true;
+}
+
+void Merger::take_context(Source& source, const char* bytes, u32 size) {
+  const u64 length = RealSync::read_word(bytes + kRecordHeaderBytes);
+  FieldBlock block;
+  if (size < kRecordHeaderBytes + 8 || length > size - kRecordHeaderBytes - 8 ||
+      length > region::kContextBytesMax) {
+    ++damaged_;
+    return;
+  }
+  const ByteView fields{reinterpret_cast<const std::byte*>(bytes) + kRecordHeaderBytes + 8, length};
+  if (!FieldBlock::parse(fields, block)) {
+    ++damaged_;
+    return;
+  }
+  source.context.assign(fields.begin(), fields.end());
+  source.context_moved = true;
+}
+
+const Merger::SiteTraits& Merger::traits(u32 site) {
+  SiteTraits& about = traits_[site];
+  if (about.known) return about;
+  const Site* definition = catalog_.site(site);
+  about.known = true;
+  about.sound = definition != nullptr;
+  about.redact = definition && redactor_.touches(*definition, false);
+  about.state = definition && definition->kind == RecordKind::kState;
+  return about;
+}
+
+void Merger::append_drop_reports() {
+  const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
+  const u64 now = dead_ ? last_key_ : clock_.now();
+  const u32 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
+                            region_.header().sites_max);
+  for (u32 site = 0; site < used; ++site) {
+    for (u32 reason = 0; reason < kDropReasons; ++reason) {
+      const u64 total =
+          region_.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
+      u64& reported = reported_[u64{site} * kDropReasons + reason];
+      if (total == reported) continue;
+      // What does not fit goes with the next report: `drops` is then still not what was reported.
+      if (write_at_ + kDropReportBytes > write_end_) return;
+      const RecordHeader header{kDropReportBytes / 8, kEngineSlot, kSiteDropReport, now};
+      const u64 words[] = {site, reason, total, total - reported, last_report_ticks_, now};
+      journal_.put_words(write_at_, &header, sizeof header);
+      journal_.put_words(write_at_ + sizeof header, words, sizeof words);
+      write_at_ += kDropReportBytes;
+      ++records_;
+      reported = total;
+    }
+  }
+  reported_drops_ = drops;
+  last_report_ticks_ = now;
+  report_now_ = false;
+}
+
+void Merger::commit_batch(u64 header_bytes) {
+  const u64 start = journal_.position();
+  threads_.clear();
+  for (const Source* source : live_) {
+    BatchThread thread{};
+    thread.slot = u16(source->index);
+    thread.generation = source->slot->generation.load(std::memory_order_relaxed);
+    thread.position = source->ring.position();
+    thread.tid = source->slot->tid.load(std::memory_order_relaxed);
+    copy_text(thread.name, thread_name_of(*source->slot));
+    threads_.push_back(thread);
+  }
+  BatchHeader header{};
+  header.magic = kBatchMagic;
+  header.bytes = u32(write_at_ - start);
+  header.first_sequence = next_sequence_;
+  header.callers_before = callers_;
+  header.ticks = clock_.clock().ticks;
+  header.wall_ns = clock_.clock().wall_ns;
+  header.ns_per_tick_2_32 = clock_.clock().ns_per_tick_q32;
+  header.records = records_;
+  header.callers = batch_callers_;
+  header.threads = u16(threads_.size());
+  header.clock_epoch = clock_.epoch();
+  header.record_bytes = u32(write_at_ - start - header_bytes);
+  header.crc = batch_crc(header, threads_.data());
+  journal_.put_words(start, &header, sizeof header);
+  journal_.put_words(start + sizeof header, threads_.data(), threads_.size() * sizeof(BatchThread));
+  store_contexts();
+  journal_.commit(header.bytes);
+  next_sequence_ += records_;
+  callers_ += batch_callers_;
+  for (Source* source : live_) {
+    if (source->moved) source->ring.consume();
+    if (source->slot->state.load(std::memory_order_acquire) == SlotState::kLeft) recycle(*source);
+  }
+}
+
+// Before the commit, into the copy that is not in force: it counts only once the batch does.
+void Merger::store_contexts() {
+  for (Source* source : live_) {
+    if (!source->context_moved) continue;
+    ContextCopy* copies = source->lines->context;
+    ContextCopy& target = copies[0].batch_end <= copies[1].batch_end ? copies[0] : copies[1];
+    target.batch_end = 0;
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // a kill, not a thread, may come between
+    target.bytes = u32(source->context.size());
+    target.generation = source->slot->generation.load(std::memory_order_relaxed);
+    std::memcpy(target.fields, source->context.data(), source->context.size());
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    target.batch_end = write_at_;
+  }
+}
+
+void Merger::recycle(Source& source) {
+  if (source.ring.published() != source.ring.position()) return;
+  source.context.clear();
+  source.gap = false;
+  source.last_key = 0;
+  // release: P8; the ring is empty and committed before another thread may take the slot
+  source.slot->state.store(SlotState::kReady, std::memory_order_release);
+}
+
+u64 Merger::queued() const {
+  u64 count = 0;
+  for (const Source& source : sources_) {
+    if (!source.lines) continue;
+    u64 position = source.ring.position();
+    const u64 end = source.ring.published();
+    while (position < end) {
+      const u64 word = RealSync::read_word(source.ring.at(position));
+      const u64 bytes = size_of_word(word);
+      if (bytes < 8) break;
+      if (from_caller(site_of_word(word))) ++count;
+      position += bytes;
+    }
+  }
+  return count;
+}
+
+}  // namespace sluice::back

@@ -1,0 +1,132 @@
+// The merge: takes records out of the rings in time order and commits them to the journal, one batch
+// a call. Formats nothing, blocks on nothing.
+//
+// Order: key = max(ticks, that ring's last key), clamped to now. A record is held back for the
+// window, so that an older one of another thread can still come before it; a record older than what
+// has been merged is written at once and flagged kLate. A ring that fills pulls the horizon up to
+// its newest record: losing order within the window is better than losing records.
+//
+// Exactly once: a ring's tail moves when the batch that holds its records is committed. A consumer
+// that takes over goes on at max(tail, the position in the last batches), so a kill between the two
+// repeats nothing. The context in force goes into the ring's two ContextCopies before the commit.
+//
+// Threading: single-owner; a lock around it decides who (back/engine.h). Records are checked before
+// they are believed: the region may be a dead process's.
+#ifndef SLUICE_SRC_BACK_MERGER_H_
+#define SLUICE_SRC_BACK_MERGER_H_
+
+#include <string>
+#include <vector>
+
+#include "back/catalog.h"
+#include "back/clock_keeper.h"
+#include "record/redact.h"
+
+namespace sluice::back {
+
+struct MergeOptions {
+  i64 window_ns = 2'000'000;
+  std::string redact;  // further secret field names, separated by commas
+};
+
+enum class Merged {
+  kBatch,        // a batch was committed; there may be more
+  kNothing,      // nothing to merge now
+  kJournalFull,  // a required sink is behind: nothing was taken
+};
+
+class Merger {
+ public:
+  Merger(region::Region& region, const MergeOptions& options);
+
+  // Goes on where the region's last consumer stopped. Dead: no owner publishes any more.
+  void resume(bool dead, bool slow_clock);
+
+  // One batch. `all`: without a window. `floor`: the lowest journal position of required sinks.
+  Merged merge(bool all, u64 floor);
+
+  // Puts drop counters that have moved into the journal, as records; at most every 100 ms unless
+  // `now`. Part of merge() for the next batch.
+  void want_drop_report() { report_now_ = true; }
+
+  [[nodiscard]] u64 next_sequence() const { return next_sequence_; }
+  [[nodiscard]] u64 callers() const { return callers_; }
+  [[nodiscard]] u64 journal_position() const { return journal_.position(); }
+  [[nodiscard]] u64 damaged() const { return damaged_; }
+  [[nodiscard]] u64 late() const { return late_; }
+  // Caller records that are published and not yet merged. Walks the rings.
+  [[nodiscard]] u64 queued() const;
+  // The fullest ring, in 1/256 of its capacity.
+  [[nodiscard]] u32 pressure() const { return pressure_; }
+
+ private:
+  struct Source {
+    region::ThreadSlot* slot = nullptr;
+    region::RingLines* lines = nullptr;
+    RingConsumer<RealSync> ring;
+    u32 index = 0;
+    u64 end = 0;       // published when this batch began
+    u64 last_key = 0;
+    u64 key = 0;       // of the record at the front
+    u32 bytes = 0;     // of that record; 0: none left
+    u32 site = 0;
+    bool gap = false;           // the next state record is flagged kAfterGap
+    bool context_moved = false;
+    bool moved = false;
+    std::vector<std::byte> context;  // FieldBlock in force
+  };
+  struct SiteTraits {
+    bool known = false;
+    bool redact = false;
+    bool state = false;
+    bool sound = false;
+  };
+
+  void take_in_sources();
+  void adopt_positions();
+  void look_at_front(Source& source);
+  u64 find_horizon(bool all) const;
+  Source* earliest(u64& second_key);
+  bool append(Source& source);
+  bool append_plain(const RecordHeader& header, const char* bytes, u16 origin);
+  bool append_rebuilt(Source& source, const RecordHeader& header, const char* bytes, u16 origin);
+  void take_context(Source& source, const char* bytes, u32 size);
+  void append_drop_reports();
+  void commit_batch(u64 header_bytes);
+  void store_contexts();
+  void recycle(Source& source);
+  const SiteTraits& traits(u32 site);
+  void damage(Source& source);
+
+  region::Region& region_;
+  MergeOptions options_;
+  Catalog catalog_;
+  ClockKeeper clock_;
+  Redactor redactor_;
+  JournalWriter<JournalSync> journal_;
+  std::vector<Source> sources_;  // by slot index; no lines: slot not in use yet
+  std::vector<Source*> live_;    // those with records in this batch
+  std::vector<SiteTraits> traits_;
+  std::vector<u64> reported_;    // by site and reason
+  std::vector<std::byte> scratch_;
+  std::vector<BatchThread> threads_;
+  bool dead_ = false;
+  bool report_now_ = false;
+  u64 reported_drops_ = 0;
+  u64 last_report_ticks_ = 0;
+  u64 last_key_ = 0;
+  u64 next_sequence_ = 1;
+  u64 callers_ = 0;
+  u64 damaged_ = 0;
+  u64 late_ = 0;
+  u32 pressure_ = 0;
+  // The batch being built:
+  u64 write_at_ = 0;
+  u64 write_end_ = 0;
+  u16 records_ = 0;
+  u16 batch_callers_ = 0;
+};
+
+}  // namespace sluice::back
+
+#endif  // SLUICE_SRC_BACK_MERGER_H_

@@ -1,0 +1,244 @@
+#include "back/sink_runner.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "os/process.h"
+#include "sluice/detail/thread_block.h"
+
+namespace sluice::back {
+namespace {
+
+constexpr i64 kFlushIntervalNs = 200'000'000;
+constexpr i64 kPauseFirstNs = 2'000'000;
+constexpr i64 kPauseMaxNs = 200'000'000;
+
+std::chrono::steady_clock::time_point time_point(i64 monotonic_ns) {
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(monotonic_ns));
+}
+
+}  // namespace
+
+SinkRunner::SinkRunner(region::Region& region, region::SinkEntry& entry, std::unique_ptr<Sink> sink,
+                       std::string name, bool required, const RunnerOptions& options,
+                       Reporter& reporter)
+    : region_(region),
+      entry_(entry),
+      sink_(std::move(sink)),
+      name_(std::move(name)),
+      required_(required),
+      options_(options),
+      reporter_(reporter),
+      catalog_(region),
+      cursor_(entry),
+      reader_(region.journal(), entry.cursor_position.load(std::memory_order_relaxed)),
+      bytes_(kBatchBytesMax),
+      callers_passed_(entry.cursor_callers.load(std::memory_order_relaxed)) {}
+
+SinkRunner::~SinkRunner() {
+  if (thread_.joinable()) thread_.detach();
+}
+
+void SinkRunner::start_thread(std::atomic<u32>& epoch) {
+  epoch_ = &epoch;
+  thread_ = std::thread([this] { thread_main(); });
+}
+
+void SinkRunner::thread_main() {
+  os::block_signals();
+  os::set_thread_name("sluice-sink");
+  detail::t_block.in_sink = 1;
+  for (;;) {
+    // acquire: a commit before the step of the epoch is seen by the read that follows
+    const u32 seen = epoch_->load(std::memory_order_acquire);
+    const bool stopping = stopping_.load(std::memory_order_acquire);
+    if (run_once()) continue;
+    const bool asked = wanted_durable_.exchange(false, std::memory_order_acq_rel);
+    settle(asked);
+    if (stopping || ended()) break;
+    os::wait_on(*epoch_, seen, dirty_ || undurable_ ? kFlushIntervalNs : -1);
+  }
+  finish();
+  const std::lock_guard lock(mutex_);
+  thread_ended_ = true;
+  moved_.notify_all();
+}
+
+bool SinkRunner::stop_thread(i64 deadline_ns) {
+  if (!thread_.joinable()) return true;
+  stopping_.store(true, std::memory_order_release);
+  epoch_->fetch_add(1, std::memory_order_release);
+  os::wake_all(*epoch_);
+  {
+    std::unique_lock lock(mutex_);
+    if (!moved_.wait_until(lock, time_point(deadline_ns), [this] { return thread_ended_; })) {
+      return false;
+    }
+  }
+  thread_.join();
+  return true;
+}
+
+bool SinkRunner::open() {
+  if (opened_) return true;
+  const Status status = sink_->open(catalog_, cursor_);
+  if (!status.ok()) {
+    fail(status);
+    return false;
+  }
+  opened_ = true;
+  recover_from_failure();
+  return true;
+}
+
+bool SinkRunner::run_once() {
+  if (ended()) return false;
+  if (!open()) return !ended() && !stopping_.load(std::memory_order_acquire);
+  switch (reader_.read(bytes_.data())) {
+    case JournalRead::kNothing: return false;
+    case JournalRead::kPassed: reader_.skip_to_oldest(); return true;
+    case JournalRead::kDamaged: {
+      // Only in a region that something wrote over: what is committed cannot be found any more.
+      const u64 committed = region_.journal_lines().committed.load(std::memory_order_acquire);
+      reporter_.report("sluice: " + name_ + ": the journal is damaged; records were lost");
+      reader_ = {region_.journal(), committed};
+      return true;
+    }
+    case JournalRead::kBatch: break;
+  }
+  const BatchView batch(bytes_.data());
+  return hand_over(batch);
+}
+
+bool SinkRunner::hand_over(const BatchView& batch) {
+  note_gap(batch);
+  if (batch.next_sequence() > cursor_.sequence()) {
+    const Status status = sink_->write(batch, catalog_, cursor_);
+    if (!status.ok()) {
+      fail(status);
+      return !stopping_.load(std::memory_order_acquire);
+    }
+    recover_from_failure();
+    dirty_ = undurable_ = true;
+  }
+  pass(batch);
+  return true;
+}
+
+// The running totals of caller records tell exactly how many were reclaimed unread.
+void SinkRunner::note_gap(const BatchView& batch) {
+  const u64 before = batch.header().callers_before;
+  if (before > callers_passed_ && batch.first_sequence() > cursor_.sequence()) {
+    const u64 missed = before - callers_passed_;
+    const u64 in_all =
+        entry_.dropped_backlog.fetch_add(missed, std::memory_order_relaxed) + missed;
+    // A failed notice is not repeated: the counter has it.
+    const Status said = sink_->write_gap(missed, in_all);
+    if (!said.ok()) reporter_.report("sluice: " + name_ + ": " + said.message());
+  }
+  callers_passed_ = before;
+}
+
+void SinkRunner::pass(const BatchView& batch) {
+  if (cursor_.sequence() < batch.next_sequence()) cursor_.passed(batch.next_sequence(), {});
+  callers_passed_ = batch.header().callers_before + batch.header().callers;
+  reader_.advance(batch.header().bytes);
+  entry_.cursor_callers.store(callers_passed_, std::memory_order_relaxed);
+  // release: our reads of the batch before the consumer's acquire in floor() (P4)
+  entry_.cursor_position.store(reader_.position(), std::memory_order_release);
+}
+
+void SinkRunner::settle(bool durable) {
+  if (ended() || !opened_) return;
+  const i64 now = os::monotonic_ns();
+  const bool asked = wanted_.load(std::memory_order_acquire) != 0;
+  if (dirty_ && (durable || asked || now - last_flush_ns_ >= kFlushIntervalNs ||
+                 stopping_.load(std::memory_order_acquire))) {
+    const Status status = sink_->flush(false);
+    if (!status.ok()) return fail(status);
+    dirty_ = false;
+    last_flush_ns_ = now;
+  }
+  const bool due = options_.sync_interval_ns > 0 && now - last_sync_ns_ >= options_.sync_interval_ns;
+  if (undurable_ && sink_->can_be_durable() && (durable || due)) {
+    const Status status = sink_->flush(true);
+    if (!status.ok()) return fail(status);
+    undurable_ = dirty_ = false;
+    last_sync_ns_ = now;
+  }
+  if (!sink_->can_be_durable()) undurable_ = false;
+  const std::lock_guard lock(mutex_);
+  if (!dirty_) reached_.written = cursor_.sequence();
+  if (!undurable_) reached_.durable = cursor_.sequence();
+  if (wanted_.load(std::memory_order_relaxed) <= reached_.written) {
+    wanted_.store(0, std::memory_order_relaxed);
+  }
+  moved_.notify_all();
+}
+
+void SinkRunner::finish() {
+  if (opened_ && !ended()) {
+    const Status status = sink_->close();
+    if (!status.ok()) reporter_.report("sluice: " + name_ + ": " + status.message());
+  }
+  ended_.store(true, std::memory_order_release);
+  const std::lock_guard lock(mutex_);
+  reached_.written = cursor_.sequence();
+  moved_.notify_all();
+}
+
+void SinkRunner::fail(const Status& status) {
+  const ErrorClass error = status.error_class();
+  if (error == ErrorClass::kDisableSink || error == ErrorClass::kFatal) return give_up(status);
+  if (!failing_.exchange(true, std::memory_order_relaxed)) {
+    reporter_.report("sluice: " + name_ + ": " + status.message() + "; trying again");
+    pause_ns_ = kPauseFirstNs;
+  }
+  if (epoch_) {
+    const i64 until = os::monotonic_ns() + pause_ns_;
+    for (i64 left = pause_ns_; left > 0; left = until - os::monotonic_ns()) {
+      // The epoch steps with every commit too: only stop() ends the pause early.
+      const u32 seen = epoch_->load(std::memory_order_acquire);
+      if (stopping_.load(std::memory_order_acquire)) break;
+      os::wait_on(*epoch_, seen, left);
+    }
+  }
+  pause_ns_ = std::min(pause_ns_ * 2, kPauseMaxNs);
+}
+
+void SinkRunner::recover_from_failure() {
+  if (failing_.exchange(false, std::memory_order_relaxed)) {
+    reporter_.report("sluice: " + name_ + ": works again");
+  }
+}
+
+void SinkRunner::give_up(const Status& status) {
+  reporter_.report("sluice: " + name_ + ": " + status.message() + "; this sink is given up");
+  ended_.store(true, std::memory_order_release);
+  const std::lock_guard lock(mutex_);
+  moved_.notify_all();
+}
+
+void SinkRunner::request(u64 sequence, bool durable, std::atomic<u32>& epoch) {
+  wanted_.store(sequence, std::memory_order_release);
+  if (durable) wanted_durable_.store(true, std::memory_order_release);
+  epoch.fetch_add(1, std::memory_order_release);
+  os::wake_all(epoch);
+}
+
+bool SinkRunner::wait_reached(u64 sequence, bool durable, i64 deadline_ns) {
+  std::unique_lock lock(mutex_);
+  const auto there = [&] {
+    return ended() || (durable ? reached_.durable : reached_.written) >= sequence;
+  };
+  moved_.wait_until(lock, time_point(deadline_ns), there);
+  return (durable ? reached_.durable : reached_.written) >= sequence;
+}
+
+u64 SinkRunner::floor() const {
+  if (!required_ || ended()) return ~u64{0};
+  // acquire: pairs with the release in pass() (P4): that sink's reads are done
+  return entry_.cursor_position.load(std::memory_order_acquire);
+}
+
+}  // namespace sluice::back

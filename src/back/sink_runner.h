@@ -1,0 +1,110 @@
+// Drives one sink over the journal: reads batches, hands them over, retries, moves the cursor.
+//
+// Threading: run_once() and settle() by one thread at a time: the sink's own (start_thread()), or
+// the caller's in immediate mode and recovery. The rest is thread-safe.
+// Failure: a retryable error pauses this sink and nothing else; a fatal one ends it, and what it
+// then misses is counted as dropped_error. An error is reported once when it begins and once when
+// it is over.
+#ifndef SLUICE_SRC_BACK_SINK_RUNNER_H_
+#define SLUICE_SRC_BACK_SINK_RUNNER_H_
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "back/sink.h"
+#include "base/reporter.h"
+
+namespace sluice::back {
+
+struct RunnerOptions {
+  i64 sync_interval_ns = 1'000'000'000;  // 0: durable only when asked
+};
+
+class SinkRunner {
+ public:
+  SinkRunner(region::Region& region, region::SinkEntry& entry, std::unique_ptr<Sink> sink,
+             std::string name, bool required, const RunnerOptions& options, Reporter& reporter);
+  ~SinkRunner();
+
+  // How far every record before a sequence has got with this sink.
+  struct Reached {
+    u64 written = 0;
+    u64 durable = 0;
+  };
+
+  // Runs until stop_thread() and everything committed is handed over. `epoch`: futex word that is
+  // stepped after commits.
+  void start_thread(std::atomic<u32>& epoch);
+  // Asks the thread to finish what is committed, close the sink and end. Waits until `deadline_ns`
+  // (monotonic); false: it is stuck and has been abandoned.
+  bool stop_thread(i64 deadline_ns);
+
+  // One batch. True when there was one.
+  bool run_once();
+  // Flushes what is due; `durable`: to the disk, now.
+  void settle(bool durable);
+  // Closes the sink from the calling thread (no thread of its own).
+  void finish();
+
+  // Asks for everything before `sequence` to be flushed, waking the thread.
+  void request(u64 sequence, bool durable, std::atomic<u32>& epoch);
+  // Waits until `sequence` is reached, or the sink is given up, or the deadline.
+  bool wait_reached(u64 sequence, bool durable, i64 deadline_ns);
+
+  // Lowest journal position this sink still needs; ~0 for a best-effort or ended one.
+  [[nodiscard]] u64 floor() const;
+  [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool failing() const { return failing_.load(std::memory_order_relaxed); }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] region::SinkEntry& entry() const { return entry_; }
+  [[nodiscard]] bool on_own_thread() const { return thread_.get_id() == std::this_thread::get_id(); }
+
+ private:
+  void thread_main();
+  bool open();
+  bool hand_over(const BatchView& batch);
+  void note_gap(const BatchView& batch);
+  void pass(const BatchView& batch);
+  void fail(const Status& status);
+  void recover_from_failure();
+  void give_up(const Status& status);
+
+  region::Region& region_;
+  region::SinkEntry& entry_;
+  std::unique_ptr<Sink> sink_;
+  const std::string name_;
+  const bool required_;
+  const RunnerOptions options_;
+  Reporter& reporter_;
+  Catalog catalog_;
+  Cursor cursor_;
+  JournalReader<JournalSync> reader_;
+  std::vector<char> bytes_;
+  bool opened_ = false;
+  bool dirty_ = false;       // written since the last flush(false)
+  bool undurable_ = false;   // written since the last flush(true)
+  i64 last_flush_ns_ = 0;
+  i64 last_sync_ns_ = 0;
+  i64 pause_ns_ = 0;
+  u64 callers_passed_ = 0;   // caller records before the reader, to measure gaps
+
+  std::thread thread_;
+  std::atomic<u32>* epoch_ = nullptr;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> ended_{false};    // release: after the sink's last word (with ended())
+  std::atomic<bool> failing_{false};  // relaxed: shown only
+  std::atomic<u64> wanted_{0};        // a flush waits for this sequence; under mutex_ with the next
+  std::atomic<bool> wanted_durable_{false};
+  std::mutex mutex_;
+  std::condition_variable moved_;
+  Reached reached_;        // under mutex_
+  bool thread_ended_ = false;  // under mutex_
+};
+
+}  // namespace sluice::back
+
+#endif  // SLUICE_SRC_BACK_SINK_RUNNER_H_
