@@ -74,6 +74,7 @@ enum BuiltinSite : u32 {
                         // pid, start wall ns
   kSiteSinkGap = 8,     // a sink missed records: sink name (string), missed in all, missed now
   kSiteVerdict = 9,     // how the run ended: exit code, signal, reason (string)
+  kSiteSkipped = 10,    // segments: so many sequences from here on were left out on purpose
   kSiteFirstCaller = 16,
 };
 
