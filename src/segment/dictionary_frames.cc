@@ -25,6 +25,7 @@ class FrameBuilder {
     header.magic = kFrameMagic;
     header.version = kFrameVersion;
     header.kind = u8(kind);
+    header.flags = kind == FrameKind::kHeader ? place_.flags : u16{0};
     header.payload_bytes = u32(out_.size() - frame_ - kFrameHeaderBytes);
     header.first_sequence = place_.sequence;
     header.region_id = place_.region_id;

@@ -17,6 +17,7 @@ struct FramePlace {
   RegionId region_id{};
   u64 offset = 0;
   u64 sequence = 0;  // the next one to come
+  u16 flags = 0;     // FrameFlag, of the header
 };
 
 // Appends to `out` the frames that hold `run_record` and every record of `sites`, each at most

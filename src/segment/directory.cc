@@ -18,19 +18,32 @@ bool is_name_byte(char c) {
          c == '-';
 }
 
-// The end of the sequences of `region` in one file; nullopt when it holds none.
-std::optional<u64> end_sequence_in(os::Io& io, const std::string& path, const RegionId& region) {
+struct RegionEnd {
+  u64 end_sequence = 0;
+  // No older file of the same name holds more. Not so when this one repeats what an abandoned file
+  // held and was killed over it.
+  bool is_last = false;
+};
+
+// Where the sequences of `region` end in one file; nullopt when it holds none.
+std::optional<RegionEnd> region_end_in(os::Io& io, const std::string& path,
+                                       const RegionId& region) {
   Result<std::unique_ptr<ByteSource>> source = open_source(io, path);
   if (!source.ok()) return std::nullopt;
   FrameScanner scanner(*source.value());
-  std::optional<u64> end;
+  std::optional<RegionEnd> found;
+  bool is_last = false;  // unless the header says so
   Frame frame;
   while (scanner.next(frame)) {
-    if (frame.header.region_id != region) return end;
+    if (frame.header.region_id != region) break;
+    if (frame.header.frame_kind() == FrameKind::kHeader) {
+      is_last = (frame.header.flags & kRepeatsFrames) == 0;
+    }
     if (frame.header.sequence_count == 0) continue;
-    end = std::max(end.value_or(0), frame.header.end_sequence());
+    const u64 end = frame.header.end_sequence();
+    found = {found ? std::max(found->end_sequence, end) : end, is_last};
   }
-  return end;
+  return found;
 }
 
 }  // namespace
@@ -89,14 +102,14 @@ Result<std::optional<u64>> last_sequence(os::Io& io, const std::string& director
   const Result<std::vector<SegmentName>> segments = list_segments(io, directory);
   if (!segments.ok()) return segments.status();
   std::optional<u64> end;
-  std::string_view done;  // one name's sequences rise with its numbers: the newest file is enough
+  std::string_view done;  // a name whose older files hold nothing higher
   for (auto at = segments.value().rbegin(); at != segments.value().rend(); ++at) {
     if (at->name == done) continue;
     const std::string path = directory + "/" + segment_file_name(at->name, at->number);
-    const std::optional<u64> found = end_sequence_in(io, path, region);
+    const std::optional<RegionEnd> found = region_end_in(io, path, region);
     if (!found) continue;
-    end = std::max(end.value_or(0), *found);
-    done = at->name;
+    end = std::max(end.value_or(0), found->end_sequence);
+    if (found->is_last) done = at->name;
   }
   if (!end) return std::optional<u64>{};
   return std::optional<u64>{*end - 1};

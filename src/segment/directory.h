@@ -42,8 +42,8 @@ inline constexpr std::size_t kSegmentNameBytesMax = 128;
                                       std::string_view name);
 
 // The highest sequence of `region` that a good frame in the directory accounts for; nullopt when
-// there is none. Reads from the newest file of each name back to the first that holds any; a file
-// of another region costs one frame.
+// there is none. Reads from the newest file of each name back to the first that holds any and does
+// not repeat an older one's frames; a file of another region costs one frame.
 [[nodiscard]] Result<std::optional<u64>> last_sequence(os::Io& io, const std::string& directory,
                                                        const RegionId& region);
 

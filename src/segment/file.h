@@ -32,6 +32,8 @@ class SegmentFile {
 
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
   [[nodiscard]] bool has_unsynced() const { return is_open() && unsynced_; }
+  // Some of it has been made durable.
+  [[nodiscard]] bool ever_synced() const { return !name_unsynced_; }
   [[nodiscard]] u64 offset() const { return offset_; }
   [[nodiscard]] u64 segment_id() const { return segment_id_; }
   // Of the open file, or the last one.

@@ -48,7 +48,9 @@ void stamp_frame(std::byte* frame, u64 segment_id, u64 offset) {
 
 FrameFault check_header(const FrameHeader& untrusted, u64 offset, const u64* segment_id) {
   if (untrusted.magic != kFrameMagic) return FrameFault::kNoMagic;
-  if (untrusted.version != kFrameVersion || untrusted.flags != 0) return FrameFault::kOtherVersion;
+  if (untrusted.version != kFrameVersion || (untrusted.flags & ~kKnownFrameFlags) != 0) {
+    return FrameFault::kOtherVersion;
+  }
   if (untrusted.kind < u8(FrameKind::kHeader) || untrusted.kind > u8(FrameKind::kSeal) ||
       untrusted.payload_bytes > kPayloadBytesMax || untrusted.payload_bytes % 8 != 0 ||
       untrusted.first_sequence > ~u64{0} - untrusted.sequence_count) {

@@ -38,13 +38,20 @@ enum class FrameKind : u8 {
   kSeal = 4,         // the last of a complete file: the run and the dictionary again
 };
 
+enum FrameFlag : u16 {
+  // Of a header: the file begins with frames that an older, abandoned file may hold as well, and
+  // may end, after a kill, before that one does.
+  kRepeatsFrames = 1,
+};
+inline constexpr u16 kKnownFrameFlags = kRepeatsFrames;
+
 // The on-disk form, little-endian:
 //
 //   offset  field
 //    0      u32 magic            "SLSG"
 //    4      u8  version          1
 //    5      u8  kind             FrameKind
-//    6      u16 flags            0; a reader refuses a frame with a flag it does not know
+//    6      u16 flags            FrameFlag; a reader refuses a frame with a flag it does not know
 //    8      u32 payload_bytes    a multiple of 8, at most kPayloadBytesMax
 //   12      u32 crc              CRC32C of header and payload, this field taken as zero
 //   16      u64 segment_id       random, the same in every frame of a file

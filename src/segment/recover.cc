@@ -33,7 +33,7 @@ std::vector<std::byte> make_seal(const SegmentIndex& index, u64 segment_id, u64 
   }
   const std::vector<ByteView> sites(records.begin(), records.end());
   std::vector<std::byte> seal;
-  build_seal({segment_id, index.region_id(), offset, index.end_sequence()}, run, sites, seal);
+  build_seal({segment_id, index.region_id(), offset, index.end_sequence(), 0}, run, sites, seal);
   return seal;
 }
 

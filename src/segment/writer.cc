@@ -305,6 +305,8 @@ int SegmentWriter::try_write_out() {
     written_end_ = std::max(written_end_, frame.end_sequence);
     arena_.mark_written();
   }
+  for (const std::string& path : superseded_) io_.unlink(path.c_str());
+  superseded_.clear();
   return 0;
 }
 
@@ -314,13 +316,15 @@ int SegmentWriter::start_file() {
   ++counts_.files;
   frames_in_file_ = 0;
   std::vector<ByteView> sites;
+  u16 flags = 0;
   if (dictionary_first_) {
     for (const u32 id : table_.used_sites()) sites.push_back(table_.site_record(id));
+    flags = kRepeatsFrames;
   }
   dictionary_first_ = false;
   const u64 sequence = load<FrameHeader>(arena_.next_unwritten().bytes).first_sequence;
   preamble_.clear();
-  build_header({file_.segment_id(), run_.region_id, 0, sequence}, table_.run_record(), sites,
+  build_header({file_.segment_id(), run_.region_id, 0, sequence, flags}, table_.run_record(), sites,
                preamble_);
   return 0;
 }
@@ -387,7 +391,7 @@ int SegmentWriter::write_seal() {
     std::vector<ByteView> sites;
     for (const u32 id : table_.used_sites()) sites.push_back(table_.site_record(id));
     preamble_.clear();
-    build_seal({file_.segment_id(), run_.region_id, file_.offset(), next_sequence_},
+    build_seal({file_.segment_id(), run_.region_id, file_.offset(), next_sequence_, 0},
                table_.run_record(), sites, preamble_);
     sealing_ = true;
   }
@@ -412,7 +416,9 @@ void SegmentWriter::abandon_file(bool sync_failed) {
       sync_failed = true;
     }
     if (sync_failed) {
-      counts_.records_at_risk += arena_.rewrite_all();
+      const u64 lost = arena_.rewrite_all();
+      counts_.records_at_risk += lost;
+      if (lost == 0 && !file_.ever_synced()) superseded_.push_back(file_.path());
       counts_.frames_rewritten += arena_.held();
     } else {
       mark_durable();

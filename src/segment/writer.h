@@ -10,7 +10,9 @@
 //  - any other write error: what is in the file is made durable, and a new file goes on;
 //  - a failed fsync: the file is finished. Everything written since the last good sync, as far as
 //    keep_bytes hold it, is written again to a new file (a reader drops the repetition by
-//    sequence); what is held no more is counted in records_at_risk.
+//    sequence); what is held no more is counted in records_at_risk. A file that was never synced
+//    and is repeated as a whole is then removed, so that a disk which refuses every fsync is not
+//    filled with copies.
 //
 // Threading: single-owner. Blocking: as the disk; define_*() never. Memory: keep_bytes, one table
 // entry a site and a thread, allocated once. Time: the owner calls flush() every 200 ms or so.
@@ -131,9 +133,10 @@ class SegmentWriter {
   std::vector<std::byte> preamble_;  // header (and dictionary), or seal: not yet written
   std::vector<std::byte> missing_;   // definitions for the record being taken
   std::vector<const Site*> sites_wanted_;
-  bool dictionary_first_ = false;  // the next file must begin with the dictionary
-  bool sealing_ = false;           // preamble_ is the seal of the open file
-  u64 window_start_ = 0;           // file offset
+  std::vector<std::string> superseded_;  // files to remove when what they held is written again
+  bool dictionary_first_ = false;        // the next file must begin with the dictionary
+  bool sealing_ = false;                 // preamble_ is the seal of the open file
+  u64 window_start_ = 0;                 // file offset
   u64 frames_in_file_ = 0;
   u64 at_risk_told_ = 0;  // how many of counts_.records_at_risk a sync() has reported
   u64 written_end_ = 0;

@@ -131,6 +131,8 @@ inline std::vector<u64> read_directory(os::Io& io, const std::string& directory,
 // A writer over `io` in directory /d with an oracle of what it took.
 class Recorder {
  public:
+  // Without a writer: the caller opens one.
+  Recorder() = default;
   explicit Recorder(os::Io& io, SegmentOptions options = {}) {
     options.directory = "/d";
     options.name = "app";

@@ -57,7 +57,7 @@ class FaultIo final : public os::Io {
  public:
   struct Call {
     Op op;
-    std::string path;
+    std::string path{};
     u64 offset = 0;
     u64 size = 0;
     i64 result = 0;

@@ -1,8 +1,9 @@
 // os::Io in memory: files and directories that live as long as the object.
 //
 // Paths are taken as they are written; a file's parent directory must exist. Descriptors are small
-// numbers from 3 on. `written but not synced` is modelled: power_loss() brings every file back to
-// what the last sync_data() and sync_directory() made durable. Locks always succeed. Threads: none.
+// numbers from 3 on. Durability is modelled byte by byte: power_loss() leaves what sync_data() and
+// sync_directory() made durable, and a failed sync marks bytes clean without saving them, as Linux
+// does, so that a second sync "succeeds" and saves nothing. Locks always succeed. Threads: none.
 #ifndef SLUICE_TESTS_SUPPORT_MEMORY_IO_H_
 #define SLUICE_TESTS_SUPPORT_MEMORY_IO_H_
 
@@ -11,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -26,6 +28,8 @@ class MemoryIo final : public os::Io {
 
   // All files may hold so many bytes together; a write past it is short, then -ENOSPC.
   u64 space = ~u64{0};
+  // So many calls of sync_data() succeed, then one fails with EIO; 0 calls: the next one.
+  std::optional<u64> good_syncs;
 
   MemoryIo() { directories_.insert({"/", "."}); }
 
@@ -63,8 +67,9 @@ class MemoryIo final : public os::Io {
     const std::size_t count =
         offset >= limit ? 0 : std::size_t(std::min<u64>(size, limit - offset));
     if (count == 0 && size > 0) return -ENOSPC;
-    if (bytes.size() < offset + count) bytes.resize(offset + count);
+    file->file->resize(std::max<u64>(bytes.size(), offset + count));
     std::copy_n(static_cast<const std::byte*>(from), count, bytes.begin() + i64(offset));
+    std::fill_n(file->file->dirty.begin() + i64(offset), count, true);
     return i64(count);
   }
   i64 read(int fd, void* to, std::size_t size) override {
@@ -84,20 +89,28 @@ class MemoryIo final : public os::Io {
   int truncate(int fd, u64 size) override {
     Open* const file = find(fd, os::kWrite);
     if (!file) return -EBADF;
-    file->file->bytes.resize(size);
+    file->file->resize(size);
     return 0;
   }
   int allocate(int fd, u64 offset, u64 size) override {
     Open* const file = find(fd, os::kWrite);
     if (!file) return -EBADF;
-    if (file->file->bytes.size() < offset + size) file->file->bytes.resize(offset + size);
+    if (file->file->bytes.size() < offset + size) file->file->resize(offset + size);
     return 0;
   }
   int sync_data(int fd) override {
     const auto found = open_.find(fd);
     if (found == open_.end()) return -EBADF;
-    found->second.file->durable = found->second.file->bytes;
-    return 0;
+    File& file = *found->second.file;
+    const bool fails = good_syncs && (*good_syncs)-- == 0;
+    if (fails) good_syncs.reset();
+    file.resize(file.bytes.size());  // a test may have changed them
+    file.durable.resize(file.bytes.size());
+    for (std::size_t i = 0; i < file.bytes.size(); ++i) {
+      if (file.dirty[i] && !fails) file.durable[i] = file.bytes[i];
+      file.dirty[i] = false;
+    }
+    return fails ? -EIO : 0;
   }
   int sync_directory(const char* path) override {
     if (!directories_.contains(path)) return -ENOENT;
@@ -153,6 +166,7 @@ class MemoryIo final : public os::Io {
     auto file = std::make_shared<File>();
     file->inode = next_inode_++;
     file->bytes = std::move(bytes);
+    file->dirty.assign(file->bytes.size(), true);
     files_[path] = std::move(file);
   }
   [[nodiscard]] std::vector<std::string> paths() const {
@@ -165,14 +179,23 @@ class MemoryIo final : public os::Io {
   void power_loss() {
     open_.clear();
     files_ = durable_names_;
-    for (auto& [name, file] : files_) file->bytes = file->durable;
+    for (auto& [name, file] : files_) {
+      file->bytes = file->durable;
+      file->dirty.assign(file->bytes.size(), false);
+    }
   }
 
  private:
   struct File {
     Bytes bytes;
     Bytes durable;
+    std::vector<bool> dirty;  // by byte: written since the last sync
     u64 inode = 0;
+
+    void resize(u64 size) {
+      bytes.resize(size);
+      dirty.resize(size, true);
+    }
   };
   struct Open {
     std::shared_ptr<File> file;
