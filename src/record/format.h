@@ -76,6 +76,7 @@ enum BuiltinSite : u32 {
   kSiteStateGap = 10,   // ring only: a state patch of this thread was lost; the merge takes it out
                         // and flags the thread's next one
   kSiteVerdict = 9,     // how the run ended: exit code, signal, reason (string)
+  kSiteSkipped = 10,    // segments: so many sequences from here on were left out on purpose
   kSiteFirstCaller = 16,
 };
 
