@@ -187,7 +187,7 @@ TEST(ReadsMustEnd, StoreThatMayOvertakeALoadIsAFailure) {
       auto& shared = s.make<Shared>();
       s.thread("reader", [&shared, done] {
         {
-          ReadsMustEnd scope;
+          ReadsMustEnd scope(&shared.x, sizeof shared.x);
           shared.x.load(kRelaxed);
         }
         shared.y.store(1, done);

@@ -351,7 +351,7 @@ Result toy_ring(std::memory_order head_store, std::memory_order head_load,
         if (tail == r.head.load(head_load)) continue;
         int value = 0;
         if (words) {
-          ReadsMustEnd scope;
+          ReadsMustEnd scope(r.word, sizeof r.word);
           value = r.word[tail % 2].load(kRelaxed);
         } else {
           value = r.cell[tail % 2].get();

@@ -214,9 +214,12 @@ class Memory {
     }
   }
 
-  // Loads of this thread are, until set back, such as must be over before the location is stored
-  // to.
-  void reads_must_end(std::size_t thread, bool on) { threads_[thread].reads_must_end = on; }
+  // Loads by this thread in that range are, until set anew, such as must be over before the
+  // location is stored to.
+  void reads_must_end(std::size_t thread, const void* begin, std::size_t bytes) {
+    threads_[thread].must_end_begin = static_cast<const char*>(begin);
+    threads_[thread].must_end_bytes = bytes;
+  }
 
   void start_thread(std::size_t thread, bool killable) {
     threads_[thread].now.join(threads_[0].now, locations_);
@@ -238,17 +241,20 @@ class Memory {
   }
 
   // The thread dies between two steps. A processor, or the compiler, may have left out any of its
-  // last writes that no release store of its own has ordered yet and that nobody has seen.
+  // last writes that no release store of its own has ordered yet and that nobody has seen. The very
+  // last is kept: without it the death is an earlier one.
   void kill(std::size_t thread) {
+    bool kept = false;
     auto& effects = threads_[thread].effects;
     while (!effects.empty()) {
       const Effect effect = effects.back();
       effects.pop_back();
-      if (can_be_lost(effect) && arbiter_.choose(2) == 1) {
+      if (kept && can_be_lost(effect) && arbiter_.choose(2) == 1) {
         lose(effect);
-      } else if (effect.atomic && released_by(effect)) {
-        return;
+        continue;
       }
+      kept = true;
+      if (effect.atomic && released_by(effect)) return;
     }
   }
 
@@ -302,7 +308,8 @@ class Memory {
     Knowledge now;
     Knowledge acquire_at_fence;
     Knowledge release_fence;
-    bool reads_must_end = false;
+    const char* must_end_begin = nullptr;
+    std::size_t must_end_bytes = 0;
     bool killable = false;
     std::vector<Effect> effects;
   };
@@ -344,7 +351,11 @@ class Memory {
     } else {
       self.acquire_at_fence.join(store.carries, locations_);
     }
-    if (self.reads_must_end) location.must_end[thread] = self.now.clock[thread];
+    if (self.must_end_bytes != 0 &&
+        static_cast<const char*>(location.address) >= self.must_end_begin &&
+        static_cast<const char*>(location.address) < self.must_end_begin + self.must_end_bytes) {
+      location.must_end[thread] = self.now.clock[thread];
+    }
     last_index_ = i;
     last_count_ = location.stores.size();
     return store.value;

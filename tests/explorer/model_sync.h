@@ -172,14 +172,14 @@ class Mutex {
   }
 };
 
-// Loads of the running thread within this scope must be over (ordered) before their location is
-// stored to: for readers that rely on their bytes staying as they are.
+// Loads by the running thread of the atomics in `bytes` bytes from `begin` must, while this lives,
+// be over (ordered) before those are stored to: for readers that rely on them staying as they are.
 class ReadsMustEnd {
  public:
-  ReadsMustEnd() : thread_(thread_number()) {
-    Explorer::running().memory().reads_must_end(thread_, true);
+  ReadsMustEnd(const void* begin, std::size_t bytes) : thread_(thread_number()) {
+    Explorer::running().memory().reads_must_end(thread_, begin, bytes);
   }
-  ~ReadsMustEnd() { Explorer::running().memory().reads_must_end(thread_, false); }
+  ~ReadsMustEnd() { Explorer::running().memory().reads_must_end(thread_, nullptr, 0); }
   ReadsMustEnd(const ReadsMustEnd&) = delete;
   ReadsMustEnd& operator=(const ReadsMustEnd&) = delete;
 
@@ -202,6 +202,13 @@ struct ModelSync {
     std::uint64_t value;
     std::memcpy(&value, from, sizeof value);
     return value;
+  }
+  // Words of shared bytes that are atomics one by one, as the journal's are.
+  static void store_word(void* to, std::uint64_t value, std::memory_order order) {
+    static_cast<explorer::Atomic<std::uint64_t>*>(to)->store(value, order);
+  }
+  static std::uint64_t load_word(const void* from, std::memory_order order) {
+    return static_cast<const explorer::Atomic<std::uint64_t>*>(from)->load(order);
   }
   static void fence(std::memory_order order) noexcept {
     Explorer& explorer = Explorer::running();
