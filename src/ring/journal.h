@@ -17,6 +17,7 @@
 // | P3   | committed, in commit()              | JournalReader::read(): the batch's words      |
 // | P4   | a sink's position, in its owner     | JournalWriter::make_space(): its reads done   |
 // | P5   | words, in put_words()               | JournalReader: `reclaimed` behind the words   |
+// | P11  | reclaimed, in make_space()          | skip_to_oldest(): a `committed` not behind it |
 //
 // Threading: one writer at a time; any number of readers, each with a JournalReader of its own.
 // Neither side allocates, waits or makes a system call.
@@ -93,6 +94,8 @@ struct JournalOrders {
   static constexpr std::memory_order read_cursor = std::memory_order_acquire;        // P4
   static constexpr std::memory_order store_word = std::memory_order_release;         // P5
   static constexpr std::memory_order load_word = std::memory_order_acquire;          // P5
+  static constexpr std::memory_order publish_reclaimed = std::memory_order_release;  // P11
+  static constexpr std::memory_order read_reclaimed = std::memory_order_acquire;     // P11
 };
 
 template <class Sync>
@@ -131,9 +134,11 @@ class JournalWriter {
       sequence = header.first_sequence + header.records;
     }
     reclaimed_ = reclaim;
-    // relaxed: ordered before the words that overwrite by their own release stores (P5)
+    // relaxed: a label, told with `reclaimed`
     place_.reclaimed_sequence->store(sequence, std::memory_order_relaxed);
-    place_.reclaimed->store(reclaim, std::memory_order_relaxed);
+    // release: `committed` as we left it, for the acquire in skip_to_oldest() (P11). The words that
+    // overwrite come behind this by their own release stores (P5).
+    place_.reclaimed->store(reclaim, Orders::publish_reclaimed);
     return true;
   }
 
@@ -204,7 +209,11 @@ class JournalReader {
 
   void advance(u64 bytes) { position_ += bytes; }
   // After kPassed: goes on with the oldest batch still kept.
-  void skip_to_oldest() { position_ = place_.reclaimed->load(std::memory_order_relaxed); }
+  void skip_to_oldest() {
+    // acquire: pairs with the release in make_space() (P11); a `committed` from before it would lie
+    // behind the new position, and look like damage
+    position_ = place_.reclaimed->load(Orders::read_reclaimed);
+  }
 
  private:
   void copy(void* to, u64 position, u64 bytes) const {

@@ -1,0 +1,75 @@
+// Every order of a protocol, weakened in turn.
+//
+// A protocol names its memory orders in a struct of constants. Its test has one Weakening for each,
+// by name; expect_all_listed() reads the struct from the source text, so that an order nobody
+// weakens fails the test.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "explorer/explorer.h"
+#include "explorer/report.h"
+
+namespace sluice::explorer {
+
+// Calls `run` for a scenario with the named order weakened.
+struct Weakening {
+  const char* order;
+  std::function<Result()> run;
+};
+
+// The struct `Orders`, with one member weaker.
+#define SLUICE_WEAKER(Orders, member, weaker)                               \
+  struct Orders##_##member : Orders {                                       \
+    static constexpr std::memory_order member = std::memory_order_##weaker; \
+  }
+
+inline std::set<std::string> members_of(const std::string& path, const std::string& orders) {
+  std::ifstream file(std::string(SLUICE_SOURCE_DIR "/") + path);
+  std::stringstream text;
+  text << file.rdbuf();
+  std::set<std::string> names;
+  const std::string source = text.str();
+  const std::size_t begin = source.find("struct " + orders + " {");
+  if (begin == std::string::npos) return names;
+  const std::string body = source.substr(begin, source.find("\n};", begin) - begin);
+  const std::regex member("std::memory_order (\\w+) *=");
+  for (std::sregex_iterator it(body.begin(), body.end(), member), end; it != end; ++it) {
+    names.insert((*it)[1]);
+  }
+  return names;
+}
+
+// The struct `orders` in the source file `path` has exactly the members that are weakened.
+inline void expect_all_listed(const std::string& path, const std::string& orders,
+                              const std::vector<Weakening>& weakenings) {
+  std::set<std::string> listed;
+  for (const Weakening& weakening : weakenings) listed.insert(weakening.order);
+  const std::set<std::string> members = members_of(path, orders);
+  EXPECT_FALSE(members.empty()) << orders << " not found in " << path;
+  EXPECT_EQ(members, listed) << "each order of " << orders << " needs its weakening here";
+}
+
+inline void expect_each_caught(const std::vector<Weakening>& weakenings) {
+  for (const Weakening& weakening : weakenings) {
+    const Result result = weakening.run();
+    print(weakening.order, result);
+    EXPECT_TRUE(result.failed) << weakening.order << " can be weaker and nothing fails";
+  }
+}
+
+inline void expect_holds(const char* name, const Result& result) {
+  print(name, result);
+  EXPECT_FALSE(result.failed) << describe(result);
+  EXPECT_TRUE(result.complete || result.failed) << describe(result);
+}
+
+}  // namespace sluice::explorer
