@@ -353,6 +353,7 @@ void Merger::commit_batch(u64 header_bytes) {
     BatchThread thread{};
     thread.slot = u16(source->index);
     thread.generation = source->slot->generation.load(std::memory_order_relaxed);
+    thread.of_sink = u16(source->slot->of_sink.load(std::memory_order_relaxed) != 0);
     thread.position = source->ring.position();
     thread.tid = source->slot->tid.load(std::memory_order_relaxed);
     copy_text(thread.name, thread_name_of(*source->slot));

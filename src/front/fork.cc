@@ -19,6 +19,7 @@ void in_child() {
   const bool was_running = phase == Phase::kRunning || front.started_in_parent;
   front.region.abandon_after_fork();
   os::close_inherited();
+  kRuntimeHooks.forked();
   block.ring.limit = block.ring.write;
   block.filtered = nullptr;
   block.attached = 0;
@@ -50,6 +51,7 @@ void install_process_handlers() {
   if (installed.exchange(true, std::memory_order_acq_rel)) return;
   os::on_fork(nullptr, nullptr, in_child);
   os::on_thread_exit(at_thread_exit);
+  os::at_process_exit(kRuntimeHooks.at_exit);
 }
 
 }  // namespace sluice::front

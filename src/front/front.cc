@@ -105,11 +105,7 @@ bool ensure_region() {
       front.creator.store(os::thread_id(), std::memory_order_relaxed);
       const bool made = create_region(front);
       front.phase.store(made ? Phase::kQueueing : Phase::kFresh, std::memory_order_release);
-      if (made && front.started_in_parent) {
-        if (const auto* hooks = front.hooks.load(std::memory_order_acquire)) {
-          hooks->start_in_child();
-        }
-      }
+      if (made && front.started_in_parent) kRuntimeHooks.start_in_child();
       return made;
     }
     // A handler that interrupted the creator must not wait for it.

@@ -8,7 +8,6 @@
 // | word            | written by                | read by        | order                         |
 // |-----------------|---------------------------|----------------|-------------------------------|
 // | phase           | creator, start, stop      | cold paths     | acq_rel: region before phase  |
-// | hooks           | start                     | cold paths     | release/acquire               |
 // | blocks[slot]    | thread of the slot        | quiesce()      | under blocks_lock             |
 // | next_site_id    | cold paths                | cold paths     | relaxed: only unique          |
 // | lost_*          | cold paths without region | stats          | relaxed: counters             |
@@ -26,12 +25,15 @@ using detail::CallSite;
 using detail::SiteShape;
 using detail::ThreadBlock;
 
-// What the front asks of the runtime. Function pointers, not a class: they must be callable from a
-// forked child in which no object of the parent may be used.
+// What the front asks of the runtime, which defines the one instance. Functions, not a class: they
+// must be callable in a forked child, where no object of the parent may be used.
 struct RuntimeHooks {
   void (*run_now)();         // immediate mode: merge and run the sinks
   void (*start_in_child)();  // first record of a forked child: start as the parent had started
+  void (*forked)();          // in the child, from the atfork handler: forget locks and threads
+  void (*at_exit)();         // the process ends
 };
+extern const RuntimeHooks kRuntimeHooks;
 
 enum class Phase : u32 {
   kFresh = 0,     // no region
@@ -55,7 +57,6 @@ struct Front {
   FrontOptions options;
   std::atomic<Phase> phase{Phase::kFresh};
   std::atomic<u32> creator{0};
-  std::atomic<const RuntimeHooks*> hooks{nullptr};
   std::atomic<u32> next_site_id{kSiteFirstCaller};
   std::atomic<bool> clock_is_slow{false};  // no usable TSC: every call asks the kernel's clock
   std::atomic<u64> lost_without_region{0};

@@ -108,6 +108,7 @@ bool attach_thread(ThreadBlock& block, u64 ring_bytes) {
   // relaxed: published to the consumer together with the first record, by head (P1)
   slot->generation.fetch_add(1, std::memory_order_relaxed);
   slot->tid.store(os::thread_id(), std::memory_order_relaxed);
+  slot->of_sink.store(block.in_sink, std::memory_order_relaxed);
   os::thread_name(slot->name, sizeof slot->name);
   block.slot = u32(slot - front.region.slots());
   attach_producer(block.ring, front.region.ring_of(*slot),
@@ -268,7 +269,7 @@ void finish_call(std::uint8_t after) noexcept {
     block.slot = saved.slot;
     return;  // a handler publishes only: the next ordinary call runs the sinks
   }
-  if (const auto* hooks = g_front.hooks.load(std::memory_order_acquire)) hooks->run_now();
+  kRuntimeHooks.run_now();
 }
 
 }  // namespace detail

@@ -139,6 +139,10 @@ std::string program_name() {
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   return name.empty() ? "program" : name;
 }
+std::string current_directory() {
+  char path[4096];
+  return ::getcwd(path, sizeof path) ? path : "";
+}
 std::string host_name() {
   char name[256] = "";
   ::gethostname(name, sizeof name - 1);

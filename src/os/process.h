@@ -64,6 +64,7 @@ void at_process_exit(void (*handler)());
 
 std::string program_name();    // base name of the executable
 std::string program_path();
+std::string current_directory();
 std::string host_name();
 std::string environment(const char* name);  // empty when not set
 bool is_terminal(int fd);

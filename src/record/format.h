@@ -73,10 +73,10 @@ enum BuiltinSite : u32 {
   kSiteRun = 7,         // segments: region id (bytes 16), product, version, run id, host (strings),
                         // pid, start wall ns
   kSiteSinkGap = 8,     // a sink missed records: sink name (string), missed in all, missed now
-  kSiteStateGap = 10,   // ring only: a state patch of this thread was lost; the merge takes it out
-                        // and flags the thread's next one
   kSiteVerdict = 9,     // how the run ended: exit code, signal, reason (string)
   kSiteSkipped = 10,    // segments: so many sequences from here on were left out on purpose
+  kSiteStateGap = 11,   // ring only: a state patch of this thread was lost; the merge takes it out
+                        // and flags the thread's next one
   kSiteFirstCaller = 16,
 };
 

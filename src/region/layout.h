@@ -128,7 +128,7 @@ struct ThreadSlot {
   std::atomic<SlotState> state;
   std::atomic<u32> generation;  // steps each time a thread takes the slot
   std::atomic<u32> tid;
-  u32 zero;
+  std::atomic<u32> of_sink;     // 1: a thread of a sink
   std::atomic<u64> chunk;       // offset of the RingLines in the file
   std::atomic<u64> ring_bytes;
   std::atomic<u64> head_at_exit;  // valid in kLeft

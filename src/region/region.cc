@@ -54,7 +54,7 @@ bool held_by_this_process(u64 device, u64 inode) {
   return false;
 }
 
-bool region_directory(char* to, std::size_t size, u32 attempt) {
+bool region_directory(char* to, std::size_t size, u32 attempt, bool make) {
   FixedText path(to, size);
   if (attempt + 1 < kRegionDirectories) {
     path.text("/dev/shm/sluice-").number(os::user_id());
@@ -66,7 +66,7 @@ bool region_directory(char* to, std::size_t size, u32 attempt) {
   }
   if (path.cut()) return false;
   os::Io& io = os::real_io();
-  io.make_directory(to);
+  if (make) io.make_directory(to);
   os::FileInfo info;
   return io.stat(to, info) == 0 && info.directory && info.uid == os::user_id() &&
          (info.mode & 0777) == 0700;
@@ -93,7 +93,7 @@ int Region::make_file(const RegionOptions& options, u64 bytes) {
   int result = -ENOENT;
   for (u32 attempt = 0; attempt < kRegionDirectories && result != 0; ++attempt) {
     char directory[512];
-    if (region_directory(directory, sizeof directory, attempt)) {
+    if (region_directory(directory, sizeof directory, attempt, true)) {
       result = make_file_in(directory, options, bytes);
     }
   }

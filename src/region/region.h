@@ -123,9 +123,10 @@ class Region {
   char path_[768] = "";
 };
 
-// The directory for region files: /dev/shm/sluice-UID, made and verified (owner, 0700), or the next
-// free name, or $XDG_RUNTIME_DIR/sluice. False when none can be used. Async-signal-safe.
-bool region_directory(char* to, std::size_t size, u32 attempt);
+// A directory for region files, by `attempt` from 0: /dev/shm/sluice-UID, the same with -1, -2 ...,
+// last $XDG_RUNTIME_DIR/sluice. Made when `make`. False when it is not there or not ours alone
+// (owner, mode 0700). Async-signal-safe.
+bool region_directory(char* to, std::size_t size, u32 attempt, bool make);
 inline constexpr u32 kRegionDirectories = 5;
 
 // True when {device, inode} is a region that this process owns: it must not be opened again, since

@@ -49,7 +49,7 @@ static_assert(sizeof(BatchHeader) == 64);
 
 struct BatchThread {
   u16 slot;
-  u16 zero;
+  u16 of_sink;   // 1: a thread of a sink, whose records go to no callback
   u32 generation;
   u64 position;  // the slot's ring is consumed up to here once this batch is committed
   u32 tid;

@@ -1,0 +1,337 @@
+#include "runtime/config.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+
+#include "os/process.h"
+#include "record/format.h"
+#include "region/layout.h"
+
+namespace sluice::runtime {
+namespace {
+
+constexpr u64 kRingMin = 32 * 1024, kRingMax = u64{64} << 20;
+constexpr u64 kJournalMin = 1 << 20, kJournalMax = u64{512} << 20;
+constexpr u32 kSitesMin = 64, kSitesLimit = 65536;
+constexpr u32 kBytesOfARecord = 64;  // for queue_records: a usual record
+constexpr std::size_t kLabelMax = 63;
+
+// Collects mistakes; every one names the option or variable it is about.
+class Mistakes {
+ public:
+  explicit Mistakes(std::vector<std::string>& list) : list_(list) {}
+  void add(std::string_view where, std::string_view what, std::string_view mend) {
+    list_.push_back(std::string(where) + ": " + std::string(what) + "; " + std::string(mend));
+  }
+
+ private:
+  std::vector<std::string>& list_;
+};
+
+bool parse_number(std::string_view text, u64& out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool parse_switch(std::string_view text, bool& out) {
+  const bool on = text == "1" || text == "on" || text == "true" || text == "yes";
+  const bool off = text == "0" || text == "off" || text == "false" || text == "no";
+  out = on;
+  return on || off;
+}
+
+std::string absolute(std::string_view path) {
+  if (path.empty() || path[0] == '/') return std::string(path);
+  return os::current_directory() + "/" + std::string(path);
+}
+
+std::string random_id() {
+  u64 bits[2];
+  os::random_bytes(bits, sizeof bits);
+  char text[33];
+  for (int i = 0; i < 32; ++i) text[i] = "0123456789abcdef"[(bits[i / 16] >> (i % 16 * 4)) & 15];
+  return {text, 32};
+}
+
+back::SinkConfig sink_config(const Sink& sink, const Config& config) {
+  back::SinkConfig out;
+  out.kind = sink.kind;
+  out.path = absolute(sink.path);
+  out.name = sink.name.empty() ? config.product : std::string(sink.name);
+  out.pattern = sink.pattern;
+  out.level = sink.level;
+  out.logger = sink.logger;
+  out.rotate_bytes = sink.rotate_bytes;
+  out.keep_files = sink.keep_files;
+  out.color = sink.color;
+  out.stderr_level = sink.stderr_level;
+  const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
+  out.required = sink.need == Sink::Need::required || (sink.need == Sink::Need::by_kind && file);
+  out.callback = sink.callback;
+  out.user = sink.user;
+  return out;
+}
+
+// SLUICE_LEVEL=info,net=debug,net.http=off
+void read_levels(std::string_view text, Config& config, Mistakes& mistakes) {
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    const auto equals = part.find('=');
+    const bool root = equals == std::string_view::npos;
+    Level level{};
+    if (!parse_level(root ? part : part.substr(equals + 1), level)) {
+      mistakes.add("SLUICE_LEVEL", "'" + std::string(part) + "' names no level",
+                   "use trace, debug, info, notice, warning, error, critical or off, as in "
+                   "info,net.http=debug");
+    } else if (root) {
+      config.level = level;
+    } else {
+      config.logger_levels.emplace_back(part.substr(0, equals), level);
+    }
+  }
+}
+
+void read_number(const char* name, u64& value, Mistakes& mistakes) {
+  const std::string text = os::environment(name);
+  if (text.empty()) return;
+  u64 read = 0;
+  if (parse_bytes(text, read)) {
+    value = read;
+  } else {
+    mistakes.add(name, "'" + text + "' is no number", "write digits, with K, M or G if you like");
+  }
+}
+
+void read_number(const char* name, u32& value, Mistakes& mistakes) {
+  u64 wide = value;
+  read_number(name, wide, mistakes);
+  if (wide > 0xffffffff) {
+    mistakes.add(name, "the number is too large", "write at most 4294967295");
+  } else {
+    value = u32(wide);
+  }
+}
+
+void read_switch(const char* name, bool& value, Mistakes& mistakes) {
+  const std::string text = os::environment(name);
+  if (!text.empty() && !parse_switch(text, value)) {
+    mistakes.add(name, "'" + text + "' is neither on nor off", "write 1 or 0");
+  }
+}
+
+void read_text(const char* name, std::string& value) {
+  const std::string text = os::environment(name);
+  if (!text.empty()) value = text;
+}
+
+// A sink given by a variable: added, or replacing the one of the same kind.
+void read_sink(const char* name, SinkKind kind, Config& config) {
+  const std::string path = os::environment(name);
+  if (path.empty()) return;
+  std::erase_if(config.sinks, [kind](const auto& sink) { return sink.kind == kind; });
+  Sink sink;
+  sink.kind = kind;
+  sink.path = path;
+  config.sinks.push_back(sink_config(sink, config));
+}
+
+void read_environment(Config& config, Mistakes& mistakes) {
+  read_text("SLUICE_PRODUCT", config.product);
+  read_text("SLUICE_RUN_ID", config.run_id);
+  read_text("SLUICE_REGION_DIRECTORY", config.region_directory);
+  read_text("SLUICE_REDACT", config.redact);
+  read_levels(os::environment("SLUICE_LEVEL"), config, mistakes);
+  read_number("SLUICE_RING_BYTES", config.ring_bytes, mistakes);
+  read_number("SLUICE_JOURNAL_BYTES", config.journal_bytes, mistakes);
+  read_number("SLUICE_BLOCK_DEADLINE_MS", config.block_deadline_ms, mistakes);
+  read_number("SLUICE_MERGE_WINDOW_US", config.merge_window_us, mistakes);
+  read_number("SLUICE_STOP_DEADLINE_MS", config.stop_deadline_ms, mistakes);
+  read_number("SLUICE_SYNC_INTERVAL_MS", config.sync_interval_ms, mistakes);
+  read_number("SLUICE_SITES_MAX", config.sites_max, mistakes);
+  read_switch("SLUICE_RECOVER", config.recover, mistakes);
+  read_switch("SLUICE_QUIET", config.quiet, mistakes);
+  const std::string mode = os::environment("SLUICE_MODE");
+  if (mode == "immediate") {
+    config.mode = Mode::immediate;
+  } else if (mode == "asynchronous" || mode == "async") {
+    config.mode = Mode::asynchronous;
+  } else if (!mode.empty()) {
+    mistakes.add("SLUICE_MODE", "'" + mode + "' is no mode", "write asynchronous or immediate");
+  }
+  const std::string overflow = os::environment("SLUICE_OVERFLOW");
+  if (overflow == "block") {
+    config.overflow = Overflow::block;
+  } else if (overflow == "drop_newest" || overflow == "discard_new") {
+    config.overflow = Overflow::drop_newest;
+  } else if (!overflow.empty()) {
+    mistakes.add("SLUICE_OVERFLOW", "'" + overflow + "' is no policy",
+                 "write drop_newest or block");
+  }
+  read_sink("SLUICE_TEXT", SinkKind::text, config);
+  read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
+  read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
+  const std::string console = os::environment("SLUICE_CONSOLE");
+  bool wanted = false;
+  if (console.empty()) return;
+  if (!parse_switch(console, wanted)) {
+    mistakes.add("SLUICE_CONSOLE", "'" + console + "' is neither on nor off", "write 1 or 0");
+    return;
+  }
+  std::erase_if(config.sinks, [](const auto& s) { return s.kind == SinkKind::console; });
+  if (wanted) config.sinks.push_back(sink_config(console(), config));
+}
+
+void check_power(const char* name, u64 value, u64 least, u64 most, Mistakes& mistakes) {
+  if (!std::has_single_bit(value) || value < least || value > most) {
+    mistakes.add(name, std::to_string(value) + " is not a power of two from " +
+                           std::to_string(least) + " to " + std::to_string(most),
+                 "try " + std::to_string(std::bit_ceil(std::clamp(value, least, most))));
+  }
+}
+
+void check_label(const char* name, const std::string& text, Mistakes& mistakes) {
+  if (text.size() > kLabelMax) {
+    mistakes.add(name, "longer than 63 bytes", "shorten it");
+  }
+}
+
+void check(const Config& config, Mistakes& mistakes) {
+  check_power("ring_bytes", config.ring_bytes, kRingMin, kRingMax, mistakes);
+  check_power("journal_bytes", config.journal_bytes, kJournalMin, kJournalMax, mistakes);
+  check_label("product", config.product, mistakes);
+  check_label("version", config.version, mistakes);
+  check_label("run_id", config.run_id, mistakes);
+  if (config.sites_max < kSitesMin || config.sites_max > kSitesLimit) {
+    mistakes.add("sites_max", std::to_string(config.sites_max) + " is out of range",
+                 "use 64 to 65536");
+  }
+  if (config.sinks.size() > region::kSinksMax) {
+    mistakes.add("sinks", "more than 8", "leave some out");
+  }
+  for (std::size_t i = 0; i < config.sinks.size(); ++i) {
+    const back::SinkConfig& sink = config.sinks[i];
+    const std::string where = "sinks[" + std::to_string(i) + "]";
+    const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
+    if (file && sink.path.empty()) mistakes.add(where, "no path", "give a file or directory");
+    if (file && sink.path.size() >= sizeof(region::SinkEntry::path)) {
+      mistakes.add(where, "the path is longer than 1023 bytes", "use a shorter one");
+    }
+    if (sink.kind == SinkKind::callback && !sink.callback) {
+      mistakes.add(where, "no function", "set .callback");
+    }
+  }
+}
+
+std::string_view kind_name(SinkKind kind) {
+  switch (kind) {
+    case SinkKind::console: return "console";
+    case SinkKind::text: return "text";
+    case SinkKind::json_lines: return "json_lines";
+    case SinkKind::segments: return "segments";
+    case SinkKind::callback: return "callback";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+bool parse_bytes(std::string_view text, u64& out) {
+  u64 scale = 1;
+  for (const std::string_view unit : {"iB", "B"}) {
+    if (text.ends_with(unit)) {
+      text.remove_suffix(unit.size());
+      break;
+    }
+  }
+  if (!text.empty()) {
+    switch (text.back()) {
+      case 'k':
+      case 'K': scale = u64{1} << 10; break;
+      case 'M': scale = u64{1} << 20; break;
+      case 'G': scale = u64{1} << 30; break;
+      default: break;
+    }
+    if (scale != 1) text.remove_suffix(1);
+  }
+  u64 number = 0;
+  if (!parse_number(text, number) || number > ~u64{0} / scale) return false;
+  out = number * scale;
+  return true;
+}
+
+std::vector<std::string> make_config(const Options& options, Config& config) {
+  std::vector<std::string> list;
+  Mistakes mistakes(list);
+  config.product = options.product.empty() ? os::program_name() : std::string(options.product);
+  config.product.resize(std::min(config.product.size(), options.product.empty()
+                                                            ? kLabelMax
+                                                            : config.product.size()));
+  config.version = options.version;
+  config.run_id = options.run_id.empty() ? random_id() : std::string(options.run_id);
+  config.level = options.level;
+  config.mode = options.mode;
+  config.ring_bytes = options.ring_bytes;
+  if (options.queue_records) {
+    // 7/8 of a ring is for everybody: that much must hold the records.
+    const u64 bytes = u64{options.queue_records} * kBytesOfARecord * 8 / 7;
+    config.ring_bytes = std::bit_ceil(std::max(bytes, kRingMin));
+  }
+  config.journal_bytes = options.journal_bytes;
+  config.overflow = options.overflow;
+  config.block_deadline_ms = options.block_deadline_ms;
+  config.merge_window_us = options.merge_window_us;
+  config.stop_deadline_ms = options.stop_deadline_ms;
+  config.sync_interval_ms = options.sync_interval_ms;
+  config.sites_max = options.sites_max;
+  config.region_directory = absolute(options.region_directory);
+  config.recover = options.recover;
+  config.quiet = options.quiet;
+  config.redact = options.redact;
+  for (const Sink& sink : options.sinks) config.sinks.push_back(sink_config(sink, config));
+  read_environment(config, mistakes);
+  if (config.sinks.empty()) config.sinks.push_back(sink_config(console(), config));
+  check(config, mistakes);
+  return list;
+}
+
+std::string to_text(const Config& config) {
+  std::string text;
+  const auto line = [&text](std::string_view name, std::string_view value) {
+    text.append(name).append(" = ").append(value).append("\n");
+  };
+  line("product", config.product);
+  line("version", config.version);
+  line("run_id", config.run_id);
+  line("level", level_name(config.level));
+  for (const auto& [logger, level] : config.logger_levels) {
+    line("level." + logger, level_name(level));
+  }
+  line("mode", config.mode == Mode::immediate ? "immediate" : "asynchronous");
+  line("overflow", config.overflow == Overflow::block ? "block" : "drop_newest");
+  line("block_deadline_ms", std::to_string(config.block_deadline_ms));
+  line("ring_bytes", std::to_string(config.ring_bytes));
+  line("journal_bytes", std::to_string(config.journal_bytes));
+  line("merge_window_us", std::to_string(config.merge_window_us));
+  line("stop_deadline_ms", std::to_string(config.stop_deadline_ms));
+  line("sync_interval_ms", std::to_string(config.sync_interval_ms));
+  line("sites_max", std::to_string(config.sites_max));
+  line("region_directory", config.region_directory.empty() ? "default" : config.region_directory);
+  line("recover", config.recover ? "on" : "off");
+  line("quiet", config.quiet ? "on" : "off");
+  line("redact", config.redact);
+  for (std::size_t i = 0; i < config.sinks.size(); ++i) {
+    const back::SinkConfig& sink = config.sinks[i];
+    std::string value(kind_name(sink.kind));
+    if (!sink.path.empty()) value += " " + sink.path;
+    value += sink.required ? ", required" : ", best effort";
+    value += ", level " + std::string(level_name(sink.level));
+    if (!sink.logger.empty()) value += ", logger " + sink.logger;
+    if (sink.rotate_bytes) value += ", rotate at " + std::to_string(sink.rotate_bytes) + " bytes";
+    line("sink[" + std::to_string(i) + "]", value);
+  }
+  return text;
+}
+
+}  // namespace sluice::runtime

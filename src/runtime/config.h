@@ -1,0 +1,49 @@
+// The effective configuration: options, overridden by SLUICE_* variables, with everything checked.
+//
+// Owned texts: it outlives the caller's options, and a forked child starts from a copy.
+#ifndef SLUICE_SRC_RUNTIME_CONFIG_H_
+#define SLUICE_SRC_RUNTIME_CONFIG_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "back/sink.h"
+#include "sluice/options.h"
+
+namespace sluice::runtime {
+
+struct Config {
+  std::string product;
+  std::string version;
+  std::string run_id;
+  Level level = Level::info;
+  std::vector<std::pair<std::string, Level>> logger_levels;
+  Mode mode = Mode::asynchronous;
+  std::vector<back::SinkConfig> sinks;
+  u64 ring_bytes = 0;
+  u64 journal_bytes = 0;
+  Overflow overflow = Overflow::drop_newest;
+  u32 block_deadline_ms = 0;
+  u32 merge_window_us = 0;
+  u32 stop_deadline_ms = 0;
+  u32 sync_interval_ms = 0;
+  u32 sites_max = 0;
+  std::string region_directory;
+  bool recover = true;
+  bool quiet = false;
+  std::string redact;
+};
+
+// Fills `config`; returns every mistake found, each one line: what, where, how to mend.
+std::vector<std::string> make_config(const Options& options, Config& config);
+
+// One `name = value` a line.
+std::string to_text(const Config& config);
+
+// "64K", "8MiB", "1G" (powers of 1024) or a plain number. False when it is none.
+bool parse_bytes(std::string_view text, u64& out);
+
+}  // namespace sluice::runtime
+
+#endif  // SLUICE_SRC_RUNTIME_CONFIG_H_

@@ -1,0 +1,195 @@
+#include "runtime/recover.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include "back/engine.h"
+#include "base/fixed_text.h"
+#include "os/process.h"
+#include "sink/make.h"
+#include "sink/sink_table.h"
+
+namespace sluice::runtime {
+namespace {
+
+constexpr std::string_view kSuffix = ".region";
+
+void list_regions(const std::string& directory, std::vector<std::string>& out) {
+  os::real_io().list(directory.c_str(), [&](const char* name) {
+    if (std::string_view(name).ends_with(kSuffix)) out.push_back(directory + "/" + name);
+  });
+}
+
+Status adoption_error(const std::string& path, int error) {
+  switch (error) {
+    case -EAGAIN:
+      return {ErrorClass::kRetryable, path + ": its process (or another recovery) is alive"};
+    case -ESTALE:
+    case -ENOENT: return {ErrorClass::kRetryable, path + ": already recovered"};
+    case -EPERM:
+      return fatal(path + ": belongs to another user; run the recovery as that user");
+    case -EBADMSG:
+      return fatal(path + ": not a region, or one of a newer version; look at it with a newer "
+                          "sluice, or delete it");
+    default: return fatal(path + ": " + os::error_text(error));
+  }
+}
+
+u64 sum_drops(const region::Region& region) {
+  u64 total = 0;
+  for (u32 site = 0; site < region.header().sites_max; ++site) {
+    for (u32 reason = 0; reason < kDropReasons; ++reason) {
+      total += region.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
+    }
+  }
+  return total;
+}
+
+u64 sum_filtered(const region::Region& region) {
+  u64 total = region.wake().filtered.load(std::memory_order_relaxed);
+  for (u32 i = 0; i < region.header().slots_max; ++i) {
+    const region::RingLines* lines = region.lines_of(region.slots()[i]);
+    if (lines) total += lines->filtered.load(std::memory_order_relaxed);
+  }
+  return total;
+}
+
+// The sinks of the dead process, in the entries they had.
+void add_sinks(back::Engine& engine, region::Region& region, const RecoverOptions& options,
+               RegionSummary& summary) {
+  for (u32 i = 0; i < region::kSinksMax; ++i) {
+    region::SinkEntry& entry = region.sink(i);
+    if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen) continue;
+    Result<back::SinkConfig> config = sink::read_entry(entry);
+    if (!config.ok()) {
+      summary.problem = config.status().message();
+      continue;
+    }
+    if (config.value().kind == SinkKind::callback) continue;
+    if (config.value().kind == SinkKind::console && !options.console) continue;
+    auto made = sink::make_sink(config.value(), os::real_io(), region);
+    if (!made.ok()) {
+      summary.problem = made.status().message();
+      continue;
+    }
+    engine.add_sink(entry, std::move(made.value()), config.value().path, config.value().required,
+                    false);
+  }
+}
+
+// Extra destinations take a free entry each, so that a recovery of this recovery finds them.
+void add_extra_sinks(back::Engine& engine, region::Region& region, const RecoverOptions& options,
+                     RegionSummary& summary) {
+  for (const back::SinkConfig& config : options.extra_sinks) {
+    for (u32 i = 0; i < region::kSinksMax; ++i) {
+      region::SinkEntry& entry = region.sink(i);
+      if (entry.state.load(std::memory_order_relaxed) != region::SinkState::kUnused) continue;
+      auto made = sink::make_sink(config, os::real_io(), region);
+      if (!made.ok()) {
+        summary.problem = made.status().message();
+        break;
+      }
+      sink::write_entry(config, entry);
+      const u64 oldest = region.journal_lines().reclaimed.load(std::memory_order_acquire);
+      entry.cursor_position.store(oldest, std::memory_order_relaxed);
+      entry.state.store(region::SinkState::kOpen, std::memory_order_release);
+      engine.add_sink(entry, std::move(made.value()), config.path, config.required, false);
+      break;
+    }
+  }
+}
+
+bool required_sinks_done(const region::Region& region, u64 next_sequence) {
+  for (u32 i = 0; i < region::kSinksMax; ++i) {
+    const region::SinkEntry& entry = region.sink(i);
+    if (entry.state.load(std::memory_order_relaxed) == region::SinkState::kOpen &&
+        entry.required && entry.cursor.load(std::memory_order_relaxed) < next_sequence) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void drain(region::Region& region, const RecoverOptions& options, RegionSummary& summary,
+           Reporter& reporter) {
+  back::EngineOptions engine_options;
+  engine_options.threads = false;
+  engine_options.dead_region = true;
+  back::Engine engine(region, engine_options, reporter);
+  engine.resume();
+  const u64 before = engine.counts().merged;
+  add_sinks(engine, region, options, summary);
+  add_extra_sinks(engine, region, options, summary);
+  const back::FlushOutcome outcome = engine.flush(true, os::monotonic_ns());
+  engine.stop(os::monotonic_ns());
+  const back::EngineCounts counts = engine.counts();
+  summary.merged = counts.merged;
+  summary.recovered = counts.merged - before;
+  summary.damaged = counts.damaged;
+  if (!outcome.merged || counts.queued != 0 ||
+      !required_sinks_done(region, counts.next_sequence)) {
+    if (summary.problem.empty()) summary.problem = "a sink could not take everything";
+  } else if (engine.runners().empty() && counts.merged > 0) {
+    summary.problem = "its process had named no destination; give one with --text FILE";
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> find_regions(const std::string& directory) {
+  std::vector<std::string> found;
+  if (!directory.empty()) {
+    list_regions(directory, found);
+  } else {
+    for (u32 attempt = 0; attempt < region::kRegionDirectories; ++attempt) {
+      char place[512];
+      if (region::region_directory(place, sizeof place, attempt, false)) {
+        list_regions(place, found);
+      }
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+Result<RegionSummary> recover_region(const std::string& path, const RecoverOptions& options,
+                                     Reporter& reporter) {
+  region::Region region;
+  if (const int failed = region.adopt(path.c_str()); failed) return adoption_error(path, failed);
+  const region::RegionHeader& header = region.header();
+  RegionSummary summary;
+  summary.path = path;
+  summary.product = field_text(header.product);
+  summary.run_id = field_text(header.run_id);
+  summary.pid = header.pid;
+  summary.start_wall_ns = header.start_wall_ns;
+  if (!options.product.empty() && summary.product != options.product) {
+    region.close(false);
+    return Status{ErrorClass::kRetryable, path + ": of another product"};
+  }
+  summary.filtered = sum_filtered(region);
+  summary.dropped = sum_drops(region);
+  // Everything was delivered and its process went without removing the file (_exit, exec).
+  if (header.finished.load(std::memory_order_acquire) == 0) {
+    drain(region, options, summary, reporter);
+  }
+  summary.complete = summary.problem.empty();
+  region.close(summary.complete);
+  return summary;
+}
+
+std::vector<RegionSummary> recover_all(const RecoverOptions& options, Reporter& reporter) {
+  std::vector<RegionSummary> all;
+  for (const std::string& path : find_regions(options.directory)) {
+    Result<RegionSummary> one = recover_region(path, options, reporter);
+    if (one.ok()) {
+      all.push_back(std::move(one.value()));
+    } else if (one.status().error_class() == ErrorClass::kFatal) {
+      reporter.report("sluice: " + one.status().message());
+    }
+  }
+  return all;
+}
+
+}  // namespace sluice::runtime
