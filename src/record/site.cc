@@ -8,9 +8,7 @@ namespace {
 bool is_kind(u8 value) { return value >= 1 && value <= u8(RecordKind::kBytes); }
 bool is_metric(u8 value) { return value <= u8(MetricKind::kTimer); }
 bool is_type(u8 value) { return value >= 1 && value <= u8(ArgType::kJson); }
-bool is_level(u8 value) {
-  return value != u8(Level::off) && level_name(Level(value)) != "unknown";
-}
+bool is_level(u8 value) { return value != u8(Level::off) && level_name(Level(value)) != "unknown"; }
 
 template <class T>
 void append(std::vector<std::byte>& out, T value) {
@@ -31,6 +29,44 @@ u16 text_bytes(const std::string& text) {
 bool same(const Site& a, const Site& b) { return encode_site(a) == encode_site(b); }
 
 }  // namespace
+
+std::string_view kind_name(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::kLog:
+      return "log";
+    case RecordKind::kEvent:
+      return "event";
+    case RecordKind::kMetric:
+      return "metric";
+    case RecordKind::kState:
+      return "state";
+    case RecordKind::kTrack:
+      return "track";
+    case RecordKind::kParam:
+      return "param";
+    case RecordKind::kFile:
+      return "file";
+    case RecordKind::kBytes:
+      return "bytes";
+  }
+  return "unknown";
+}
+
+std::string_view metric_name(MetricKind kind) {
+  switch (kind) {
+    case MetricKind::kNone:
+      return "none";
+    case MetricKind::kGauge:
+      return "gauge";
+    case MetricKind::kCounter:
+      return "counter";
+    case MetricKind::kHistogram:
+      return "histogram";
+    case MetricKind::kTimer:
+      return "timer";
+  }
+  return "unknown";
+}
 
 Result<Site> decode_site(ByteView untrusted) {
   ByteReader in(untrusted);

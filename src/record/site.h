@@ -32,8 +32,8 @@ struct Site {
   std::string logger;  // dotted name; empty is the root logger
   std::string file;
   std::string function;
-  std::string format;  // log: fmt-syntax text; event, metric: the name
-  std::string unit;    // metric
+  std::string format;               // log: fmt-syntax text; event, metric: the name
+  std::string unit;                 // metric
   std::vector<Argument> arguments;  // hidden ones (SiteFlag) first
 
   // How many leading arguments are hidden from the message and the fields.
@@ -42,6 +42,10 @@ struct Site {
            ((flags & SiteFlag::kNameIsFirstArg) ? 1u : 0u);
   }
 };
+
+// Names as they stand in output: "event", "gauge".
+[[nodiscard]] std::string_view kind_name(RecordKind kind);
+[[nodiscard]] std::string_view metric_name(MetricKind kind);
 
 [[nodiscard]] Result<Site> decode_site(ByteView untrusted);
 [[nodiscard]] std::vector<std::byte> encode_site(const Site& site);
