@@ -42,6 +42,7 @@ FrameFault check(const Bytes& frame, u64 offset = kOffset, u64 id = kId) {
   const auto header = load<FrameHeader>(frame.data());
   const FrameFault fault = check_header(header, offset, &id);
   if (fault != FrameFault::kNone) return fault;
+  if (header.payload_bytes > frame.size() - kFrameHeaderBytes) return FrameFault::kCutShort;
   return check_payload(header, ByteView(frame).subspan(kFrameHeaderBytes, header.payload_bytes));
 }
 
