@@ -1,9 +1,9 @@
 # Every tests/**/X_test.cc is a program of its own, named by its path: kill and fork tests need
 # their own process, and one broken test stops no other.
 #
-# A test that cannot run under a sanitizer (it forks from many threads, is traced, counts page faults
-# or system calls) says in its first 20 lines, with why, under which it runs: a comment line
-# "// sanitizers: none" or "// sanitizers: address". It is not built in the other sanitizer presets.
+# A test that cannot run under a sanitizer (it forks from many threads, is traced, counts page
+# faults or system calls) says in its first 20 lines, with why, under which it runs: a comment line
+# "// sanitizers: none" or "// sanitizers: address". It is not built in the other such presets.
 find_package(GTest REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 

@@ -62,9 +62,9 @@ void metrics_and_state() {
 }  // namespace
 
 int main() {
-  sluice::start_or_exit({.product = "loggers",
-                         .sinks = {sluice::text_file("loggers.log"),
-                                   sluice::json_file("loggers.jsonl")}});
+  sluice::start_or_exit(
+      {.product = "loggers",
+       .sinks = {sluice::text_file("loggers.log"), sluice::json_file("loggers.jsonl")}});
   sluice::set_level("net", sluice::Level::debug);
   levels();
   loggers();

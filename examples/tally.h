@@ -5,11 +5,10 @@
 #ifndef SLUICE_EXAMPLES_TALLY_H_
 #define SLUICE_EXAMPLES_TALLY_H_
 
-#include <algorithm>
-#include <cctype>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
