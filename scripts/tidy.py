@@ -51,8 +51,8 @@ random ranges ratio regex scoped_allocator semaphore set shared_mutex source_loc
 stack stdexcept stop_token streambuf string string_view syncstream system_error thread tuple
 type_traits typeindex typeinfo unordered_map unordered_set utility valarray variant vector version
 """.split())
-# Intrinsics: the compiler's own headers, no system behind them.
-COMPILER = {"immintrin.h", "nmmintrin.h", "x86intrin.h", "cpuid.h", "emmintrin.h"}
+# The compiler's own headers, no system behind them.
+COMPILER = {"immintrin.h", "nmmintrin.h", "x86intrin.h", "cpuid.h", "emmintrin.h", "cxxabi.h"}
 
 CODE = (".cc", ".h")
 TEXT = CODE + (".py", ".sh", ".cmake", ".md", ".txt", ".json", ".in", ".map", ".toml", ".yml")
@@ -316,18 +316,21 @@ def check_machine_paths(tree):
 
 
 def check_headers_open(tree):
-    """Files open with a comment that says what they are for; headers have a guard."""
+    """Headers open with a comment that says what they are for, and have a guard of their own."""
+    guards = {}
     for name, text in tree.under("src", "include", "tests", "bench", "examples"):
         header = name.endswith(".h")
         if header and not text.startswith("//"):
             yield f"{name}:1: opens without a comment that says what it is for"
         if header:
-            stem = re.sub(r"^include/sluice/", "sluice/", name)
-            guard = re.sub(r"[^A-Za-z0-9]", "_", stem).upper() + "_"
-            allowed = {guard, "SLUICE_" + guard}
-            found = re.search(r"^#ifndef (\w+)\n#define \1$", text, re.M)
-            if not found or found.group(1) not in allowed:
-                yield f"{name}:1: include guard missing, or not {' or '.join(sorted(allowed))}"
+            stem = re.sub(r"[^A-Za-z0-9]", "_", name.rsplit("/", 1)[-1]).upper() + "_"
+            found = re.search(r"^#ifndef (SLUICE_\w+)\n#define \1$", text, re.M)
+            if not found or not found.group(1).endswith("_" + stem):
+                yield f"{name}:1: include guard missing, or not SLUICE_..._{stem}"
+            elif found.group(1) in guards:
+                yield f"{name}:1: the include guard of {guards[found.group(1)]}"
+            else:
+                guards[found.group(1)] = name
 
 
 def clang_format():
@@ -421,6 +424,7 @@ SEEDS = {
         {"src/base/a.h": ("// Words.\n", "")},
         {"src/base/a.h": ("#ifndef SLUICE_SRC_BASE_A_H_\n", "")},
         {"src/base/a.h": ("SLUICE_SRC_BASE_A_H_", "OTHER_H_")},
+        {"src/os/a.h": CLEAN["src/base/a.h"]},
     ],
     check_format: [{"src/os/c.cc": "int   x ;\n"}],
 }
