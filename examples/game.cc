@@ -163,10 +163,10 @@ void print_both(const Figures& a, const Figures& b) {
   const std::uint64_t lost = tally.lost(figures.attempted);
   const bool good =
       lost == figures.dropped && tally.duplicates == 0 && tally.torn == 0 && tally.beyond == 0;
-  std::printf("  %-12s %9llu of %llu records, lost %llu, twice %llu, torn %llu: %s\n", what,
+  std::printf("  %-12s %9llu of %llu records, lost %lld, twice %llu, torn %llu: %s\n", what,
               static_cast<unsigned long long>(tally.present),
               static_cast<unsigned long long>(figures.attempted),
-              static_cast<unsigned long long>(lost - figures.dropped),
+              static_cast<long long>(lost) - static_cast<long long>(figures.dropped),
               static_cast<unsigned long long>(tally.duplicates),
               static_cast<unsigned long long>(tally.torn + tally.beyond), good ? "ok" : "WRONG");
   return good;
