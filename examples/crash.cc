@@ -102,9 +102,9 @@ bool start(const Round& round) {
   waitpid(worker, nullptr, 0);
 
   const std::uint64_t published = page.published.load(std::memory_order_acquire);
-  const Tally before = tally_file(round.file, published, "dropped");
+  const Tally before = tally_file(round.file, published);
   const bool recovered = recover(round);
-  const Tally after = tally_file(round.file, published, "dropped");
+  const Tally after = tally_file(round.file, published);
   const std::uint64_t lost = after.lost(published);
   // The one record whose call was in progress may have been published without being counted.
   const bool good = recovered && published > 0 && lost == 0 && after.duplicates == 0 &&
