@@ -34,8 +34,8 @@ inline std::uint64_t number_of(const char* line) {
   return 0;
 }
 
-// In the lines in which the library says what it dropped: "dropped 12 records of game.cc:42 ...".
-inline constexpr char kDropReport[] = " records of ";
+// In the lines where the library says what it dropped: "dropped 12 records of ..., 40 in all".
+inline constexpr char kDropReport[] = " in all";
 
 // Reads lines until the file's end, all but the library's own.
 inline Tally tally_lines(std::FILE* file, std::uint64_t expected) {
