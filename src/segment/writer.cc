@@ -88,16 +88,17 @@ SegmentWriter::SegmentWriter(SegmentOptions options, const RunDefinition& run, u
 
 // ---- taking records ----
 
-Status SegmentWriter::append(u64 sequence, ByteView record, const Site* site) {
+// True when the record needed nothing but a copy.
+bool SegmentWriter::take(u64 sequence, ByteView record, const Site* site) {
   if (frame_ == nullptr || sequence != next_sequence_ || record.size() < kRecordHeaderBytes ||
       used_ + record.size() > kFrameBytes) {
-    return append_slow(sequence, record, site);
+    return false;
   }
   const auto header = load<RecordHeader>(record.data());
   if (header.size() != record.size() || header.site < kSiteFirstCaller ||
       !table_.site_is_defined(header.site, site) || !table_.thread_is_defined(header.slot()) ||
       !table_.clock_is_defined() || !table_.run_is_defined()) {
-    return append_slow(sequence, record, site);
+    return false;
   }
   put(record);
   ++next_sequence_;
@@ -105,7 +106,7 @@ Status SegmentWriter::append(u64 sequence, ByteView record, const Site* site) {
   ++header_.record_count;
   ++header_.caller_count;
   last_skip_ = nullptr;
-  return {};
+  return true;
 }
 
 Status SegmentWriter::check(u64 sequence, ByteView record, const Site* site) const {
@@ -140,7 +141,7 @@ Status SegmentWriter::append_slow(u64 sequence, ByteView record, const Site* sit
   if (conflict) status = seal();
   if (status.ok()) status = make_room(sequence, record.size(), site, header.slot());
   if (!status.ok()) return status;
-  put(missing_);
+  put_missing();
   table_.mark_defined(site, header.slot());
   put(record);
   ++next_sequence_;
@@ -161,7 +162,7 @@ Status SegmentWriter::skip(u64 first, u64 count) {
       if (frame_ != nullptr && header_.sequence_count > kSkipMax) close_frame();
       Status status = make_room(first, kSkipRecordBytes, nullptr, DefinitionTable::kNoSlot);
       if (!status.ok()) return status;
-      put(missing_);
+      put_missing();
       table_.mark_defined(nullptr, DefinitionTable::kNoSlot);
       std::byte record[kSkipRecordBytes];
       store(record, RecordHeader{kSkipRecordBytes / 8, 0, kSiteSkipped, 0});
@@ -204,7 +205,7 @@ bool SegmentWriter::put_wanted_sites() {
       missing_.clear();
       table_.collect_missing(site, DefinitionTable::kNoSlot, missing_);
       if (used_ + missing_.size() > kFrameBytes) return false;
-      put(missing_);
+      put_missing();
       table_.mark_defined(site, DefinitionTable::kNoSlot);
     }
     sites_wanted_.pop_back();
@@ -256,6 +257,10 @@ SegmentCounts SegmentWriter::counts() const {
     counts.caller_records += header_.caller_count;
   }
   return counts;
+}
+
+void SegmentWriter::put_missing() {
+  if (!missing_.empty()) put(missing_);
 }
 
 void SegmentWriter::put(ByteView record) {
