@@ -5,17 +5,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "sluice/detail/api.h"
 #include "sluice/detail/ring.h"
-
-#if defined(__GNUC__)
-#define SLUICE_API __attribute__((visibility("default")))
-#define SLUICE_COLD __attribute__((noinline, cold))
-#define SLUICE_INLINE __attribute__((always_inline)) inline
-#else
-#define SLUICE_API
-#define SLUICE_COLD
-#define SLUICE_INLINE inline
-#endif
 
 namespace sluice {
 inline namespace v1 {
