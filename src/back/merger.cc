@@ -132,9 +132,11 @@ void Merger::take_in_sources() {
     }
     const u64 filled = source.end - source.ring.position();
     pressure_ = std::max(pressure_, u32(filled * 256 / source.ring.capacity()));
-    look_at_front(source);
     live_.push_back(&source);
   }
+  // Read behind the heads: nothing that is published is honestly later than this.
+  now_ = clock_.now();
+  for (Source* source : live_) look_at_front(*source);
 }
 
 void Merger::look_at_front(Source& source) {
@@ -161,7 +163,7 @@ void Merger::look_at_front(Source& source) {
     }
     source.bytes = u32(bytes);
     source.key = std::max(RealSync::read_word(at + 8), source.last_key);
-    if (!dead_) source.key = std::min(source.key, clock_.now());
+    source.key = std::min(source.key, now_);
     return;
   }
 }
@@ -186,7 +188,7 @@ u64 Merger::find_horizon(bool all) const {
   for (const Source* source : live_) {
     if ((source->end - source->ring.position()) * 2 > source->ring.capacity()) return kAll;
   }
-  return clock_.now() - clock_.ticks_of_ns(options_.window_ns);
+  return now_ - clock_.ticks_of_ns(options_.window_ns);
 }
 
 Merger::Source* Merger::earliest(u64& second_key) {
@@ -212,7 +214,7 @@ Merged Merger::merge(bool all, u64 floor) {
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
   const bool report = drops != reported_drops_ &&
                       (report_now_ || dead_ ||
-                       clock_.now() - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
+                       now_ - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
   const u64 horizon = find_horizon(all);
   u64 second_key;
   Source* source = earliest(second_key);
@@ -332,7 +334,7 @@ const Merger::SiteTraits& Merger::traits(u32 site) {
 
 void Merger::append_drop_reports() {
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const u64 now = dead_ ? last_key_ : clock_.now();
+  const u64 now = dead_ ? last_key_ : now_;
   const u32 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
                             region_.header().sites_max);
   for (u32 site = 0; site < used; ++site) {
