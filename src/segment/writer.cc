@@ -88,16 +88,17 @@ SegmentWriter::SegmentWriter(SegmentOptions options, const RunDefinition& run, u
 
 // ---- taking records ----
 
-Status SegmentWriter::append(u64 sequence, ByteView record, const Site* site) {
+// True when the record needed nothing but a copy.
+bool SegmentWriter::take(u64 sequence, ByteView record, const Site* site) {
   if (frame_ == nullptr || sequence != next_sequence_ || record.size() < kRecordHeaderBytes ||
       used_ + record.size() > kFrameBytes) {
-    return append_slow(sequence, record, site);
+    return false;
   }
   const auto header = load<RecordHeader>(record.data());
   if (header.size() != record.size() || header.site < kSiteFirstCaller ||
       !table_.site_is_defined(header.site, site) || !table_.thread_is_defined(header.slot()) ||
       !table_.clock_is_defined() || !table_.run_is_defined()) {
-    return append_slow(sequence, record, site);
+    return false;
   }
   put(record);
   ++next_sequence_;
@@ -105,7 +106,7 @@ Status SegmentWriter::append(u64 sequence, ByteView record, const Site* site) {
   ++header_.record_count;
   ++header_.caller_count;
   last_skip_ = nullptr;
-  return {};
+  return true;
 }
 
 Status SegmentWriter::check(u64 sequence, ByteView record, const Site* site) const {

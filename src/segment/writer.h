@@ -70,7 +70,12 @@ class SegmentWriter {
   // passed over are missing for every reader (skip() says that they are not). `site` defines the
   // record's site and must stay as it is while the writer lives; null for built-in records and for
   // sites that nobody can define. Not ok: nothing was taken.
-  Status append(u64 sequence, ByteView record, const Site* site);
+  Status append(u64 sequence, ByteView record, const Site* site) {
+    if (!take(sequence, record, site)) return append_slow(sequence, record, site);
+    // Not `return {}`, which clears the object first, by a string instruction: 8 ns a record.
+    Status taken;
+    return taken;
+  }
   // Accounts for `count` sequences from `first` on that are not stored on purpose.
   Status skip(u64 first, u64 count);
 
@@ -100,6 +105,7 @@ class SegmentWriter {
  private:
   SegmentWriter(SegmentOptions options, const RunDefinition& run, u64 number);
 
+  [[nodiscard]] bool take(u64 sequence, ByteView record, const Site* site);
   Status append_slow(u64 sequence, ByteView record, const Site* site);
   Status make_room(u64 sequence, std::size_t record_bytes, const Site* site, u16 slot);
   Status begin_frame(u64 sequence);
