@@ -29,12 +29,15 @@ void Engine::add_sink(region::SinkEntry& entry, std::unique_ptr<Sink> sink, std:
                                                   required, options_.runner, reporter_));
 }
 
-void Engine::start(std::function<void()> keep_ready) {
+void Engine::start_backend(std::function<void()> keep_ready) {
   keep_ready_ = std::move(keep_ready);
   if (keep_ready_) keep_ready_();
+  if (options_.threads) thread_ = std::thread([this] { thread_main(); });
+}
+
+void Engine::start_sinks() {
   if (!options_.threads) return;
   for (const auto& runner : runners_) runner->start_thread(epoch_);
-  thread_ = std::thread([this] { thread_main(); });
 }
 
 u64 Engine::floor() const {

@@ -51,8 +51,11 @@ class Engine {
   // `entry`: the sink's place in the region. `from_here`: it wants only what is merged from now on.
   void add_sink(region::SinkEntry& entry, std::unique_ptr<Sink> sink, std::string name,
                 bool required, bool from_here);
-  // Starts the threads. `keep_ready` is called by the backend now and then to make spare rings.
-  void start(std::function<void()> keep_ready);
+  // Starts draining into the journal. `keep_ready` is called by the backend now and then to make
+  // spare rings.
+  void start_backend(std::function<void()> keep_ready);
+  // Starts the sinks' threads; records that are merged before wait in the journal.
+  void start_sinks();
 
   // Merges everything published and, without threads, runs the sinks until they have it all or one
   // is stuck. Returns false then.

@@ -81,7 +81,10 @@ void Merger::adopt_positions() {
       ++damaged_;
       position = head;
     }
-    source = {.slot = &slot, .lines = lines, .ring = {place_of_ring, position}, .index = i};
+    source.slot = &slot;
+    source.lines = lines;
+    source.ring = {place_of_ring, position};
+    source.index = i;
     const ContextCopy* best = nullptr;
     for (const ContextCopy& copy : lines->context) {
       const bool holds = copy.batch_end != 0 && copy.batch_end <= committed &&

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <cstdlib>
 
 #include "os/process.h"
 #include "record/format.h"
@@ -172,11 +173,11 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_sink("SLUICE_TEXT", SinkKind::text, config);
   read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
   read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
-  const std::string console = os::environment("SLUICE_CONSOLE");
+  const std::string choice = os::environment("SLUICE_CONSOLE");
   bool wanted = false;
-  if (console.empty()) return;
-  if (!parse_switch(console, wanted)) {
-    mistakes.add("SLUICE_CONSOLE", "'" + console + "' is neither on nor off", "write 1 or 0");
+  if (choice.empty()) return;
+  if (!parse_switch(choice, wanted)) {
+    mistakes.add("SLUICE_CONSOLE", "'" + choice + "' is neither on nor off", "write 1 or 0");
     return;
   }
   std::erase_if(config.sinks, [](const auto& s) { return s.kind == SinkKind::console; });

@@ -8,6 +8,7 @@
 #ifndef SLUICE_SRC_RUNTIME_RUNTIME_H_
 #define SLUICE_SRC_RUNTIME_RUNTIME_H_
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -42,8 +43,9 @@ class Runtime final : public Reporter {
   std::string open_region();
   std::string make_sinks();
   std::string make_sink_entry(const back::SinkConfig& config, u32 index);
-  void run_recovery();
   void start_delivery();
+  // Waits for the thread that recovers and then starts the sinks. False: still at it.
+  bool wait_for_starter(i64 deadline_ns);
   void announce();
 
   std::mutex mutex_;
@@ -53,6 +55,9 @@ class Runtime final : public Reporter {
   // Never deleted while an abandoned sink may still use it.
   back::Engine* engine_ = nullptr;
   std::thread starter_;    // recovery, then the sinks
+  std::mutex starter_mutex_;
+  std::condition_variable starter_ended_;
+  bool starting_ = false;  // under starter_mutex_
   std::mutex immediate_;   // one caller at a time runs the sinks
 };
 

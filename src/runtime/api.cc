@@ -1,0 +1,117 @@
+// The public functions of sluice/sluice.h.
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "front/front.h"
+#include "os/process.h"
+#include "runtime/runtime.h"
+#include "sluice/exception.h"
+#include "sluice/log.h"
+
+namespace sluice {
+inline namespace v1 {
+namespace {
+
+thread_local std::string t_last_error;
+thread_local std::string t_configuration;
+
+constexpr int kExitBadConfiguration = 2;
+
+bool note(std::string error) {
+  t_last_error = std::move(error);
+  return t_last_error.empty();
+}
+
+u64 sum_of_drops(const region::Region& region, DropReason reason) {
+  u64 total = 0;
+  const u32 used = std::min(region.wake().sites_used.load(std::memory_order_relaxed),
+                            region.header().sites_max);
+  for (u32 site = 0; site < used; ++site) {
+    total += region.drop_cell(site, reason).load(std::memory_order_relaxed);
+  }
+  return total;
+}
+
+}  // namespace
+
+bool start(const Options& options) noexcept {
+  const bool started = note(runtime::runtime().start(options));
+  if (!started && !options.quiet) runtime::runtime().report(t_last_error);
+  return started;
+}
+
+void start_or_exit(const Options& options) noexcept {
+  if (!start(options)) std::_Exit(kExitBadConfiguration);
+}
+
+bool stop(std::uint32_t deadline_ms) noexcept {
+  return note(runtime::runtime().stop(deadline_ms));
+}
+
+std::string_view last_error() noexcept { return t_last_error; }
+
+FlushResult flush(Reach reach, std::uint32_t timeout_ms) noexcept {
+  return runtime::runtime().flush(reach, timeout_ms);
+}
+
+void set_level(std::string_view logger, Level level) noexcept {
+  runtime::runtime().set_level(logger, level);
+}
+
+Stats stats() noexcept { return runtime::runtime().stats(); }
+
+std::string_view configuration() noexcept {
+  t_configuration = runtime::runtime().configuration();
+  return t_configuration;
+}
+
+}  // namespace v1
+
+Stats runtime::Runtime::stats() {
+  const std::lock_guard lock(mutex_);
+  Stats stats;
+  const front::Front& front = front::g_front;
+  if (!front.region.exists()) {
+    stats.dropped_no_memory = front.lost_without_region.load(std::memory_order_relaxed);
+    stats.attempted = stats.dropped_no_memory;
+    return stats;
+  }
+  const region::Region& region = front.region;
+  back::EngineCounts counts;
+  if (engine_) counts = engine_->counts();
+  stats.merged = counts.merged;
+  stats.queued = counts.queued;
+  stats.damaged = counts.damaged;
+  stats.late = counts.late;
+  stats.dropped_ring_full = sum_of_drops(region, DropReason::kRingFull);
+  stats.dropped_too_big = sum_of_drops(region, DropReason::kTooBig);
+  stats.dropped_no_memory = sum_of_drops(region, DropReason::kNoMemory) +
+                            front.lost_without_region.load(std::memory_order_relaxed);
+  stats.dropped_stopped = sum_of_drops(region, DropReason::kStopped);
+  stats.filtered = region.wake().filtered.load(std::memory_order_relaxed);
+  const u32 slots = region.wake().slots_used.load(std::memory_order_relaxed);
+  for (u32 i = 0; i < slots; ++i) {
+    const region::RingLines* lines = region.lines_of(region.slots()[i]);
+    if (lines) stats.filtered += lines->filtered.load(std::memory_order_relaxed);
+  }
+  stats.context_refused = region.wake().context_refused.load(std::memory_order_relaxed);
+  stats.site_overflow = region.wake().site_overflow.load(std::memory_order_relaxed);
+  stats.region_bytes = region.header().grown.load(std::memory_order_relaxed);
+  stats.shared = region.shared();
+  for (u32 i = 0; i < region::kSinksMax; ++i) {
+    const region::SinkEntry& entry = region.sink(i);
+    if (entry.state.load(std::memory_order_acquire) == region::SinkState::kUnused) continue;
+    SinkStats& sink = stats.sink[stats.sinks++];
+    sink.delivered = entry.delivered.load(std::memory_order_relaxed);
+    sink.filtered = entry.filtered.load(std::memory_order_relaxed);
+    sink.dropped_backlog = entry.dropped_backlog.load(std::memory_order_relaxed);
+    sink.dropped_error = entry.dropped_error.load(std::memory_order_relaxed);
+    const u64 passed = sink.delivered + sink.filtered + sink.dropped_backlog + sink.dropped_error;
+    sink.queued = counts.merged > passed ? counts.merged - passed : 0;
+  }
+  stats.attempted = stats.filtered + stats.merged + stats.queued + stats.dropped();
+  return stats;
+}
+
+}  // namespace sluice

@@ -1,0 +1,342 @@
+#include "runtime/runtime.h"
+
+#include <chrono>
+#include <new>
+
+#include "base/fixed_text.h"
+#include "front/front.h"
+#include "os/process.h"
+#include "runtime/recover.h"
+#include "sink/make.h"
+#include "sink/sink_table.h"
+#include "sluice/log.h"
+
+namespace sluice::runtime {
+namespace {
+
+constexpr u32 kSpareRings = 2;
+constexpr u64 kIntentBytes = 256 * 1024;
+constexpr i64 kNsPerMs = 1'000'000;
+
+i64 deadline_after(u32 ms) { return os::monotonic_ns() + i64{ms} * kNsPerMs; }
+
+std::string join(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) {
+    if (!text.empty()) text += "\n";
+    text += line;
+  }
+  return text;
+}
+
+bool is_file(SinkKind kind) { return kind == SinkKind::text || kind == SinkKind::json_lines; }
+
+// The instance lives in static memory so that a forked child can make a new one over it: the old
+// one's locks may be held by threads that the child does not have.
+alignas(Runtime) char g_memory[sizeof(Runtime)];
+std::atomic<Runtime*> g_runtime{nullptr};
+std::atomic<bool> g_making{false};
+// What a child starts as; set by start(), never freed.
+std::atomic<const Config*> g_child_config{nullptr};
+
+}  // namespace
+
+Runtime& runtime() {
+  for (;;) {
+    // acquire: pairs with the release below: the instance before its address
+    if (Runtime* made = g_runtime.load(std::memory_order_acquire)) return *made;
+    if (!g_making.exchange(true, std::memory_order_acq_rel)) {
+      Runtime* made = new (g_memory) Runtime;
+      // release: see above
+      g_runtime.store(made, std::memory_order_release);
+    } else {
+      os::yield();
+    }
+  }
+}
+
+std::string Runtime::start(const Options& options) {
+  const std::lock_guard lock(mutex_);
+  if (running_) return "sluice: already started; stop() it first to start with other options";
+  Config config;
+  const std::vector<std::string> mistakes = make_config(options, config);
+  if (!mistakes.empty()) return join(mistakes);
+  config_ = std::move(config);
+  return start_locked();
+}
+
+void Runtime::start_as(const Config& config) {
+  const std::lock_guard lock(mutex_);
+  if (running_) return;
+  config_ = config;
+  config_.quiet = true;
+  config_.recover = false;
+  const std::string problem = start_locked();
+  if (!problem.empty()) report("sluice: in a forked child: " + problem);
+}
+
+std::string Runtime::start_locked() {
+  std::string problem = open_region();
+  if (!problem.empty()) return problem;
+  front::Front& front = front::g_front;
+  back::EngineOptions options;
+  options.merge.window_ns = i64{config_.merge_window_us} * 1000;
+  options.merge.redact = config_.redact;
+  options.runner.sync_interval_ns = i64{config_.sync_interval_ms} * kNsPerMs;
+  options.threads = config_.mode == Mode::asynchronous;
+  options.slow_clock = front.clock_is_slow.load(std::memory_order_relaxed);
+  engine_ = new back::Engine(front.region, options, *this);
+  engine_->resume();
+  problem = make_sinks();
+  if (!problem.empty()) {
+    delete engine_;
+    engine_ = nullptr;
+    return problem;
+  }
+  for (const auto& [logger, level] : config_.logger_levels) front::set_level(logger, level);
+  front::set_level("", config_.level);
+  front.region.header().finished.store(0, std::memory_order_relaxed);
+  running_ = true;
+  // release: everything above before calls that see the new phase
+  front.phase.store(front::Phase::kRunning, std::memory_order_release);
+  front::refresh_controls();
+  g_child_config.store(new Config(config_), std::memory_order_release);
+  announce();
+  start_delivery();
+  return {};
+}
+
+// The region may be there already: records before start() are in it.
+std::string Runtime::open_region() {
+  front::Front& front = front::g_front;
+  front::FrontOptions& options = front.options;
+  options.level = config_.level;
+  options.immediate = config_.mode == Mode::immediate;
+  options.block_when_full = config_.overflow == Overflow::block;
+  options.block_deadline_ns = i64{config_.block_deadline_ms} * kNsPerMs;
+  if (front.phase.load(std::memory_order_acquire) == front::Phase::kFresh) {
+    region::RegionOptions& region = options.region;
+    copy_text(region.product, config_.product);
+    region.ring_bytes = config_.ring_bytes;
+    region.journal_bytes = config_.journal_bytes;
+    region.sites_max = config_.sites_max;
+    copy_text(region.directory, config_.region_directory);
+  }
+  if (!front::ensure_region()) {
+    return "memory: no address space for the region; raise the limit on virtual memory";
+  }
+  region::RegionHeader& header = front.region.header();
+  header.ring_bytes = config_.ring_bytes;
+  copy_text(header.product, config_.product);
+  copy_text(header.version_text, config_.version);
+  copy_text(header.run_id, config_.run_id);
+  if (!front.region.shared() && !config_.quiet) {
+    report("sluice: no shared memory could be had (a full or missing /dev/shm?); records do not "
+           "survive the death of this process");
+  }
+  return {};
+}
+
+std::string Runtime::make_sinks() {
+  std::vector<std::string> problems;
+  for (u32 i = 0; i < config_.sinks.size(); ++i) {
+    std::string problem = make_sink_entry(config_.sinks[i], i);
+    if (!problem.empty()) problems.push_back("sinks[" + std::to_string(i) + "]: " + problem);
+  }
+  region::Region& region = front::g_front.region;
+  for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
+    region.sink(i).state.store(region::SinkState::kUnused, std::memory_order_release);
+  }
+  return join(problems);
+}
+
+std::string Runtime::make_sink_entry(const back::SinkConfig& config, u32 index) {
+  region::Region& region = front::g_front.region;
+  region::SinkEntry& entry = region.sink(index);
+  auto made = sink::make_sink(config, os::real_io(), region);
+  if (!made.ok()) return made.status().message();
+  sink::write_entry(config, entry);
+  if (is_file(config.kind) && entry.intent_offset == 0) {
+    entry.intent_offset = region.allocate(kIntentBytes);
+    entry.intent_bytes = entry.intent_offset ? kIntentBytes : 0;
+  }
+  std::string name = config.path;
+  if (config.kind == SinkKind::console) name = "console";
+  if (config.kind == SinkKind::callback) name = "callback";
+  engine_->add_sink(entry, std::move(made.value()), std::move(name), config.required, true);
+  entry.state.store(region::SinkState::kOpen, std::memory_order_release);
+  return {};
+}
+
+// Recovery comes before our own sinks open the files that an earlier run may have left half
+// written. Records wait in the journal meanwhile.
+void Runtime::start_delivery() {
+  RecoverOptions recover;
+  recover.directory = config_.region_directory;
+  recover.product = config_.product;
+  const auto recover_first = [this, recover] {
+    for (const RegionSummary& found : recover_all(recover, *this)) {
+      if (config_.quiet) continue;
+      report("sluice: recovered " + std::to_string(found.recovered) + " records of process " +
+             std::to_string(found.pid) + (found.complete ? "" : "; not all: " + found.problem));
+    }
+  };
+  if (config_.mode == Mode::immediate) {
+    if (config_.recover) recover_first();
+    engine_->start_backend(nullptr);
+    front::keep_ready(kSpareRings);
+    engine_->drain_all(true);
+    return;
+  }
+  engine_->start_backend([] { front::keep_ready(kSpareRings); });
+  if (!config_.recover) return engine_->start_sinks();
+  starting_ = true;
+  starter_ = std::thread([this, recover_first] {
+    os::block_signals();
+    os::set_thread_name("sluice-recover");
+    detail::t_block.in_sink = 1;
+    recover_first();
+    engine_->start_sinks();
+    const std::lock_guard lock(starter_mutex_);
+    starting_ = false;
+    starter_ended_.notify_all();
+  });
+}
+
+bool Runtime::wait_for_starter(i64 deadline_ns) {
+  if (!starter_.joinable()) return true;
+  {
+    std::unique_lock lock(starter_mutex_);
+    const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline_ns)};
+    if (!starter_ended_.wait_until(lock, until, [this] { return !starting_; })) return false;
+  }
+  starter_.join();
+  return true;
+}
+
+std::string Runtime::stop(u32 deadline_ms) {
+  const std::lock_guard lock(mutex_);
+  if (!running_) return {};
+  const i64 deadline = deadline_after(deadline_ms ? deadline_ms : config_.stop_deadline_ms);
+  front::Front& front = front::g_front;
+  // release: calls that see it count as stopped
+  front.phase.store(front::Phase::kStopped, std::memory_order_release);
+  front::close_controls();
+  const bool quiet = front::quiesce(deadline);
+  running_ = false;
+  was_stopped_ = true;
+  if (!wait_for_starter(deadline)) {
+    return "sluice: a recovery is still running; what was not delivered stays in " +
+           std::string(front.region.path());
+  }
+  const u32 behind = engine_->stop(deadline);
+  if (behind == 0 && quiet && engine_->all_delivered()) {
+    front.region.header().finished.store(1, std::memory_order_release);
+    return {};
+  }
+  return "sluice: not everything was delivered in time (" + std::to_string(behind) +
+         " sinks behind); the rest stays in " + std::string(front.region.path()) +
+         " for the next start or `sluice recover`";
+}
+
+FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
+  FlushResult result;
+  if (reach == Reach::queued || reach == Reach::shared) {
+    // A record that a call has returned for is already that far, if there is a file behind it.
+    result.complete = reach == Reach::queued || front::g_front.region.shared();
+    return result;
+  }
+  back::Engine* engine;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!running_) return result;
+    engine = engine_;
+  }
+  const bool threads = config_.mode == Mode::asynchronous;
+  std::unique_lock<std::mutex> alone(immediate_, std::defer_lock);
+  if (!threads) alone.lock();
+  const back::FlushOutcome outcome =
+      engine->flush(reach == Reach::durable, deadline_after(timeout_ms));
+  result.sinks = outcome.sinks;
+  result.behind = outcome.behind;
+  result.complete = outcome.merged && outcome.behind == 0;
+  return result;
+}
+
+void Runtime::run_now() {
+  detail::ThreadBlock& block = detail::t_block;
+  if (block.in_sink) return;  // a sink that logs: the call it runs in delivers it
+  const std::lock_guard alone(immediate_);
+  if (!running_ || !engine_) return;
+  block.in_sink = 1;
+  engine_->drain_all(true);
+  block.in_sink = 0;
+}
+
+void Runtime::set_level(std::string_view logger, Level level) {
+  const std::lock_guard lock(mutex_);
+  if (front::ensure_region()) front::set_level(logger, level);
+}
+
+std::string Runtime::configuration() {
+  const std::lock_guard lock(mutex_);
+  return to_text(config_);
+}
+
+void Runtime::report(std::string_view sentence) {
+  std::string line(sentence);
+  line += "\n";
+  os::real_io().write(2, line.data(), line.size());
+}
+
+void Runtime::announce() {
+  if (config_.quiet) return;
+  std::string places;
+  for (const back::SinkConfig& sink : config_.sinks) {
+    if (!sink.path.empty()) places += (places.empty() ? "" : ", ") + sink.path;
+  }
+  if (!places.empty()) report("sluice: " + config_.product + " writes to " + places);
+}
+
+void Runtime::at_exit() {
+  front::Front& front = front::g_front;
+  const front::Phase phase = front.phase.load(std::memory_order_acquire);
+  if (phase == front::Phase::kFresh) return;  // a forked child that never logged
+  if (phase == front::Phase::kQueueing) {
+    // Nobody called start(): what was said goes to the console now.
+    Options options;
+    options.quiet = true;
+    options.recover = false;
+    const std::string problem = start(options);
+    if (!problem.empty()) return report("sluice: " + problem);
+  }
+  const std::string left = stop(0);
+  if (!left.empty()) return report(left);
+  if (front.region.header().finished.load(std::memory_order_acquire)) front.region.unlink_file();
+}
+
+}  // namespace sluice::runtime
+
+namespace sluice::front {
+namespace {
+
+void run_now() { runtime::runtime().run_now(); }
+
+void start_in_child() {
+  if (const auto* config = runtime::g_child_config.load(std::memory_order_acquire)) {
+    runtime::runtime().start_as(*config);
+  }
+}
+
+void forked() {
+  runtime::g_runtime.store(nullptr, std::memory_order_relaxed);
+  runtime::g_making.store(false, std::memory_order_relaxed);
+}
+
+void at_exit() { runtime::runtime().at_exit(); }
+
+}  // namespace
+
+constinit const RuntimeHooks kRuntimeHooks{run_now, start_in_child, forked, at_exit};
+
+}  // namespace sluice::front
