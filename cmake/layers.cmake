@@ -1,16 +1,21 @@
-# One object library a folder of src/. A layer sees only the layers below it: its include path is
-# the whole of src/, but scripts/tidy checks the #include lines against the same list.
+# The library: one object library a folder of src/, then one static and one shared library of them
+# all, and the command. A layer may see only the layers below it: its include path is the whole of
+# src/, and scripts/tidy.py checks the #include lines.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
 add_library(sluice_flags INTERFACE)
-target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
+if(PROJECT_IS_TOP_LEVEL)
+  # Another project's newer compiler may warn of what ours does not; that must not stop its build.
+  target_compile_options(sluice_flags INTERFACE -Werror)
+endif()
 target_include_directories(sluice_flags INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(sluice_flags INTERFACE Threads::Threads)
 if(SLUICE_SANITIZE)
-  # Public: everything that links the library must carry the same instrumentation.
+  # For everything in the build: what links the library must carry the same instrumentation.
   add_compile_options(-fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${SLUICE_SANITIZE})
   if(SLUICE_SANITIZE MATCHES "undefined")
@@ -25,7 +30,9 @@ function(sluice_layer name)
     return()
   endif()
   add_library(sluice_${name} OBJECT ${sources})
-  target_link_libraries(sluice_${name} PRIVATE sluice_flags fmt::fmt nlohmann_json::nlohmann_json)
+  # fmt is compiled in, so that whoever links the library needs no fmt of their own.
+  target_link_libraries(sluice_${name} PRIVATE sluice_flags fmt::fmt-header-only
+    nlohmann_json::nlohmann_json)
   target_compile_definitions(sluice_${name} PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
   list(APPEND SLUICE_LIBRARY_OBJECTS $<TARGET_OBJECTS:sluice_${name}>)
   set(SLUICE_LIBRARY_OBJECTS ${SLUICE_LIBRARY_OBJECTS} PARENT_SCOPE)
@@ -35,24 +42,42 @@ foreach(layer base os ring record region segment front back sink runtime)
   sluice_layer(${layer})
 endforeach()
 
+include(GNUInstallDirs)
 foreach(kind STATIC SHARED)
   string(TOLOWER ${kind} suffix)
   add_library(sluice_lib_${suffix} ${kind} ${SLUICE_LIBRARY_OBJECTS})
   set_target_properties(sluice_lib_${suffix} PROPERTIES OUTPUT_NAME sluice EXPORT_NAME ${suffix}
-    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+    LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
   target_include_directories(sluice_lib_${suffix} PUBLIC
-    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(sluice_lib_${suffix} PUBLIC cxx_std_20)
-  target_link_libraries(sluice_lib_${suffix} PRIVATE $<BUILD_INTERFACE:fmt::fmt> PUBLIC Threads::Threads)
+  target_link_libraries(sluice_lib_${suffix} PUBLIC Threads::Threads)
   add_library(sluice::${suffix} ALIAS sluice_lib_${suffix})
 endforeach()
-add_library(sluice::sluice ALIAS sluice_lib_static)
+
+# Hidden visibility leaves the templates of the C++ library visible; this list leaves only ours.
+set(SLUICE_EXPORTS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+target_link_options(sluice_lib_shared PRIVATE -Wl,--version-script=${SLUICE_EXPORTS})
+set_target_properties(sluice_lib_shared PROPERTIES LINK_DEPENDS ${SLUICE_EXPORTS})
+if(NOT SLUICE_SANITIZE)
+  target_link_options(sluice_lib_shared PRIVATE -Wl,--no-undefined)
+endif()
+
+if(BUILD_SHARED_LIBS)
+  add_library(sluice::sluice ALIAS sluice_lib_shared)
+else()
+  add_library(sluice::sluice ALIAS sluice_lib_static)
+endif()
+if(NOT PROJECT_IS_TOP_LEVEL)
+  set_target_properties(sluice_lib_static sluice_lib_shared PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
 
 file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.cc)
-if(cli_sources)
+if(cli_sources AND SLUICE_BUILD_COMMAND)
   find_package(CLI11 REQUIRED)
   add_executable(sluice ${cli_sources})
   target_compile_definitions(sluice PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
-  target_link_libraries(sluice PRIVATE sluice_flags sluice_lib_static fmt::fmt CLI11::CLI11
-    nlohmann_json::nlohmann_json)
+  target_link_libraries(sluice PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
+    CLI11::CLI11 nlohmann_json::nlohmann_json)
 endif()

@@ -1,9 +1,29 @@
 # Every tests/**/X_test.cc is a program of its own, named by its path: kill and fork tests need
 # their own process, and one broken test stops no other.
+#
+# A test that cannot run under a sanitizer (it forks from many threads, is traced, counts page
+# faults or system calls) says in its first 20 lines, with why, under which it runs: a comment line
+# "// sanitizers: none" or "// sanitizers: address". It is not built in the other such presets.
 find_package(GTest REQUIRED)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+# True in `out` when the file may be part of this build.
+function(sluice_runs_here source out)
+  set(${out} TRUE PARENT_SCOPE)
+  if(SLUICE_SANITIZE)
+    file(STRINGS ${source} head LIMIT_COUNT 20)
+    if(head MATCHES "// sanitizers: ([a-z]+)" AND NOT SLUICE_SANITIZE MATCHES "${CMAKE_MATCH_1}")
+      set(${out} FALSE PARENT_SCOPE)
+    endif()
+  endif()
+endfunction()
 
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*_test.cc)
 foreach(source ${test_sources})
+  sluice_runs_here(${source} runs)
+  if(NOT runs)
+    continue()
+  endif()
   file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR}/tests ${source})
   string(REGEX REPLACE "\\.cc$" "" name ${name})
   string(REPLACE "/" "." name ${name})
@@ -11,12 +31,41 @@ foreach(source ${test_sources})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE SLUICE_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
     SLUICE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  target_link_libraries(${name} PRIVATE sluice_flags sluice_lib_static fmt::fmt
+  target_link_libraries(${name} PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
     nlohmann_json::nlohmann_json GTest::gtest GTest::gtest_main)
   if(name MATCHES "^explorer\\." AND SLUICE_SANITIZE MATCHES "thread")
     # One thread that switches stacks: nothing to find, and fibers are slow under it.
     target_compile_options(${name} PRIVATE -fno-sanitize=thread)
   endif()
+  if(TARGET sluice)
+    add_dependencies(${name} sluice)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endforeach()
+
+# The examples are part of the documentation: they must run, and the checkers in them must pass.
+# Each starts in an empty folder.
+function(sluice_example_test name)
+  if(NOT TARGET example_${name})
+    return()
+  endif()
+  sluice_runs_here(${PROJECT_SOURCE_DIR}/examples/${name}.cc runs)
+  if(runs)
+    set(data ${PROJECT_BINARY_DIR}/example_data/${name})
+    add_test(NAME example.${name} COMMAND sh -c
+      "rm -rf '${data}' && mkdir -p '${data}' && cd '${data}' && exec \"$@\"" sh
+      $<TARGET_FILE:example_${name}> ${ARGN})
+    set_tests_properties(example.${name} PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
+sluice_example_test(hello)
+sluice_example_test(loggers)
+sluice_example_test(game --frames 30)
+sluice_example_test(crash --kills 3)
+
+if(NOT SLUICE_SANITIZE)
+  add_test(NAME tidy COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/tidy.py)
+  add_test(NAME tidy_self_test
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/tidy.py --self-test)
+endif()

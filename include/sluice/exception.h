@@ -13,11 +13,12 @@ inline namespace v1 {
 
 // Logs `exception`, and those nested in it, each as a record of its own. Thread-safe; may allocate
 // (to read the type's name).
-void log_exception(Level level, const std::exception& exception,
-                   std::string_view message = "exception") noexcept;
+SLUICE_API void log_exception(Level level, const std::exception& exception,
+                              std::string_view message = "exception") noexcept;
 
 // The same for the exception being handled, whatever its type. For use in a catch block.
-void log_current_exception(Level level, std::string_view message = "exception") noexcept;
+SLUICE_API void log_current_exception(Level level,
+                                      std::string_view message = "exception") noexcept;
 
 }  // namespace v1
 }  // namespace sluice

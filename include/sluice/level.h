@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "sluice/detail/api.h"
+
 namespace sluice {
 inline namespace v1 {
 
@@ -36,7 +38,7 @@ enum class Level : std::uint8_t {
 }
 
 // Parses a name or alias (warn, err, fatal), ignoring ASCII case. False when `text` is no level.
-[[nodiscard]] bool parse_level(std::string_view text, Level& out) noexcept;
+[[nodiscard]] SLUICE_API bool parse_level(std::string_view text, Level& out) noexcept;
 
 }  // namespace v1
 }  // namespace sluice

@@ -182,15 +182,15 @@ SLUICE_LEVEL_FUNCTION_(critical)
 // The forms below take names and texts known only at run time; the name travels in each record.
 
 // A line of text as a record of this level and logger ("" is the root logger).
-Admission log_text(Level level, std::string_view logger, std::string_view text) noexcept;
+SLUICE_API Admission log_text(Level level, std::string_view logger, std::string_view text) noexcept;
 // An event with a JSON object as payload.
-Admission event(std::string_view name, std::string_view payload_json) noexcept;
-Admission gauge(std::string_view name, double value) noexcept;
-Admission counter(std::string_view name, double increment) noexcept;
-Admission histogram(std::string_view name, double value) noexcept;
-Admission timer(std::string_view name, double seconds) noexcept;
+SLUICE_API Admission event(std::string_view name, std::string_view payload_json) noexcept;
+SLUICE_API Admission gauge(std::string_view name, double value) noexcept;
+SLUICE_API Admission counter(std::string_view name, double increment) noexcept;
+SLUICE_API Admission histogram(std::string_view name, double value) noexcept;
+SLUICE_API Admission timer(std::string_view name, double seconds) noexcept;
 // A JSON merge patch (RFC 7396).
-Admission state(std::string_view patch_json) noexcept;
+SLUICE_API Admission state(std::string_view patch_json) noexcept;
 
 // Fields that every record of this thread carries while the object lives. Objects of one thread end
 // in the reverse order of their making. Fields beyond a thread's 64, or 1000 bytes, are left

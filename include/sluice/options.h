@@ -87,13 +87,36 @@ struct Sink {
   return sink;
 }
 
+// Up to 8 sinks, by value, so that `options.sinks = {...}` keeps them.
+class SinkList {
+ public:
+  static constexpr std::uint32_t kMax = 8;
+
+  constexpr SinkList() noexcept = default;
+  constexpr SinkList(std::initializer_list<Sink> sinks) noexcept {
+    for (const Sink& sink : sinks) {
+      if (size_ < kMax) sinks_[size_] = sink;
+      ++size_;  // beyond kMax: start() says so
+    }
+  }
+  [[nodiscard]] constexpr std::uint32_t size() const noexcept { return size_; }
+  [[nodiscard]] constexpr const Sink* begin() const noexcept { return sinks_; }
+  [[nodiscard]] constexpr const Sink* end() const noexcept {
+    return sinks_ + (size_ < kMax ? size_ : kMax);
+  }
+
+ private:
+  Sink sinks_[kMax] = {};
+  std::uint32_t size_ = 0;
+};
+
 struct Options {
   std::string_view product = {};   // default: the program's name
   std::string_view version = {};
   std::string_view run_id = {};    // default: made up
   Level level = Level::info;  // threshold of the root logger
   Mode mode = Mode::asynchronous;
-  std::initializer_list<Sink> sinks = {};  // none: the console
+  SinkList sinks = {};        // none: the console
   std::uint64_t ring_bytes = 512 * 1024;   // each thread's; a power of two, 32 KiB to 64 MiB
   std::uint32_t queue_records = 0;         // the other way to say it: 0, or records a ring holds
   std::uint64_t journal_bytes = 8 << 20;   // how long a stuck sink is ridden out; a power of two

@@ -21,19 +21,19 @@ inline namespace v1 {
 // options (docs/configuration.md). False: nothing was started, and every mistake is in
 // last_error(), each with what, where and how to mend; also printed to stderr unless quiet.
 // Again after stop(): goes on in the same region with the new options.
-bool start(const Options& options = {}) noexcept;
+SLUICE_API bool start(const Options& options = {}) noexcept;
 
 // Like start(), but on a mistake in the options ends the program with exit code 2.
-void start_or_exit(const Options& options = {}) noexcept;
+SLUICE_API void start_or_exit(const Options& options = {}) noexcept;
 
 // Delivers what was published, at most for the deadline (ms; 0: Options::stop_deadline_ms), ends
 // the library's threads. True when nothing is left behind; otherwise last_error() says what is left
 // in the region, where the next start of this product finds it. Later calls count as dropped
 // (stopped). Not for signal handlers.
-bool stop(std::uint32_t deadline_ms = 0) noexcept;
+SLUICE_API bool stop(std::uint32_t deadline_ms = 0) noexcept;
 
 // The last error of start(), stop() or flush() in this thread; empty when there was none.
-[[nodiscard]] std::string_view last_error() noexcept;
+[[nodiscard]] SLUICE_API std::string_view last_error() noexcept;
 
 // How far a record has got.
 enum class Reach : std::uint8_t {
@@ -52,13 +52,13 @@ struct FlushResult {
 // Waits until every sink has passed what this process had published when flush() was called, at
 // most timeout_ms. A sink without that reach counts at its highest. From a sink's own thread it
 // returns at once for that sink. Thread-safe; blocks.
-FlushResult flush(Reach reach = Reach::written, std::uint32_t timeout_ms = 5000) noexcept;
+SLUICE_API FlushResult flush(Reach reach = Reach::written, std::uint32_t timeout_ms = 5000) noexcept;
 
 // Gives this thread its ring now, so that its first record costs no more than the others.
-Admission prepare_thread() noexcept;
+SLUICE_API Admission prepare_thread() noexcept;
 
 // Threshold of a logger and all below it; "" is the root. Thread-safe; takes effect at once.
-void set_level(std::string_view logger, Level level) noexcept;
+SLUICE_API void set_level(std::string_view logger, Level level) noexcept;
 
 struct SinkStats {
   std::uint64_t delivered = 0;        // caller records written
@@ -93,11 +93,11 @@ struct Stats {
   }
 };
 // May wait for the merge in progress (microseconds).
-[[nodiscard]] Stats stats() noexcept;
+[[nodiscard]] SLUICE_API Stats stats() noexcept;
 
 // The effective configuration as text, one `name = value` a line. The view lives until the next
 // call in this thread.
-[[nodiscard]] std::string_view configuration() noexcept;
+[[nodiscard]] SLUICE_API std::string_view configuration() noexcept;
 
 }  // namespace v1
 }  // namespace sluice

@@ -15,6 +15,12 @@ using region::SlotState;
 using region::ThreadSlot;
 
 constexpr i64 kReportIntervalNs = 100'000'000;
+constexpr u32 kRedactionGrowth = 4096;
+// What a context block and redaction add to a record at most.
+constexpr u32 kRebuildGrowth = kRedactionGrowth + sizeof(ContextCopy) + 64;
+static_assert(kRebuildGrowth <= kBatchGrowthMax);
+// A context that redaction makes longer than this is given up; the copies in the region bound it.
+constexpr u32 kContextRedactedMax = region::kContextBytesMax;
 constexpr u16 kEngineSlot = 0x0fff;  // records of the engine belong to no thread
 constexpr u32 kDropReportBytes = kRecordHeaderBytes + 6 * 8;
 
@@ -30,7 +36,7 @@ Merger::Merger(region::Region& region, const MergeOptions& options)
       sources_(region.header().slots_max),
       traits_(region.header().sites_max),
       reported_(u64{region.header().sites_max} * kDropReasons),
-      scratch_(2 * kRecordBytesMax) {
+      scratch_(kRecordBytesMax + kRebuildGrowth) {
   live_.reserve(sources_.size());
 }
 
@@ -214,7 +220,7 @@ Merged Merger::merge(bool all, u64 floor) {
 
   const u64 header_bytes = sizeof(BatchHeader) + live_.size() * sizeof(BatchThread);
   u64 room = kBatchRecordsBytes;
-  if (source) room = std::max<u64>(room, source->bytes + source->context.size() + 64);
+  if (source) room = std::max<u64>(room, source->bytes + kRebuildGrowth);
   if (!journal_.make_space(header_bytes + room, floor)) return Merged::kJournalFull;
   write_at_ = journal_.position() + header_bytes;
   write_end_ = write_at_ + room;
@@ -282,8 +288,9 @@ bool Merger::append_rebuilt(Source& source, const RecordHeader& header, const ch
     const u32 grown = append_context(scratch_, header.size(), source.context);
     if (grown != 0) size = grown;
   }
-  if (site && redactor_.touches(*site, !source.context.empty())) {
-    size = redactor_.redact({scratch_.data(), scratch_.size()}, *site);
+  if (site && redactor_.touches(*site, false)) {
+    // With no more memory than this a record that outgrows it loses its arguments, not its secrecy.
+    size = redactor_.redact(std::span(scratch_).first(size + kRedactionGrowth), *site);
   }
   if (write_at_ + size > write_end_) return false;
   auto out = load<RecordHeader>(scratch_.data());
@@ -307,7 +314,8 @@ void Merger::take_context(Source& source, const char* bytes, u32 size) {
     ++damaged_;
     return;
   }
-  source.context.assign(fields.begin(), fields.end());
+  source.context.resize(kContextRedactedMax);
+  source.context.resize(redactor_.redact_fields(block, source.context));
   source.context_moved = true;
 }
 

@@ -21,7 +21,8 @@ enum class ErrorClass {
 
 class [[nodiscard]] Status {
  public:
-  Status() = default;
+  // Not defaulted: `return {}` would clear the whole object first.
+  Status() {}
   Status(ErrorClass error_class, std::string message, int os_error = 0)
       : class_(error_class), os_error_(os_error), message_(std::move(message)) {}
 

@@ -21,33 +21,34 @@ struct ContextBlock {
 constinit thread_local ContextBlock t_context{};
 
 // A record of a built-in site with one tail argument, or with none.
-bool write_builtin(ThreadBlock& block, u32 site, const char* tail, u32 tail_bytes, bool has_tail) {
+bool write_builtin(ThreadBlock& block, u64& position, u32 site, ByteView tail, bool has_tail) {
   const region::Region& region = g_front.region;
   const auto ring = region.ring_of(region.slots()[block.slot]);
-  const u64 bytes = 16 + (has_tail ? 8 + round_up(tail_bytes, 8) : 0);
+  const u64 bytes = kRecordHeaderBytes + (has_tail ? 8 + round_up(tail.size(), 8) : 0);
   const u64 fast = ring.capacity - ring.capacity / 8;
-  char* to = make_room(block.ring, ring, bytes, ring.capacity, fast);
-  if (!to) return false;
+  if (!make_room(block.ring, ring, position, bytes, ring.capacity, fast)) return false;
+  char* to = block.ring.at(position);
   store(to, u64{bytes / 8} | u64{site} << 32);
   store(to + 8, u64{detail::ticks_now()});
   if (has_tail) {
     std::memset(to + bytes - 8, 0, 8);
-    store(to + 16, u64{tail_bytes});
-    std::memcpy(to + 24, tail, tail_bytes);
+    store(to + 16, u64{tail.size()});
+    std::memcpy(to + 24, tail.data(), tail.size());
   }
-  block.ring.publish(to + bytes);
+  position += bytes;
   return true;
 }
 
 }  // namespace
 
-bool write_pending(ThreadBlock& block) {
+bool write_pending(ThreadBlock& block, u64& position) {
   if (block.pending & detail::kPendingContext) {
-    if (!write_builtin(block, kSiteContext, t_context.fields, t_context.bytes, true)) return false;
+    const ByteView fields = as_bytes({t_context.fields, t_context.bytes});
+    if (!write_builtin(block, position, kSiteContext, fields, true)) return false;
     block.pending &= u8(~detail::kPendingContext);
   }
   if (block.pending & detail::kPendingStateGap) {
-    if (!write_builtin(block, kSiteStateGap, nullptr, 0, false)) return false;
+    if (!write_builtin(block, position, kSiteStateGap, {}, false)) return false;
     block.pending &= u8(~detail::kPendingStateGap);
   }
   return true;
@@ -87,17 +88,18 @@ void Context::add_bytes(detail::ArgType type, std::string_view name, const void*
 void Context::publish() noexcept {
   const os::KeepErrno keep;
   detail::ThreadBlock& block = detail::t_block;
-  if (block.busy.load(std::memory_order_relaxed)) return;  // a handler inside a call
   block.pending |= detail::kPendingContext;
+  if (!block.attached) return;
+  u64 position = block.ring.load();
+  if (position & detail::kInCall) return;  // a handler inside a call: with the next record
   // Nothing fits until the block is written: see make_room().
-  block.ring.limit = block.ring.write;
+  block.ring.limit = position;
   if (front::g_front.phase.load(std::memory_order_acquire) == front::Phase::kStopped) return;
-  // relaxed: for this thread's signal handlers only, as in detail::write()
-  block.busy.store(1, std::memory_order_relaxed);
+  block.ring.enter(position);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (block.attached) front::write_pending(block);
+  front::write_pending(block, position);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.busy.store(0, std::memory_order_relaxed);
+  block.ring.leave(position);
 }
 
 Context::~Context() {

@@ -17,31 +17,28 @@ void in_child() {
   const Phase phase = front.phase.load(std::memory_order_relaxed);
   if (phase == Phase::kFresh) return;
   const bool was_running = phase == Phase::kRunning || front.started_in_parent;
+  const u64 inherited_head = block.attached ? block.ring.load() : 0;
   front.region.abandon_after_fork();
   os::close_inherited();
   kRuntimeHooks.forked();
-  block.ring.limit = block.ring.write;
+  if (inherited_head & detail::kInCall) {
+    // Forked by a signal handler inside a call, which still writes to the old place: zero pages now.
+    block.ring.limit = 0;
+    front.reservation = nullptr;
+  } else {
+    block.ring = {};
+  }
   block.filtered = nullptr;
   block.attached = 0;
   // Its context goes on in the child.
   block.pending = detail::kPendingContext;
-  if (block.busy.load(std::memory_order_relaxed)) {
-    // Forked by a signal handler inside a call: that call still writes to the old place.
-    front.reservation = nullptr;
-  }
-  for (u32 i = 0; i < kThreadSlotsMax; ++i) {
-    if (front.blocks[i].load(std::memory_order_relaxed)) {
-      front.blocks[i].store(nullptr, std::memory_order_relaxed);
-    }
-  }
-  front.blocks_lock.store(false, std::memory_order_relaxed);
   front.lost_without_region.store(0, std::memory_order_relaxed);
   front.started_in_parent = was_running;
   // A child of a stopped program stays stopped: it has no region to count in, only the process.
   if (phase != Phase::kStopped) front.phase.store(Phase::kFresh, std::memory_order_release);
 }
 
-void at_thread_exit(void* block) { detach_exiting_thread(*static_cast<ThreadBlock*>(block)); }
+void at_thread_exit(void* block) { detach_thread(*static_cast<ThreadBlock*>(block)); }
 
 std::atomic<bool> installed{false};
 

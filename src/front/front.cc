@@ -26,38 +26,6 @@ void count_filtered_unattached() noexcept {
   }
 }
 
-Admit admit(CallSite& site, const SiteShape& shape, Admission& why) noexcept {
-  const os::KeepErrno keep;
-  front::Front& front = front::g_front;
-  bool registered = false;
-  for (;;) {
-    switch (site.control_value()) {
-      case kOn: return Admit::kGo;
-      case kOnThenRun: return Admit::kGoThenRun;
-      case kOff:
-        count_filtered();
-        why = Admission::kFiltered;
-        return Admit::kStop;
-      default: break;
-    }
-    if (front.phase.load(std::memory_order_acquire) == front::Phase::kStopped) {
-      const u32 id = site.id.load(std::memory_order_relaxed);
-      front::count_drop(id ? id : u32{kSiteUnknown}, DropReason::kStopped);
-      why = Admission::kStopped;
-      return Admit::kStop;
-    }
-    // A second round finds the byte cold again only when stop() or fork came in between.
-    if (!front::ensure_region()) {
-      front.lost_without_region.fetch_add(1, std::memory_order_relaxed);
-      why = Admission::kDroppedNoMemory;
-      return Admit::kStop;
-    }
-    if (registered) front::refresh_controls();
-    front::publish_site(site, shape);
-    registered = true;
-  }
-}
-
 }  // namespace detail
 }  // namespace v1
 

@@ -8,7 +8,6 @@
 // | word            | written by                | read by        | order                         |
 // |-----------------|---------------------------|----------------|-------------------------------|
 // | phase           | creator, start, stop      | cold paths     | acq_rel: region before phase  |
-// | blocks[slot]    | thread of the slot        | quiesce()      | under blocks_lock             |
 // | next_site_id    | cold paths                | cold paths     | relaxed: only unique          |
 // | lost_*          | cold paths without region | stats          | relaxed: counters             |
 #ifndef SLUICE_SRC_FRONT_FRONT_H_
@@ -20,7 +19,6 @@
 
 namespace sluice::front {
 
-using detail::Admit;
 using detail::CallSite;
 using detail::SiteShape;
 using detail::ThreadBlock;
@@ -61,8 +59,6 @@ struct Front {
   std::atomic<bool> clock_is_slow{false};  // no usable TSC: every call asks the kernel's clock
   std::atomic<u64> lost_without_region{0};
   std::atomic<u64> lost_after_stop{0};
-  std::atomic<ThreadBlock*> blocks[kThreadSlotsMax] = {};
-  std::atomic<bool> blocks_lock{false};
   bool started_in_parent = false;
 };
 
@@ -88,20 +84,19 @@ void close_controls();
 bool attach_thread(ThreadBlock& block, u64 ring_bytes);
 // Gives the slot back; the consumer frees it once it is empty. The block's thread calls it.
 void detach_thread(ThreadBlock& block);
-// The same at the end of the thread, when the block's memory goes: not while quiesce() looks.
-void detach_exiting_thread(ThreadBlock& block);
 // Counts a record that is not kept.
 void count_drop(u32 site, DropReason reason);
-// Waits until no thread is between reading a control byte and publishing, at most until
-// `deadline_ns` (monotonic). Call after close_controls(). P9: the barrier orders the closed control
-// bytes before every later call, and every earlier `busy` before our read of it.
+// Waits until no thread is inside a call that began before close_controls(), at most until
+// `deadline_ns` (monotonic). P9: the barrier orders the closed control bytes before every later
+// call's look at them, and every earlier kInCall before our look at that.
 bool quiesce(i64 deadline_ns);
 // Gives the backend's spare rings: makes slots until `count` are ready.
 void keep_ready(u32 count);
 
 // context.cc
-// Writes the thread's marks (context, state gap) into the ring; true when none is pending any more.
-bool write_pending(ThreadBlock& block);
+// Writes the thread's marks (context, state gap) into the ring, inside a call at `position`, which
+// moves; true when none is pending any more.
+bool write_pending(ThreadBlock& block, u64& position);
 
 // fork.cc
 void install_process_handlers();

@@ -25,6 +25,7 @@ constexpr u32 kNestingMax = 4;
 struct Interrupted {
   detail::RingProducer<RealSync> ring;
   std::atomic<u64>* filtered;
+  u8 in_cold;
   u8 attached;
   u8 pending;
   u32 slot;
@@ -34,16 +35,6 @@ struct Nesting {
   Interrupted saved[kNestingMax];
 };
 constinit thread_local Nesting t_nesting{};
-
-// A spin lock for the table of blocks: held for a few instructions, never in a signal handler.
-class BlocksLock {
- public:
-  BlocksLock() {
-    // acquire / release: the table's entries between holders
-    while (g_front.blocks_lock.exchange(true, std::memory_order_acquire)) os::yield();
-  }
-  ~BlocksLock() { g_front.blocks_lock.store(false, std::memory_order_release); }
-};
 
 bool take(ThreadSlot& slot, SlotState from, SlotState to) {
   // acq_rel: P8, see the head of this file
@@ -86,6 +77,8 @@ RingPlace<RealSync> ring_of(const ThreadBlock& block) {
   return g_front.region.ring_of(g_front.region.slots()[block.slot]);
 }
 
+}  // namespace
+
 Admission refuse(const CallSite& site, ThreadBlock& block, DropReason reason) {
   count_drop(site.id.load(std::memory_order_relaxed), reason);
   if (site.is_state) block.pending |= detail::kPendingStateGap;
@@ -98,8 +91,6 @@ Admission refuse(const CallSite& site, ThreadBlock& block, DropReason reason) {
   return Admission::kDroppedFull;
 }
 
-}  // namespace
-
 bool attach_thread(ThreadBlock& block, u64 ring_bytes) {
   Front& front = g_front;
   ThreadSlot* slot = claim_slot(front.region, ring_bytes);
@@ -111,26 +102,16 @@ bool attach_thread(ThreadBlock& block, u64 ring_bytes) {
   slot->of_sink.store(block.in_sink, std::memory_order_relaxed);
   os::thread_name(slot->name, sizeof slot->name);
   block.slot = u32(slot - front.region.slots());
-  attach_producer(block.ring, front.region.ring_of(*slot),
-                  lines.head.load(std::memory_order_relaxed));
+  attach_producer(block.ring, front.region.ring_of(*slot));
   block.filtered = &lines.filtered;
   block.attached = 1;
-  front.blocks[block.slot].store(&block, std::memory_order_release);
   return true;
-}
-
-void detach_exiting_thread(ThreadBlock& block) {
-  if (!block.attached) return;
-  const BlocksLock lock;
-  detach_thread(block);
 }
 
 void detach_thread(ThreadBlock& block) {
   if (!block.attached) return;
-  Front& front = g_front;
-  ThreadSlot& slot = front.region.slots()[block.slot];
-  front.blocks[block.slot].store(nullptr, std::memory_order_relaxed);
-  block.ring.limit = block.ring.write;
+  ThreadSlot& slot = g_front.region.slots()[block.slot];
+  block.ring = {};
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
@@ -151,18 +132,15 @@ void count_drop(u32 site, DropReason reason) {
 }
 
 bool quiesce(i64 deadline_ns) {
-  Front& front = g_front;
+  const Region& region = g_front.region;
+  const ThreadBlock& self = detail::t_block;
   const bool barrier = os::barrier_all_threads();
-  for (u32 i = 0; i < front.region.header().slots_max; ++i) {
-    for (;;) {
-      bool busy;
-      {
-        const BlocksLock lock;
-        const ThreadBlock* block = front.blocks[i].load(std::memory_order_acquire);
-        busy = block && block != &detail::t_block &&
-               block->busy.load(std::memory_order_relaxed) != 0;
-      }
-      if (!busy) break;
+  const u32 used = region.wake().slots_used.load(std::memory_order_relaxed);
+  for (u32 i = 0; i < used; ++i) {
+    const ThreadSlot& slot = region.slots()[i];
+    if (self.attached && self.slot == i) continue;
+    while (slot.state.load(std::memory_order_acquire) == SlotState::kActive &&
+           (region.lines_of(slot)->head.load(std::memory_order_relaxed) & detail::kInCall)) {
       if (os::monotonic_ns() >= deadline_ns) return false;
       os::yield();
     }
@@ -186,38 +164,146 @@ void keep_ready(u32 count) {
 namespace sluice {
 inline namespace v1 {
 namespace detail {
+namespace {
 
-char* make_room(CallSite& site, std::size_t bytes, Admission& why) noexcept {
+enum class Admit { kStop, kGo, kGoThenRun };
+
+// Registers, starts, or refuses; what is refused is counted.
+Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
+  using namespace front;
+  Front& front = g_front;
+  bool registered = false;
+  for (;;) {
+    switch (site.control_value()) {
+      case kOn: return Admit::kGo;
+      case kOnThenRun: return Admit::kGoThenRun;
+      case kOff:
+        count_filtered();
+        why = Admission::kFiltered;
+        return Admit::kStop;
+      default: break;
+    }
+    if (front.phase.load(std::memory_order_acquire) == Phase::kStopped) {
+      count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
+      why = Admission::kStopped;
+      return Admit::kStop;
+    }
+    if (!ensure_region()) {
+      front.lost_without_region.fetch_add(1, std::memory_order_relaxed);
+      why = Admission::kDroppedNoMemory;
+      return Admit::kStop;
+    }
+    // A second round finds the byte cold again only when stop() and start() came in between.
+    if (registered) refresh_controls();
+    publish_site(site, shape);
+    registered = true;
+  }
+}
+
+// Puts the interrupted call's ring aside. False: too deep.
+bool set_aside(ThreadBlock& block) {
+  front::Nesting& nesting = front::t_nesting;
+  if (nesting.depth == front::kNestingMax) return false;
+  nesting.saved[nesting.depth++] = {block.ring,    block.filtered, block.in_cold.load(
+                                        std::memory_order_relaxed),
+                                    block.attached, block.pending, block.slot};
+  block.ring = {};
+  block.filtered = nullptr;
+  block.attached = 0;
+  block.pending = 0;
+  return true;
+}
+
+void put_back(ThreadBlock& block) {
+  front::detach_thread(block);
+  front::Nesting& nesting = front::t_nesting;
+  const front::Interrupted& saved = nesting.saved[--nesting.depth];
+  block.ring = saved.ring;
+  block.filtered = saved.filtered;
+  block.attached = saved.attached;
+  block.pending = u8(block.pending | saved.pending);
+  block.slot = saved.slot;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.in_cold.store(saved.in_cold, std::memory_order_relaxed);
+}
+
+bool attach(ThreadBlock& block, bool nested) {
+  if (block.attached) return true;
+  const u64 bytes =
+      nested ? front::kNestedRingBytes : front::g_front.region.header().ring_bytes;
+  if (!front::attach_thread(block, bytes)) return false;
+  if (!nested) os::set_thread_exit_value(&block);
+  return true;
+}
+
+}  // namespace
+
+bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noexcept {
+  const os::KeepErrno keep;
+  ThreadBlock& block = t_block;
+  nested = block.in_cold.load(std::memory_order_relaxed) != 0 ||
+           (block.attached && (block.ring.load() & kInCall));
+  if (nested && !set_aside(block)) {
+    front::count_drop(site.id.load(std::memory_order_relaxed), DropReason::kNoMemory);
+    why = Admission::kDroppedNoMemory;
+    return false;
+  }
+  block.in_cold.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  for (;;) {
+    const Admit admitted = admit(site, shape, why);
+    if (admitted == Admit::kStop) break;
+    run_after = admitted == Admit::kGoThenRun;
+    if (!attach(block, nested)) {
+      why = front::refuse(site, block, DropReason::kNoMemory);
+      break;
+    }
+    position = block.ring.load() & ~kInCall;
+    block.ring.enter(position);
+    // Asked again inside the call, as in write().
+    const u8 control = site.control_value();
+    if (control == kOn || control == kOnThenRun) return true;
+    block.ring.leave(position);
+  }
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.in_cold.store(0, std::memory_order_relaxed);
+  if (nested) put_back(block);
+  return false;
+}
+
+void ColdCall::end(std::uint64_t to) noexcept {
+  const os::KeepErrno keep;
+  ThreadBlock& block = t_block;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.ring.leave(to);
+  block.in_cold.store(0, std::memory_order_relaxed);
+  if (nested) {
+    put_back(block);  // a handler only publishes: the next ordinary call runs the sinks
+  } else if (run_after) {
+    front::kRuntimeHooks.run_now();
+  }
+}
+
+bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
+               Admission& why) noexcept {
   using namespace front;
   const os::KeepErrno keep;
   Front& front = g_front;
   ThreadBlock& block = t_block;
-  if (bytes > front.region.header().record_bytes_max) {
-    why = refuse(site, block, DropReason::kTooBig);
-    return nullptr;
-  }
-  if (!block.attached) {
-    if (!attach_thread(block, front.region.header().ring_bytes)) {
-      why = refuse(site, block, DropReason::kNoMemory);
-      return nullptr;
-    }
-    os::set_thread_exit_value(&block);
-  }
   const auto ring = front::ring_of(block);
   // A smaller ring than asked for (no room on tmpfs) also means smaller records.
-  if (bytes > ring.capacity / 4) {
+  if (bytes > front.region.header().record_bytes_max || bytes > ring.capacity / 4) {
     why = refuse(site, block, DropReason::kTooBig);
-    return nullptr;
+    return false;
   }
   const u64 fast = ring.capacity - ring.capacity / 8;
   const u64 usable = site.may_use_reserve ? ring.capacity : fast;
   i64 give_up_ns = 0;
   for (;;) {
-    char* to = write_pending(block) ? sluice::make_room(block.ring, ring, bytes, usable, fast)
-                                    : nullptr;
-    if (to) {
-      if (front.clock_is_slow.load(std::memory_order_relaxed)) block.ring.limit = block.ring.write;
-      return to;
+    if (write_pending(block, position) &&
+        sluice::make_room(block.ring, ring, position, bytes, usable, fast)) {
+      if (front.clock_is_slow.load(std::memory_order_relaxed)) block.ring.limit = position;
+      return true;
     }
     const bool may_wait = (front.options.block_when_full || front.options.immediate) &&
                           front.phase.load(std::memory_order_acquire) == Phase::kRunning &&
@@ -226,50 +312,15 @@ char* make_room(CallSite& site, std::size_t bytes, Admission& why) noexcept {
     const i64 now = os::monotonic_ns();
     if (give_up_ns == 0) give_up_ns = now + front.options.block_deadline_ns;
     if (now >= give_up_ns) break;
+    // What is written so far (marks, padding) is published, or the consumer could not free it.
+    block.ring.enter(position);
     region::WakeLines& wake = front.region.wake();
     wake.consumer.fetch_add(1, std::memory_order_release);
     os::wake_all(wake.consumer);
     os::sleep_ns(kWaitNapNs);
   }
   why = refuse(site, block, DropReason::kRingFull);
-  return nullptr;
-}
-
-bool enter_nested() noexcept {
-  using namespace front;
-  const os::KeepErrno keep;
-  ThreadBlock& block = t_block;
-  Nesting& nesting = t_nesting;
-  if (nesting.depth == kNestingMax || !ensure_region()) {
-    count_drop(kSiteUnknown, DropReason::kNoMemory);
-    return false;
-  }
-  Interrupted& saved = nesting.saved[nesting.depth++];
-  saved = {block.ring, block.filtered, block.attached, block.pending, block.slot};
-  block.attached = 0;
-  block.pending = 0;
-  block.ring.limit = block.ring.write;
-  attach_thread(block, kNestedRingBytes);
-  return true;
-}
-
-void finish_call(std::uint8_t after) noexcept {
-  using namespace front;
-  const os::KeepErrno keep;
-  if (after & kLeaveNested) {
-    ThreadBlock& block = t_block;
-    block.busy.store(1, std::memory_order_relaxed);
-    detach_thread(block);
-    Nesting& nesting = t_nesting;
-    const Interrupted& saved = nesting.saved[--nesting.depth];
-    block.ring = saved.ring;
-    block.filtered = saved.filtered;
-    block.attached = saved.attached;
-    block.pending = saved.pending;
-    block.slot = saved.slot;
-    return;  // a handler publishes only: the next ordinary call runs the sinks
-  }
-  kRuntimeHooks.run_now();
+  return false;
 }
 
 }  // namespace detail

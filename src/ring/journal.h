@@ -61,8 +61,9 @@ static_assert(sizeof(BatchThread) == 40);
 inline constexpr u32 kBatchMagic = 0x31424c53;  // "SLB1"
 inline constexpr u32 kBatchRecordsBytes = 64 * 1024;  // a longer record has a batch of its own
 inline constexpr u32 kBatchThreadsMax = 1024;
+inline constexpr u32 kBatchGrowthMax = 8 * 1024;  // what the merge may add to a record
 inline constexpr u32 kBatchBytesMax = sizeof(BatchHeader) + kBatchThreadsMax * sizeof(BatchThread) +
-                                      kBatchRecordsBytes + 256 * 1024;
+                                      kBatchRecordsBytes + 256 * 1024 + kBatchGrowthMax;
 
 [[nodiscard]] inline u32 batch_crc(BatchHeader header, const void* threads) {
   header.crc = 0;

@@ -28,43 +28,43 @@ struct RingPlace {
   Word* tail = nullptr;
 };
 
-// Points `producer` at the ring, going on from position `head` (what the last owner published).
+// Points `producer` at the ring, going on from what the last owner published.
 template <class Sync, class Orders>
-void attach_producer(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Sync>& ring,
-                     u64 head) {
-  producer.write = ring.data + (head & (ring.capacity - 1));
-  producer.limit = producer.write;  // the first call asks for room
+void attach_producer(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Sync>& ring) {
+  // relaxed: the slot's state made the ring ours (P8)
+  const u64 position = ring.head->load(std::memory_order_relaxed) & ~detail::kInCall;
   producer.head = ring.head;
-  producer.bias = head - reinterpret_cast<std::uintptr_t>(producer.write);
+  producer.limit = position;  // the first call asks for room
+  producer.to_address = reinterpret_cast<std::uintptr_t>(ring.data) -
+                        (position & ~(ring.capacity - 1));
 }
 
-// Makes room for a record of `bytes` (a multiple of 8) within the first `usable` bytes of the
-// ring's capacity, padding to the ring's end and wrapping when needed. Sets `limit` as far as
-// `usable_fast` allows, so that only callers entitled to the reserve come here again to use it.
-// Returns where the record goes, or nullptr when the ring is full.
+// Makes room, inside a call at `position`, for a record of `bytes` (a multiple of 8) within the
+// first `usable` bytes of the ring's capacity; pads to the ring's end and wraps when needed, which
+// moves `position`. Sets `limit` as far as `usable_fast` allows, so that only callers entitled to the
+// reserve come here again to use it. False: the ring is full.
 template <class Sync, class Orders>
-char* make_room(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Sync>& ring,
-                u64 bytes, u64 usable, u64 usable_fast) {
+bool make_room(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Sync>& ring,
+               u64& position, u64 bytes, u64 usable, u64 usable_fast) {
   const u64 needed = bytes + detail::kOverrun;
-  u64 position = producer.bias + reinterpret_cast<std::uintptr_t>(producer.write);
   // acquire: the consumer has read what it freed, from its release in RingConsumer::consume() (P2)
   const u64 tail = ring.tail->load(Orders::read_tail);
   u64 used = position - tail;
   u64 to_end = ring.capacity - (position & (ring.capacity - 1));
   if (to_end < needed) {
-    if (used + to_end + needed > usable) return nullptr;
-    Sync::write_word(producer.write, padding_word(to_end));
-    producer.bias += ring.capacity;  // the same address is one lap later from here on
-    producer.publish(ring.data);
+    if (used + to_end + needed > usable) return false;
+    Sync::write_word(producer.at(position), padding_word(to_end));
     position += to_end;
+    producer.to_address -= ring.capacity;
+    producer.enter(position);
     used += to_end;
     to_end = ring.capacity;
   }
-  if (used + needed > usable) return nullptr;
+  if (used + needed > usable) return false;
   const u64 fast = used >= usable_fast ? 0 : usable_fast - used;
-  const u64 room = (fast < to_end ? fast : to_end);
-  producer.limit = producer.write + (room > detail::kOverrun ? room - detail::kOverrun : 0);
-  return producer.write;
+  const u64 room = fast < to_end ? fast : to_end;
+  producer.limit = position + (room > detail::kOverrun ? room - detail::kOverrun : 0);
+  return true;
 }
 
 template <class Sync, class Orders = RingOrders>
@@ -75,8 +75,8 @@ class RingConsumer {
 
   // The producer's position: everything from position() up to it may be read.
   [[nodiscard]] u64 published() const {
-    // acquire: pairs with the release in RingProducer::publish() (P1)
-    return ring_.head->load(Orders::read_head);
+    // acquire: pairs with the releases in RingProducer::leave() and enter() (P1)
+    return ring_.head->load(Orders::read_head) & ~detail::kInCall;
   }
   [[nodiscard]] u64 position() const { return position_; }
   [[nodiscard]] const char* at(u64 position) const {

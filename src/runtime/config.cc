@@ -290,6 +290,9 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.recover = options.recover;
   config.quiet = options.quiet;
   config.redact = options.redact;
+  if (options.sinks.size() > SinkList::kMax) {
+    mistakes.add("sinks", "more than 8", "leave some out");
+  }
   for (const Sink& sink : options.sinks) config.sinks.push_back(sink_config(sink, config));
   read_environment(config, mistakes);
   if (config.sinks.empty()) config.sinks.push_back(sink_config(console(), config));

@@ -141,7 +141,7 @@ Status SegmentWriter::append_slow(u64 sequence, ByteView record, const Site* sit
   if (conflict) status = seal();
   if (status.ok()) status = make_room(sequence, record.size(), site, header.slot());
   if (!status.ok()) return status;
-  put(missing_);
+  put_missing();
   table_.mark_defined(site, header.slot());
   put(record);
   ++next_sequence_;
@@ -162,7 +162,7 @@ Status SegmentWriter::skip(u64 first, u64 count) {
       if (frame_ != nullptr && header_.sequence_count > kSkipMax) close_frame();
       Status status = make_room(first, kSkipRecordBytes, nullptr, DefinitionTable::kNoSlot);
       if (!status.ok()) return status;
-      put(missing_);
+      put_missing();
       table_.mark_defined(nullptr, DefinitionTable::kNoSlot);
       std::byte record[kSkipRecordBytes];
       store(record, RecordHeader{kSkipRecordBytes / 8, 0, kSiteSkipped, 0});
@@ -205,7 +205,7 @@ bool SegmentWriter::put_wanted_sites() {
       missing_.clear();
       table_.collect_missing(site, DefinitionTable::kNoSlot, missing_);
       if (used_ + missing_.size() > kFrameBytes) return false;
-      put(missing_);
+      put_missing();
       table_.mark_defined(site, DefinitionTable::kNoSlot);
     }
     sites_wanted_.pop_back();
@@ -257,6 +257,10 @@ SegmentCounts SegmentWriter::counts() const {
     counts.caller_records += header_.caller_count;
   }
   return counts;
+}
+
+void SegmentWriter::put_missing() {
+  if (!missing_.empty()) put(missing_);
 }
 
 void SegmentWriter::put(ByteView record) {

@@ -112,6 +112,7 @@ class SegmentWriter {
   void close_frame();
   [[nodiscard]] Status check(u64 sequence, ByteView record, const Site* site) const;
   [[nodiscard]] bool put_wanted_sites();
+  void put_missing();
   void put(ByteView record);
 
   Status write_out();

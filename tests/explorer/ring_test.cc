@@ -37,13 +37,16 @@ void write_record(char* to, u64 bytes, u32 site) {
 template <class Orders>
 void produce(Ring& ring, u32 attempts, u64 bytes, u64 usable) {
   detail::RingProducer<ModelSync, Orders> producer{};
-  attach_producer(producer, ring.place(), 0);
+  attach_producer(producer, ring.place());
   for (u32 i = 0; i < attempts; ++i) {
-    char* to = producer.fits(bytes) ? producer.write
-                                    : make_room(producer, ring.place(), bytes, usable, usable);
-    if (to == nullptr) continue;
-    write_record(to, bytes, ++ring.accepted);
-    producer.publish(to + bytes);
+    u64 position = producer.load();
+    producer.enter(position);
+    if (producer.fits(position, bytes) ||
+        make_room(producer, ring.place(), position, bytes, usable, usable)) {
+      write_record(producer.at(position), bytes, ++ring.accepted);
+      position += bytes;
+    }
+    producer.leave(position);
   }
 }
 

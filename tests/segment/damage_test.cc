@@ -188,6 +188,7 @@ TEST_F(DamageTest, FramesInsideARecordAreNeverServed) {
       ASSERT_TRUE(recorder.writer->flush().ok());
     }
   }
+  ASSERT_TRUE(recorder.writer->seal().ok());
   const Bytes image = io_.bytes(recorder.writer->path());
   for (const FramePlan& frame : plan_of(image)) {
     Bytes damaged = image;

@@ -101,6 +101,8 @@ inline std::vector<u64> check_against(SegmentReader& reader, const Oracle& oracl
     if (record.site != nullptr) {
       EXPECT_EQ(record.site->id, expected.site);
       EXPECT_EQ(record.site->format, test_site(expected.site).format);
+    } else {
+      ADD_FAILURE() << "sequence " << record.sequence << " has lost its site";
     }
     EXPECT_EQ(record.thread ? record.thread->name : "", expected.thread)
         << "sequence " << record.sequence;

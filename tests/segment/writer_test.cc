@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <random>
+
+#include "segment/recover.h"
 #include "segment/verify.h"
 #include "segment_fixture.h"
 
@@ -263,6 +267,36 @@ TEST_F(WriterTest, OptionsAreAllCheckedAtOnce) {
   }
   const auto missing = SegmentWriter::open({.directory = "/none", .name = "a", .io = &io_}, {});
   EXPECT_EQ(missing.status().error_class(), ErrorClass::kDisableSink);
+}
+
+TEST(WriterOnRealFiles, SealedFilesReadBackAndAreTheOwnersAlone) {
+  const std::filesystem::path directory =
+      std::filesystem::temp_directory_path() /
+      ("sluice-segment-" + std::to_string(std::random_device{}()));
+  ASSERT_TRUE(std::filesystem::create_directory(directory));
+  const Sites sites(3);
+  Oracle oracle;
+  {
+    auto writer = SegmentWriter::open(
+        {.directory = directory.string(), .name = "app", .segment_bytes = 256 * 1024}, test_run());
+    ASSERT_TRUE(writer.ok()) << writer.status().message();
+    for (u64 i = 0; i < 10'000; ++i) {
+      const Bytes record = make_record(sites[i].id, 0, i, 64, i);
+      ASSERT_TRUE(writer.value()->append(i, record, &sites[i]).ok());
+      oracle[i] = {record, sites[i].id, "", std::nullopt};
+    }
+    ASSERT_TRUE(writer.value()->seal().ok());
+    EXPECT_GE(writer.value()->counts().files_sealed, 2u);
+  }
+  EXPECT_EQ(read_directory(os::real_io(), directory.string(), oracle), sequences(0, 10'000));
+  EXPECT_EQ(last_sequence(os::real_io(), directory.string(), test_run().region_id).value(), 9'999u);
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    EXPECT_EQ(entry.status().permissions(), std::filesystem::perms(0600));
+    EXPECT_TRUE(verify_segment(os::real_io(), entry.path().string()).value().whole());
+    const auto recovered = recover_segment(os::real_io(), entry.path().string());
+    EXPECT_TRUE(recovered.ok() && recovered.value().was_sealed && !recovered.value().seal_added);
+  }
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

@@ -121,10 +121,9 @@ template <class... V>
   }
 }
 
-// Stores the record at `to` and publishes it.
 template <class... V>
-SLUICE_INLINE void put_record(ThreadBlock& block, char* to, std::size_t bytes, std::uint32_t id,
-                              std::uint64_t now, V... value) noexcept {
+SLUICE_INLINE void put_record(char* to, std::size_t bytes, std::uint32_t id, std::uint64_t now,
+                              V... value) noexcept {
   if constexpr (kHasTail<V...>) {
     // No stale bytes in the padding: they could be a secret that was logged here before.
     std::memset(to + bytes - 8, 0, 8);
@@ -133,17 +132,6 @@ SLUICE_INLINE void put_record(ThreadBlock& block, char* to, std::size_t bytes, s
   }
   store_two(to, bytes / 8 | std::uint64_t{id} << 32, now);
   put_words(to + 16, word_of(value)...);
-  block.ring.publish(to + bytes);
-}
-
-SLUICE_INLINE void set_busy(ThreadBlock& block) noexcept {
-  block.busy.store(1, std::memory_order_relaxed);
-  // The handler of a signal that arrives from here on sees `busy`.
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-}
-SLUICE_INLINE void clear_busy(ThreadBlock& block) noexcept {
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.busy.store(0, std::memory_order_relaxed);
 }
 
 // Everything that is not the plain case, once for each list of types: registration, first use of a
@@ -153,25 +141,18 @@ SLUICE_COLD Admission write_cold(CallSite& site, const SiteText& text, std::uint
                                  V... value) noexcept {
   static constexpr ArgType kTypes[] = {V::type..., ArgType::kU64};
   const std::string_view names[] = {name_of_value(value)..., {}};
-  ThreadBlock& block = t_block;
-  std::uint8_t after = 0;
-  if (block.busy.load(std::memory_order_relaxed) != 0) {
-    if (!enter_nested()) return Admission::kDroppedNoMemory;
-    after = kLeaveNested;
-  }
-  set_busy(block);
+  const SiteShape shape{&text, kTypes, names, sizeof...(V)};
   Admission result = Admission::kOk;
-  const Admit admitted = admit(site, SiteShape{&text, kTypes, names, sizeof...(V)}, result);
-  if (admitted != Admit::kStop) {
-    if (admitted == Admit::kGoThenRun) after |= kRunAfter;
-    const std::size_t bytes = record_bytes(value...);
-    if (char* to = make_room(site, bytes, result)) {
-      put_record(block, to, bytes, site.id.load(std::memory_order_relaxed), at ? at : ticks_now(),
-                 value...);
-    }
+  ColdCall cold;
+  if (!cold.begin(site, shape, result)) return result;
+  std::uint64_t position = cold.position;
+  const std::size_t bytes = record_bytes(value...);
+  if (make_room(site, position, bytes, result)) {
+    put_record(t_block.ring.at(position), bytes, site.id.load(std::memory_order_relaxed),
+               at ? at : ticks_now(), value...);
+    position += bytes;
   }
-  clear_busy(block);
-  if (after != 0) finish_call(after);
+  cold.end(position);
   return result;
 }
 
@@ -179,21 +160,27 @@ SLUICE_COLD Admission write_cold(CallSite& site, const SiteText& text, std::uint
 template <class... V>
 SLUICE_INLINE Admission write(CallSite& site, const SiteText& text, std::uint64_t at,
                               V... value) noexcept {
-  ThreadBlock& block = t_block;
-  if (block.busy.load(std::memory_order_relaxed) == 0) [[likely]] {
-    set_busy(block);
-    // Asked (again) inside `busy`, so that stop() knows when no call can publish any more.
-    if (site.control_value() == kOn) [[likely]] {
-      const std::uint64_t now = at ? at : ticks();
-      const std::size_t bytes = record_bytes(value...);
-      if (block.ring.fits(bytes)) [[likely]] {
-        put_record(block, block.ring.write, bytes, site.id.load(std::memory_order_relaxed), now,
-                   value...);
-        clear_busy(block);
-        return Admission::kOk;
+  RingProducer<RealSync>& ring = t_block.ring;
+  if (ring.head) [[likely]] {
+    const std::uint64_t position = ring.load();
+    if (!(position & kInCall)) [[likely]] {
+      ring.enter(position);
+      // The handler of a signal that arrives from here on sees kInCall.
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+      // Asked (again) inside the call, so that stop() knows when nothing can be published any more.
+      if (site.control_value() == kOn) [[likely]] {
+        const std::uint64_t now = at ? at : ticks();
+        const std::size_t bytes = record_bytes(value...);
+        if (ring.fits(position, bytes)) [[likely]] {
+          put_record(ring.at(position), bytes, site.id.load(std::memory_order_relaxed), now,
+                     value...);
+          std::atomic_signal_fence(std::memory_order_seq_cst);
+          ring.leave(position + bytes);
+          return Admission::kOk;
+        }
       }
+      ring.leave(position);
     }
-    clear_busy(block);
   }
   return write_cold(site, text, at, value...);
 }

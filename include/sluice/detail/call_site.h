@@ -58,17 +58,12 @@ struct SiteShape {
   std::uint32_t count;
 };
 
-enum class Admit : std::uint8_t { kStop, kGo, kGoThenRun };
+// Room for a record of `bytes` inside a call at `position` (which a wrap moves): reserve, waiting
+// under Overflow::block, or a drop, which is counted. False: dropped as `why`.
+SLUICE_API SLUICE_COLD bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
+                                      Admission& why) noexcept;
 
-// The cold path of a call whose control byte is not kOn: registers, starts, or refuses. On kStop
-// `why` says what to return; it is counted.
-SLUICE_API SLUICE_COLD Admit admit(CallSite& site, const SiteShape& shape, Admission& why) noexcept;
-
-// Room for a record of `bytes` when the inline check found none: first use of a thread, wrap,
-// reserve, waiting under Overflow::block, or a drop, which is counted. nullptr: dropped as `why`.
-SLUICE_API SLUICE_COLD char* make_room(CallSite& site, std::size_t bytes, Admission& why) noexcept;
-
-// Clock ticks for a record that went through make_room(): there the clock may not be the TSC.
+// Clock ticks for a record of the cold path: there the clock may not be the TSC.
 SLUICE_API std::uint64_t ticks_now() noexcept;
 
 SLUICE_API void count_filtered_unattached() noexcept;
@@ -79,14 +74,19 @@ SLUICE_INLINE void count_filtered() noexcept {
   cell->store(cell->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-// What is left to do after a call: bits for finish_call().
-enum After : std::uint8_t { kRunAfter = 1, kLeaveNested = 2 };
+// The frame of a call on the cold path: on from admission to the end of the call.
+struct SLUICE_API ColdCall {
+  // Admits the call, attaches the thread and enters the call at `position`. False: the call is
+  // refused as `why`, counted. A call that interrupted another one on its own thread gets a small
+  // ring of its own.
+  SLUICE_COLD bool begin(CallSite& site, const SiteShape& shape, Admission& why) noexcept;
+  // Publishes up to `to`; in immediate mode merges and runs the sinks in the caller.
+  SLUICE_COLD void end(std::uint64_t to) noexcept;
 
-// A call that interrupted another one on its own thread: puts a small ring of its own in place.
-// False, counted: interrupted too deeply.
-SLUICE_API SLUICE_COLD bool enter_nested() noexcept;
-// Ends a nested call; in immediate mode merges and runs the sinks in the caller.
-SLUICE_API SLUICE_COLD void finish_call(std::uint8_t after) noexcept;
+  std::uint64_t position = 0;
+  bool nested = false;
+  bool run_after = false;
+};
 
 }  // namespace detail
 }  // namespace v1

@@ -13,6 +13,11 @@
 // | head | producer   | consumer| release / acquire (P1): record bytes before the position   |
 // | tail | consumer   | producer| release / acquire (P2): reads done before bytes are reused |
 //
+// Bit 0 of head (positions are multiples of 8) says that its thread is inside a call: what a signal
+// handler on that thread, and stop(), need to know. It shares the word because stores are what a
+// burst runs out of. Setting it is a release too: since C++20 a plain store ends the release sequence
+// of the store before, and the consumer may read either.
+//
 // Templates over Sync and Orders: the product uses RealSync, tests/explorer a model of the memory
 // model with each order weakened in turn. docs/memory_model.md lists the pairs.
 #ifndef SLUICE_DETAIL_RING_H_
@@ -50,26 +55,37 @@ struct RingOrders {
 
 inline constexpr std::size_t kOverrun = 32;
 
+inline constexpr std::uint64_t kInCall = 1;
+
 // What the call needs of its ring, kept in thread-local memory. All zero: no ring yet.
 template <class Sync, class Orders = RingOrders>
 struct RingProducer {
   using Word = typename Sync::template Atomic<std::uint64_t>;
 
-  char* write;         // where the next record goes
-  char* limit;         // a record of n bytes fits when limit - write >= n
-  Word* head;          // in the region
-  std::uint64_t bias;  // position = bias + address
+  Word* head;                // in the region
+  std::uint64_t limit;       // a record of n bytes fits when limit - position >= n
+  std::uint64_t to_address;  // address = position + to_address, until the next wrap
 
-  [[nodiscard]] bool fits(std::size_t bytes) const noexcept {
-    // Signed: behind the limit nothing fits (a call that was interrupted by fork ends there).
-    return limit - write >= static_cast<std::ptrdiff_t>(bytes);
+  // The position, or with kInCall set, that of a call this one interrupts.
+  [[nodiscard]] std::uint64_t load() const noexcept {
+    // relaxed: only this thread writes it
+    return head->load(std::memory_order_relaxed);
   }
-
-  // Publishes everything written up to `end`.
-  void publish(char* end) noexcept {
-    write = end;
+  void enter(std::uint64_t position) noexcept {
+    // release: what was published before stays published by this value (P1)
+    head->store(position | kInCall, Orders::publish_head);
+  }
+  // Ends the call; publishes everything before `position`.
+  void leave(std::uint64_t position) noexcept {
     // release: the record's bytes before the acquire of head in RingConsumer::published() (P1)
-    head->store(bias + reinterpret_cast<std::uintptr_t>(end), Orders::publish_head);
+    head->store(position, Orders::publish_head);
+  }
+  [[nodiscard]] bool fits(std::uint64_t position, std::size_t bytes) const noexcept {
+    // Signed: behind the limit nothing fits.
+    return static_cast<std::int64_t>(limit - position) >= static_cast<std::int64_t>(bytes);
+  }
+  [[nodiscard]] char* at(std::uint64_t position) const noexcept {
+    return reinterpret_cast<char*>(position + to_address);
   }
 };
 

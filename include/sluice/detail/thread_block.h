@@ -5,34 +5,22 @@
 #include <atomic>
 #include <cstdint>
 
+#include "sluice/detail/api.h"
 #include "sluice/detail/ring.h"
-
-#if defined(__GNUC__)
-#define SLUICE_API __attribute__((visibility("default")))
-#define SLUICE_COLD __attribute__((noinline, cold))
-#define SLUICE_INLINE __attribute__((always_inline)) inline
-#else
-#define SLUICE_API
-#define SLUICE_COLD
-#define SLUICE_INLINE inline
-#endif
 
 namespace sluice {
 inline namespace v1 {
 namespace detail {
 
-// One cache line. Touched by its own thread and by signal handlers that run on it, except `busy`,
-// which stop() reads from another thread.
+// One cache line. Touched only by its own thread and by signal handlers that run on it.
 struct alignas(64) ThreadBlock {
   RingProducer<RealSync> ring;
   // This thread's count of filtered calls, in the region; null before the first kept record.
   std::atomic<std::uint64_t>* filtered;
-  // 1 between the evaluation of a call's arguments and its publication. A call that finds it set
-  // runs in a signal handler that interrupted another call of this thread.
-  // relaxed everywhere: the thread itself needs only program order (signal fences); stop() orders
-  // its read by membarrier(2), see src/front/quiesce.h (P9).
-  std::atomic<std::uint8_t> busy;
-  std::uint8_t attached;        // a ring is attached
+  // 1 while the thread is in the cold path of a call, where it may have no ring to say so in.
+  // relaxed everywhere: only signal handlers of this thread look, and program order is enough.
+  std::atomic<std::uint8_t> in_cold;
+  std::uint8_t attached;  // `ring` is this thread's; else it is none, or one from before a fork
   std::uint8_t pending;   // Pending bits: what must precede the next record
   std::uint8_t in_sink;   // this thread belongs to a sink
   std::uint32_t slot;     // thread slot in the region

@@ -1,0 +1,15 @@
+# examples/X.cc is a program of its own that uses the public headers only, as a user's would.
+file(GLOB example_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cc)
+add_custom_target(sluice_examples)
+foreach(source ${example_sources})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(example_${name} ${source})
+  set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name}
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/examples)
+  target_compile_options(example_${name} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Werror)
+  target_link_libraries(example_${name} PRIVATE sluice::sluice)
+  add_dependencies(sluice_examples example_${name})
+endforeach()
+if(TARGET sluice)
+  add_dependencies(sluice_examples sluice)
+endif()

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Compiles every public header alone: without exceptions and RTTI, as C++20 and C++23, with g++ and
+clang, every warning an error; and then uses the whole interface in one such program.
+
+Exit 1 when a compiler objects, or when a compiler that was asked for is missing.
+"""
+
+import concurrent.futures
+import itertools
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COMPILERS = ["g++", "clang++-16"]
+STANDARDS = ["c++20", "c++2b"]  # 2b: what both compilers call C++23
+FLAGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror",
+         "-fno-exceptions", "-fno-rtti", "-fsyntax-only"]
+USES = """
+#include <sluice/sluice.h>
+struct Price { long ticks; };
+auto sluice_value(const Price& p) { return double(p.ticks) * 0.01; }
+int main() {
+  static sluice::Logger net{"net"};
+  sluice::Context context(sluice::kv("run", 7));
+  SLUICE_INFO("order {id} at {px}", 17, Price{9950});
+  SLUICE_LOGGER_WARNING(net, "slow {}", 21.5, sluice::kv("host", "a"));
+  SLUICE_EVENT("user.login", sluice::kv("ok", true));
+  SLUICE_GAUGE("fps", 60, sluice::kv("scene", "menu"));
+  SLUICE_STATE(sluice::kv("hp", 93));
+  sluice::info("order {} at {}", 17, 99.5);
+  return static_cast<int>(sluice::stats().dropped());
+}
+"""
+
+
+def compile_one(job):
+    compiler, standard, name, path = job
+    command = [compiler, f"-std={standard}", *FLAGS, "-I", str(ROOT / "include"), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (compiler, standard, name, done.stderr) if done.returncode else None
+
+
+def main():
+    headers = sorted((ROOT / "include").rglob("*.h"))
+    missing = [c for c in COMPILERS if not shutil.which(c)]
+    if missing:
+        print("missing:", *missing)
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        sources = []
+        for i, header in enumerate(headers):
+            name = header.relative_to(ROOT / "include").as_posix()
+            source = pathlib.Path(folder, f"header{i}.cc")
+            # Twice: the guard must hold.
+            source.write_text(f"#include <{name}>\n#include <{name}>\n")
+            sources.append((name, source))
+        uses = pathlib.Path(folder, "uses.cc")
+        uses.write_text(USES)
+        sources.append(("(all of it used)", uses))
+        jobs = [(c, s, n, p) for c, s, (n, p) in itertools.product(COMPILERS, STANDARDS, sources)]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            failures = [f for f in pool.map(compile_one, jobs) if f]
+    for compiler, standard, name, errors in failures:
+        print(f"== {name} with {compiler} -std={standard}\n{errors}")
+    print(f"figure: {len(headers)} headers, {len(jobs)} compilations, {len(failures)} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

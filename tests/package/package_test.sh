@@ -1,0 +1,90 @@
+#!/bin/bash
+# Installs the library into a temporary prefix, moves that, and builds and runs a consumer in every
+# way a user may choose: find_package, pkg-config and add_subdirectory, static and shared. Checks
+# what the shared library exports and needs. Exit 1 at the first thing that is wrong.
+#
+# usage: tests/package/package_test.sh [BUILD_DIR]   (build/package)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source=$PWD
+build=${1:-build/package}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+wrong() { echo "package_test: $1" >&2; exit 1; }
+
+# Runs the program in a new folder and looks at what it wrote.
+count=0
+run_consumer() {
+  local program=$1 folder=$work/ran/$((++count))
+  mkdir -p "$folder"
+  (cd "$folder" && LD_LIBRARY_PATH=${2:-} "$program") || wrong "$program failed"
+  grep -q 'order 17 at 99.5' "$folder/consumer.log" || wrong "$program: no first line"
+  grep -q 'functions and 2' "$folder/consumer.log" || wrong "$program: no second line"
+  [ "$(grep -c . "$folder/consumer.log")" = 2 ] || wrong "$program: not two lines"
+}
+
+# Defined symbols that are not ours: of sluice::v1, or what the compiler makes of it.
+foreign_symbols() {
+  nm -D --defined-only "$1" | awk '{print $NF}' |
+    grep -Ev '^_Z(N|NK|T.N|GVN)6sluice2v1' || true
+}
+
+echo "== install"
+cmake --preset release -B "$build" -DSLUICE_BUILD_TESTS=OFF -DSLUICE_BUILD_EXAMPLES=OFF \
+  -DSLUICE_BUILD_BENCH=OFF -DCMAKE_INSTALL_LIBDIR=lib >/dev/null
+cmake --build "$build"
+cmake --install "$build" --prefix "$work/first" >/dev/null
+mv "$work/first" "$work/prefix"  # an installed tree may be moved
+prefix=$work/prefix lib=$work/prefix/lib
+for file in include/sluice/sluice.h lib/libsluice.a lib/libsluice.so lib/pkgconfig/sluice.pc \
+  lib/cmake/sluice/sluiceConfig.cmake share/doc/sluice/LICENSE; do
+  [ -e "$prefix/$file" ] || wrong "$file is not installed"
+done
+if [ -x "$build/bin/sluice" ]; then
+  "$prefix/bin/sluice" --version >/dev/null || wrong "the installed command does not start"
+fi
+if grep -rlE 'fmt|nlohmann|CLI11' "$lib/cmake/sluice" "$lib/pkgconfig"; then
+  wrong "the installed package asks for third-party libraries"
+fi
+if grep -rl -e "$source" -e "$work" "$lib/cmake/sluice" "$lib/pkgconfig"; then
+  wrong "the installed package names this machine's folders"
+fi
+
+echo "== symbols"
+[ -z "$(foreign_symbols "$lib/libsluice.so")" ] ||
+  wrong "the shared library exports: $(foreign_symbols "$lib/libsluice.so" | c++filt | head)"
+[ "$(nm -D --defined-only "$lib/libsluice.so" | wc -l)" -gt 20 ] || wrong "nothing is exported"
+needed=$(objdump -p "$lib/libsluice.so" | awk '/NEEDED/ {print $2}' |
+  grep -Ev '^(libstdc\+\+|libm|libgcc_s|libc|libpthread|ld-linux-.*)\.so' || true)
+[ -z "$needed" ] || wrong "the shared library needs $needed"
+# Control: the same check must object to a library that exports something else.
+echo 'extern "C" int other() { return 1; }' >"$work/other.cc"
+g++ -shared -fPIC "$work/other.cc" -o "$work/libother.so"
+[ "$(foreign_symbols "$work/libother.so")" = other ] || wrong "the symbol check finds nothing"
+
+echo "== find_package"
+cmake -S tests/package/find_package -B "$work/find" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
+  -DCMAKE_BUILD_TYPE=Release >/dev/null
+cmake --build "$work/find"
+for kind in sluice static shared; do run_consumer "$work/find/consumer_$kind"; done
+
+echo "== pkg-config"
+export PKG_CONFIG_PATH=$lib/pkgconfig
+[ "$(pkg-config --modversion sluice)" = "$(sed -n 's/^project(sluice VERSION \([0-9.]*\).*/\1/p' \
+  CMakeLists.txt)" ] || wrong "pkg-config tells another version"
+strict="-std=c++20 -O2 -fno-exceptions -fno-rtti -Wall -Wextra -Werror"
+g++ $strict tests/package/consumer.cc $(pkg-config --cflags --libs sluice) -o "$work/pc_shared"
+run_consumer "$work/pc_shared" "$lib"
+g++ $strict -static tests/package/consumer.cc $(pkg-config --static --cflags --libs sluice) \
+  -o "$work/pc_static"
+run_consumer "$work/pc_static"
+
+echo "== add_subdirectory"
+launcher=$(command -v ccache >/dev/null && echo -DCMAKE_CXX_COMPILER_LAUNCHER=ccache || true)
+cmake -S tests/package/add_subdirectory -B "$work/sub" -G Ninja -DSLUICE_SOURCE="$source" \
+  -DCMAKE_BUILD_TYPE=Release $launcher >/dev/null
+cmake --build "$work/sub"
+for kind in sluice static shared; do run_consumer "$work/sub/consumer_$kind"; done
+
+echo "figure: $count consumers"
