@@ -61,8 +61,8 @@ Date date_of_days(i64 days) {
 
 u32 TimeText::renew(i64 wall_ns) {
   const auto [seconds, ns] = divide(wall_ns, kNsPerSecond);
-  // The first second of the range begins before it: then nothing is kept for the next call.
-  if (wall_ns >= INT64_MIN + kNsPerSecond) second_ns_ = wall_ns - ns;
+  skipped_ = wall_ns < INT64_MIN + ns ? u32(u64(INT64_MIN) + u64(ns) - u64(wall_ns)) : 0;
+  from_ns_ = skipped_ != 0 ? INT64_MIN : wall_ns - ns;
   const auto [days, second_of_day] = divide(seconds, kSecondsPerDay);
   const Date date = date_of_days(days);
   const u32 second = u32(second_of_day);

@@ -44,13 +44,16 @@ class TimeText {
   static constexpr std::size_t kPrefixBytes = 20;
 
   u32 set(i64 wall_ns) {
-    const i64 past = wall_ns - second_ns_;
-    if (u64(past) < u64(kNsPerSecond)) return u32(past);
+    const u64 past = u64(wall_ns) - u64(from_ns_);
+    if (wall_ns >= from_ns_ && past < u64{kNsPerSecond} - skipped_) return u32(past) + skipped_;
     return renew(wall_ns);
   }
   u32 renew(i64 wall_ns);
 
-  i64 second_ns_ = 0;
+  // Where the second of prefix_ begins; the very first one begins before the range of i64, by
+  // skipped_ nanoseconds.
+  i64 from_ns_ = 0;
+  u32 skipped_ = 0;
   char prefix_[kPrefixBytes + 1] = "1970-01-01T00:00:00.";
 };
 

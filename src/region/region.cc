@@ -329,6 +329,12 @@ ByteView Region::site_text(u32 id) const {
   return {reinterpret_cast<const std::byte*>(dictionary() + offset), bytes};
 }
 
+char* Region::chunk(u64 offset, u64 bytes) const {
+  const bool sound = offset >= kPage && offset % kPage == 0 && offset < mapped_ &&
+                     bytes <= mapped_ - offset;
+  return sound ? base_ + offset : nullptr;
+}
+
 u64 Region::allocate(u64 bytes) {
   bytes = round_up(bytes, kPage);
   std::atomic<u64>& grown = header_->grown;

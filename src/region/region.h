@@ -93,6 +93,10 @@ class Region {
   // The published definition of a site; empty when there is none. Untrusted in adopted regions.
   [[nodiscard]] ByteView site_text(u32 id) const;
 
+  // `bytes` at `offset` behind the areas; nullptr when that is not within the region. For offsets
+  // that were read from it.
+  [[nodiscard]] char* chunk(u64 offset, u64 bytes) const;
+
   // A chunk of the file, faulted in and zero; its offset, or 0 when there is no room.
   u64 allocate(u64 bytes);
   // Gives a slot in state kMaking a ring of `ring_bytes` or, without room, a smaller one.

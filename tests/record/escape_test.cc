@@ -82,7 +82,7 @@ TEST(Escape, ValidTextSurvivesJsonExactly) {
                                 "\xc2\x85"};
   for (int round = 0; round < 2000; ++round) {
     std::string in;
-    for (u32 n = random() % 12; n > 0; --n) in += pieces[random() % std::size(pieces)];
+    for (auto n = random() % 12; n > 0; --n) in += pieces[random() % std::size(pieces)];
     const auto back = nlohmann::json::parse("\"" + json(in) + "\"", nullptr, false);
     ASSERT_TRUE(back.is_string()) << json(in);
     ASSERT_EQ(back.get<std::string>(), in);

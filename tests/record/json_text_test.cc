@@ -84,7 +84,7 @@ TEST(JsonText, AgreesWithAnotherParser) {
   int valid = 0;
   for (int round = 0; round < 200'000; ++round) {
     std::string text = seed;
-    for (u32 n = random() % 4; n > 0; --n) {
+    for (auto n = random() % 4; n > 0; --n) {
       const auto at = random() % text.size();
       switch (random() % 3) {
         case 0:

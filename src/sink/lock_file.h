@@ -1,0 +1,103 @@
+// The lock of a log file that several writers share, and what it remembers of interrupted writes.
+//
+// Beside /var/log/app.log lies /var/log/.app.log.lock, mode 0600. Whoever writes to the log holds a
+// kernel lock on byte 0 for the length of one batch:
+//
+//   0      WriteNote        the write that goes on: {region, sink, attempt, file, start, bytes}
+//   256    WriteNote[64]    settled: interrupted writes, and how many bytes of each the log kept
+//
+// A holder finds a note that is not cleared only when its writer was killed (or its disk failed).
+// It settles that write: cuts what the log has of it back to the last newline, remembers how much
+// is left (`kept`), clears the note. The dead writer's region, when it is recovered, asks for
+// `kept` and goes on there, whatever others have appended meanwhile. A note is made before the
+// first byte of the write; a damaged one (torn by a kill) therefore says that nothing was written.
+//
+// Threading: each LockFile is single-owner; several in one process, of several sinks, exclude each
+// other by a mutex, since the kernel's lock belongs to the process. Waiting is bounded: kWaitNs.
+// Failure: retryable, always; a lock file that was removed is made anew. docs/formats/lock_file.md
+// is the specification.
+#ifndef SLUICE_SRC_SINK_LOCK_FILE_H_
+#define SLUICE_SRC_SINK_LOCK_FILE_H_
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "os/io.h"
+
+namespace sluice::sink {
+
+// Who writes: a sink of a region. Attempts of one writer have different numbers.
+struct Writer {
+  std::array<u8, 16> region_id{};
+  u32 sink = 0;
+
+  [[nodiscard]] bool operator==(const Writer&) const = default;
+};
+
+// On disk, little-endian.
+struct WriteNote {
+  u32 magic;  // kMagic; 0: no note
+  u32 crc;    // CRC32C of what follows
+  Writer writer;
+  u32 zero;
+  u64 attempt;
+  u64 device;
+  u64 inode;
+  u64 start;  // offset in the log
+  u64 bytes;
+  u64 kept;   // settled: bytes of it that the log has, in whole lines
+  u64 stamp;  // settled: the order they came in
+
+  static constexpr u32 kMagic = 0x314e4c53;  // "SLN1"
+};
+static_assert(sizeof(WriteNote) == 88);
+
+class LockFile {
+ public:
+  static constexpr i64 kWaitNs = 1'000'000'000;
+  static constexpr u32 kSettledMax = 64;
+
+  // `io` must outlive it. Touches nothing yet.
+  LockFile(os::Io& io, std::string path) : io_(io), path_(std::move(path)) {}
+  ~LockFile();
+  LockFile(const LockFile&) = delete;
+  LockFile& operator=(const LockFile&) = delete;
+
+  Status acquire();
+  void release();
+
+  // All of the following only while it is held.
+  // The note that its writer did not clear.
+  Result<std::optional<WriteNote>> note();
+  Status put_note(WriteNote note);
+  Status clear_note();
+  Status add_settled(WriteNote note);
+  Result<std::optional<WriteNote>> find_settled(const Writer& writer, u64 attempt);
+  // Forgets what is settled of a writer that needs it no more.
+  Status forget(const Writer& writer);
+
+ private:
+  static constexpr u64 kSettledAt = 256;
+  static constexpr u64 kBytes = kSettledAt + kSettledMax * sizeof(WriteNote);
+  using Settled = std::array<WriteNote, kSettledMax>;
+
+  Status open();
+  void close();
+  [[nodiscard]] int try_lock();
+  Status read_settled(Settled& out);
+  Status put(WriteNote note, u64 offset);
+
+  os::Io& io_;
+  const std::string path_;
+  int fd_ = -1;
+  std::shared_ptr<std::mutex> in_process_;
+  std::unique_lock<std::mutex> held_;
+};
+
+}  // namespace sluice::sink
+
+#endif  // SLUICE_SRC_SINK_LOCK_FILE_H_

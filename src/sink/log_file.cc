@@ -1,0 +1,126 @@
+#include "sink/log_file.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "sink/os_error.h"
+
+namespace sluice::sink {
+
+Status LogFile::open_current() {
+  const char* const path = name_.path().c_str();
+  os::FileInfo named;
+  int error = io_.stat(path, named);
+  if (error >= 0 && file_.is_open() && named.device == info_.device && named.inode == info_.inode) {
+    info_ = named;
+    return {};
+  }
+  if (error < 0 && error != -ENOENT) {
+    return failed(class_of_open_error(error), name_.path(), "cannot look at the file", error);
+  }
+  if (error >= 0 && !named.regular) {
+    return {ErrorClass::kDisableSink,
+            name_.path() + ": not a regular file (links are not followed); name a file"};
+  }
+  // A file, or nothing: nobody else makes one while we hold the lock, but anybody may remove it.
+  const int fd = io_.open(path, os::kRead | os::kWrite | os::kCreate);
+  if (fd < 0) return failed(class_of_open_error(fd), name_.path(), "cannot open", fd);
+  OpenFile opened(io_, fd);
+  os::FileInfo info;
+  const int stated = io_.stat_fd(fd, info);
+  if (stated < 0) {
+    return failed(class_of_open_error(stated), name_.path(), "cannot look at the file", stated);
+  }
+  if (error < 0) names_changed_ = true;
+  if (file_.is_open()) former_ = std::move(file_);
+  file_ = std::move(opened);
+  info_ = info;
+  return {};
+}
+
+int LogFile::list_rotated(std::vector<u64>& numbers) {
+  const int result = io_.list(name_.directory().c_str(), [&](const char* entry) {
+    if (const std::optional<u64> number = name_.rotated_number(entry)) numbers.push_back(*number);
+  });
+  std::sort(numbers.begin(), numbers.end());
+  return result;
+}
+
+int LogFile::rotate(u32 keep_files) {
+  std::vector<u64> numbers;
+  int error = list_rotated(numbers);
+  if (error < 0) return error;
+  const u64 next = numbers.empty() ? 1 : numbers.back() + 1;
+  if (next > FileName::kNumberMax) return -EEXIST;
+  const std::string target = name_.rotated_path(next);
+  os::FileInfo there;
+  error = io_.stat(target.c_str(), there);
+  if (error != -ENOENT) return error < 0 ? error : -EEXIST;
+  error = io_.rename(name_.path().c_str(), target.c_str());
+  if (error < 0) return error;
+  names_changed_ = true;
+  former_ = std::exchange(file_, OpenFile());
+  numbers.push_back(next);
+  for (std::size_t i = 0; keep_files > 0 && i + keep_files < numbers.size(); ++i) {
+    (void)io_.unlink(name_.rotated_path(numbers[i]).c_str());
+  }
+  return 0;
+}
+
+int LogFile::find(u64 device, u64 inode, OpenFile& out) {
+  const auto open_if_it = [&](const std::string& path) {
+    os::FileInfo info;
+    int error = io_.stat(path.c_str(), info);
+    if (error < 0) return error;
+    if (!info.regular || info.device != device || info.inode != inode) return -ENOENT;
+    const int fd = io_.open(path.c_str(), os::kRead | os::kWrite);
+    if (fd < 0) return fd;
+    OpenFile opened(io_, fd);
+    error = io_.stat_fd(fd, info);
+    if (error < 0) return error;
+    if (info.device != device || info.inode != inode) return -ENOENT;
+    out = std::move(opened);
+    return 0;
+  };
+  const int current = open_if_it(name_.path());
+  if (current != -ENOENT) return current;
+  std::vector<std::string> entries;
+  const int listed =
+      io_.list(name_.directory().c_str(), [&](const char* entry) { entries.emplace_back(entry); });
+  if (listed < 0) return listed;
+  for (const std::string& entry : entries) {
+    const int error = open_if_it(name_.in_directory(entry));
+    if (error == 0) return 0;
+    if (error == -EINTR || error == -EIO) return error;
+  }
+  return -ENOENT;
+}
+
+i64 cut_torn_line(os::Io& io, int fd, u64 start, u64 bytes) {
+  os::FileInfo info;
+  int error = io.stat_fd(fd, info);
+  if (error < 0) return error;
+  if (info.size <= start) return 0;
+  if (info.size - start > bytes) return i64(bytes);
+  char block[4096];
+  u64 end = info.size;
+  while (end > start) {
+    const u64 from = end - start > sizeof block ? end - sizeof block : start;
+    const i64 got = os::pread_all(io, fd, block, end - from, from);
+    if (got < 0) return got;
+    const std::string_view read(block, std::size_t(got));
+    const std::size_t newline = read.rfind('\n');
+    if (newline != std::string_view::npos) {
+      end = from + newline + 1;
+      break;
+    }
+    end = from;
+  }
+  if (end < info.size) {
+    error = io.truncate(fd, end);
+    if (error < 0) return error;
+  }
+  return i64(end - start);
+}
+
+}  // namespace sluice::sink

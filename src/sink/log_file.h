@@ -1,0 +1,85 @@
+// The file at a log's path: opened, found again after others moved it, rotated, cut.
+//
+// Threading: single-owner, and every call only while the log's lock is held (sink/lock_file.h), but
+// for sync(). Failure: 0 or -errno, or a Status where a person must act.
+#ifndef SLUICE_SRC_SINK_LOG_FILE_H_
+#define SLUICE_SRC_SINK_LOG_FILE_H_
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "os/io.h"
+#include "sink/file_name.h"
+
+namespace sluice::sink {
+
+// A descriptor that closes itself.
+class OpenFile {
+ public:
+  OpenFile() = default;
+  OpenFile(os::Io& io, int fd) : io_(&io), fd_(fd) {}
+  OpenFile(OpenFile&& other) noexcept : io_(other.io_), fd_(std::exchange(other.fd_, -1)) {}
+  OpenFile& operator=(OpenFile&& other) noexcept {
+    std::swap(io_, other.io_);
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~OpenFile() {
+    if (fd_ >= 0) io_->close(fd_);
+  }
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+
+ private:
+  os::Io* io_ = nullptr;
+  int fd_ = -1;
+};
+
+class LogFile {
+ public:
+  LogFile(os::Io& io, FileName name) : io_(io), name_(std::move(name)) {}
+
+  // Makes fd() the file that the path names now, new if there is none. When that is another one
+  // than before, the former is in take_former().
+  Status open_current();
+  // Gives the current file the next free number and removes the oldest numbered ones above
+  // `keep_files` (0: none). Afterwards there is no current file. What cannot be removed stays.
+  [[nodiscard]] int rotate(u32 keep_files);
+  // A file that this one wrote to and that the path does not name any more.
+  [[nodiscard]] OpenFile take_former() { return std::move(former_); }
+
+  [[nodiscard]] const FileName& name() const { return name_; }
+  [[nodiscard]] int fd() const { return file_.fd(); }
+  [[nodiscard]] u64 device() const { return info_.device; }
+  [[nodiscard]] u64 inode() const { return info_.inode; }
+  [[nodiscard]] u64 size() const { return info_.size; }
+  void grew(u64 bytes) { info_.size += bytes; }
+
+  // Opens the file {device, inode}: the one at the path, or one in its directory. -ENOENT: it is
+  // not there any more.
+  [[nodiscard]] int find(u64 device, u64 inode, OpenFile& out);
+
+  // True once after names in the directory have changed.
+  [[nodiscard]] bool names_changed() const { return names_changed_; }
+  void names_are_durable() { names_changed_ = false; }
+
+ private:
+  [[nodiscard]] int list_rotated(std::vector<u64>& numbers);
+
+  os::Io& io_;
+  const FileName name_;
+  OpenFile file_;
+  OpenFile former_;
+  os::FileInfo info_;
+  bool names_changed_ = false;
+};
+
+// Cuts what stands behind the last newline of [start, start + bytes) when the file ends inside that
+// range. Gives how many bytes of the range are left, or -errno.
+[[nodiscard]] i64 cut_torn_line(os::Io& io, int fd, u64 start, u64 bytes);
+
+}  // namespace sluice::sink
+
+#endif  // SLUICE_SRC_SINK_LOG_FILE_H_

@@ -1,0 +1,82 @@
+#include "sink/make.h"
+
+#include <cerrno>
+
+#include "base/fixed_text.h"
+#include "sink/callback_sink.h"
+#include "sink/console_sink.h"
+#include "sink/file_sink.h"
+#include "sink/os_error.h"
+#include "sink/segment_sink.h"
+#include "sink/sink_table.h"
+
+namespace sluice::sink {
+namespace {
+
+using MadeSink = Result<std::unique_ptr<back::Sink>>;
+
+// What stands at the path must be of the right kind; what is missing is made later.
+Status check_place(const back::SinkConfig& config, os::Io& io) {
+  const bool file = config.kind != SinkKind::segments;
+  os::FileInfo info;
+  const int error = io.stat(config.path.c_str(), info);
+  if (error == -ENOENT) return {};
+  if (error < 0) return failed(ErrorClass::kFatal, config.path, "cannot be looked at", error);
+  if (file && !info.regular) {
+    return fatal(config.path +
+                 ": is there and not a regular file; name another (for a terminal "
+                 "or a pipe use the console sink; links are not followed)");
+  }
+  if (!file && !info.directory) {
+    return fatal(config.path + ": is there and not a directory; segments need one");
+  }
+  return {};
+}
+
+MadeSink make_file(const back::SinkConfig& config, os::Io& io) {
+  if (config.kind == SinkKind::json_lines) {
+    return std::unique_ptr<back::Sink>(new FileSink(config, io, make_json_format()));
+  }
+  Result<std::unique_ptr<LineFormat>> format =
+      make_text_format(config.pattern, config.color == Color::always);
+  if (!format.ok()) return format.status();
+  return std::unique_ptr<back::Sink>(new FileSink(config, io, std::move(format.value())));
+}
+
+MadeSink make_console(const back::SinkConfig& config, os::Io& io) {
+  const auto format_for = [&config](int fd) {
+    return make_text_format(config.pattern, ConsoleSink::wants_color(config.color, fd));
+  };
+  Result<std::unique_ptr<LineFormat>> out = format_for(ConsoleSink::kOut);
+  Result<std::unique_ptr<LineFormat>> error = format_for(ConsoleSink::kError);
+  if (!out.ok()) return out.status();
+  if (!error.ok()) return error.status();
+  return std::unique_ptr<back::Sink>(
+      new ConsoleSink(config, io, std::move(out.value()), std::move(error.value())));
+}
+
+}  // namespace
+
+MadeSink make_sink(const back::SinkConfig& config, os::Io& io, region::Region& region) {
+  Status status = check_config(config);
+  if (!status.ok()) return status;
+  switch (config.kind) {
+    case SinkKind::console:
+      return make_console(config, io);
+    case SinkKind::callback:
+      if (config.callback == nullptr) return fatal("a callback sink without a function");
+      return std::unique_ptr<back::Sink>(new CallbackSink(config));
+    case SinkKind::text:
+    case SinkKind::json_lines:
+    case SinkKind::segments:
+      break;
+  }
+  status = check_place(config, io);
+  if (!status.ok()) return status;
+  if (config.kind != SinkKind::segments) return make_file(config, io);
+  back::SinkConfig named = config;
+  if (named.name.empty()) named.name = field_text(region.header().product);
+  return std::unique_ptr<back::Sink>(new SegmentSink(named, io));
+}
+
+}  // namespace sluice::sink

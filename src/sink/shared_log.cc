@@ -1,0 +1,311 @@
+#include "sink/shared_log.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/crc32c.h"
+#include "os/process.h"
+#include "sink/os_error.h"
+
+namespace sluice::sink {
+namespace {
+
+constexpr i64 kReplacementPauseFirstNs = 1'000'000'000;
+constexpr i64 kReplacementPauseMaxNs = 60'000'000'000;
+
+WriteNote note_of(const Writer& writer, const IntentPlace& place) {
+  WriteNote note{};
+  note.writer = writer;
+  note.attempt = place.attempt;
+  note.device = place.device;
+  note.inode = place.inode;
+  note.start = place.start;
+  note.bytes = place.bytes;
+  return note;
+}
+
+u64 count_lines(std::string_view text) { return u64(std::count(text.begin(), text.end(), '\n')); }
+
+}  // namespace
+
+SharedLog::SharedLog(os::Io& io, const SharedLogOptions& options)
+    : io_(io),
+      options_(options),
+      lock_(io, FileName(options.path).lock_path()),
+      file_(io, FileName(options.path)) {}
+
+// ---- taking the lock ----
+
+Status SharedLog::begin() {
+  Status status = lock_.acquire();
+  if (status.os_error() == ENOENT) {
+    const int error = make_directories(io_, file_.name().directory());
+    if (error < 0) {
+      return failed(class_of_open_error(error), file_.name().directory(),
+                    "cannot make the directory", error);
+    }
+    status = lock_.acquire();
+  }
+  if (!status.ok()) return status;
+  const Result<std::optional<WriteNote>> note = lock_.note();
+  status = note.status();
+  if (status.ok() && note.value()) status = settle(*note.value());
+  if (status.ok()) status = ready();
+  if (!status.ok()) lock_.release();
+  return status;
+}
+
+// Without the file there is nothing to cut and nothing to know: its writer finds no settled note.
+Status SharedLog::settle(WriteNote note) {
+  OpenFile found;
+  const int error = file_.find(note.device, note.inode, found);
+  if (error < 0 && error != -ENOENT) {
+    return failed(ErrorClass::kRetryable, path(), "cannot look at an interrupted write", error);
+  }
+  if (error == 0) {
+    const i64 kept = cut_torn_line(io_, found.fd(), note.start, note.bytes);
+    if (kept < 0) {
+      return failed(ErrorClass::kRetryable, path(), "cannot cut a torn line", int(kept));
+    }
+    note.kept = u64(kept);
+    Status status = lock_.add_settled(note);
+    if (!status.ok()) return status;
+  }
+  return lock_.clear_note();
+}
+
+Status SharedLog::ready() {
+  Status status = open();
+  if (status.ok()) status = replace_spoiled();
+  if (status.ok() && write_again_) status = write_again();
+  if (status.ok()) status = end_line();
+  return status;
+}
+
+Status SharedLog::open() {
+  Status status = file_.open_current();
+  sync_former();
+  return status;
+}
+
+// A file that we did not leave so may end in half a line of somebody's who takes no lock. It is not
+// ours to cut.
+Status SharedLog::end_line() {
+  if (file_.size() == end_) return {};
+  char last = '\n';
+  i64 result = 1;
+  if (file_.size() > 0) result = os::pread_all(io_, file_.fd(), &last, 1, file_.size() - 1);
+  if (result == 1 && last != '\n') {
+    result = os::pwrite_all(io_, file_.fd(), "\n", 1, file_.size());
+    if (result == 1) file_.grew(1);
+  }
+  if (result < 0) {
+    return failed(ErrorClass::kRetryable, path(), "cannot end its last line", int(result));
+  }
+  end_ = file_.size();
+  return {};
+}
+
+// ---- writing ----
+
+u64 SharedLog::fitting(std::string_view text) const {
+  if (options_.rotate_bytes == 0) return text.size();
+  const u64 room = options_.rotate_bytes - std::min(options_.rotate_bytes, file_.size());
+  if (text.size() <= room) return text.size();
+  const std::size_t newline = text.substr(0, room).rfind('\n');
+  return newline == std::string_view::npos ? 0 : newline + 1;
+}
+
+Result<IntentPlace> SharedLog::next_place(std::string_view text) {
+  u64 bytes = fitting(text);
+  if (bytes == 0 && file_.size() > 0) {
+    Status status = rotate();
+    if (!status.ok()) return status;
+    bytes = file_.size() > 0 ? text.size() : fitting(text);  // it could not be rotated
+  }
+  if (bytes == 0) bytes = std::min(text.size(), text.find('\n') + 1);  // longer than a whole file
+  return IntentPlace{
+      .device = file_.device(), .inode = file_.inode(), .start = file_.size(), .bytes = bytes};
+}
+
+// Goes on in the old file when its name cannot be changed.
+Status SharedLog::rotate() {
+  const int error = file_.rotate(options_.keep_files);
+  if (error < 0) {
+    report_ = failed(ErrorClass::kRetryable, path(), "cannot be rotated", error).message();
+  }
+  Status status = open();
+  if (status.ok() && write_again_) status = write_again();
+  return status;
+}
+
+Status SharedLog::note(const IntentPlace& place) { return lock_.put_note(note_of(writer_, place)); }
+
+Status SharedLog::write(const IntentPlace& place, std::string_view bytes) {
+  const i64 written = os::pwrite_all(io_, file_.fd(), bytes.data(), bytes.size(), place.start);
+  if (written == i64(bytes.size())) {
+    file_.grew(bytes.size());
+    end_ = file_.size();
+    keep(bytes);
+    return {};
+  }
+  ErrorClass error_class = class_of_write_error(int(written));
+  if (error_class == ErrorClass::kRotate) {
+    if (place.start > 0) {
+      spoil();
+    } else {
+      error_class = ErrorClass::kRetryable;  // a new file would be no better than this empty one
+    }
+  }
+  end_ = ~u64{0};
+  // Best effort: the note is there for the next holder.
+  (void)settle(note_of(writer_, place));
+  return failed(error_class, path(), "cannot write", int(written));
+}
+
+void SharedLog::keep(std::string_view text) {
+  undurable_ = true;
+  if (kept_.size() + text.size() > kKeptMax) {
+    lines_let_go_ += count_lines(kept_);
+    kept_.clear();
+  }
+  kept_ += text;
+}
+
+// ---- interrupted writes ----
+
+Result<std::optional<u64>> SharedLog::settled(const IntentPlace& place) {
+  const Result<std::optional<WriteNote>> found = lock_.find_settled(writer_, place.attempt);
+  if (!found.ok()) return found.status();
+  if (!found.value()) return std::optional<u64>();
+  return std::optional<u64>(std::min(found.value()->kept, place.bytes));
+}
+
+Result<std::optional<u64>> SharedLog::compare(const IntentPlace& place, std::string_view text,
+                                              u32 crc) {
+  OpenFile found;
+  const int error = file_.find(place.device, place.inode, found);
+  if (error == -ENOENT) return std::optional<u64>();
+  const i64 kept = error < 0 ? error : cut_torn_line(io_, found.fd(), place.start, place.bytes);
+  if (kept < 0) {
+    return failed(ErrorClass::kRetryable, path(), "cannot compare an interrupted write", int(kept));
+  }
+  std::string there(std::size_t(kept), '\0');
+  const i64 got = os::pread_all(io_, found.fd(), there.data(), there.size(), place.start);
+  if (got < 0) {
+    return failed(ErrorClass::kRetryable, path(), "cannot compare an interrupted write", int(got));
+  }
+  there.resize(std::size_t(got));
+  if (text.empty()) {
+    const bool same = there.size() == place.bytes && crc32c(there.data(), there.size()) == crc;
+    return std::optional<u64>(same ? place.bytes : 0);
+  }
+  const auto differs = std::mismatch(there.begin(), there.end(), text.begin(), text.end());
+  const std::string_view common(there.data(), std::size_t(differs.first - there.begin()));
+  return std::optional<u64>(common.rfind('\n') + 1);  // npos + 1 is 0
+}
+
+// ---- durability, and files that are finished by an error ----
+
+Status SharedLog::sync() {
+  if (file_.names_changed()) {
+    const int error = io_.sync_directory(file_.name().directory().c_str());
+    if (error < 0 && error != -EINVAL) {  // some file systems have no such thing
+      return failed(ErrorClass::kRetryable, file_.name().directory(), "cannot sync", error);
+    }
+    file_.names_are_durable();
+  }
+  if (!undurable_) return {};
+  if (!write_again_ && file_.fd() >= 0) {
+    const int error = io_.sync_data(file_.fd());
+    if (error == -EINTR) return failed(ErrorClass::kRetryable, path(), "cannot sync", error);
+    if (error >= 0) {
+      undurable_ = false;
+      lines_let_go_ = 0;
+      kept_.clear();
+      replacement_pause_ns_ = 0;
+      return {};
+    }
+    spoil();
+    sync_failed(error);
+  }
+  const Hold hold(*this);
+  if (!hold.status().ok()) return hold.status();
+  std::string report = take_report();
+  if (report.empty()) report = path() + ": waits before it is replaced: the disk fails";
+  return {ErrorClass::kRotate, std::move(report), EIO};
+}
+
+void SharedLog::spoil() {
+  spoiled_ = true;
+  spoiled_device_ = file_.device();
+  spoiled_inode_ = file_.inode();
+}
+
+void SharedLog::sync_failed(int error) {
+  write_again_ = true;
+  report_ = failed(ErrorClass::kRotate, path(), "sync failed", error).message() + "; " +
+            std::to_string(count_lines(kept_)) + " lines are written again to a new file";
+  if (lines_let_go_ > 0) {
+    report_ += ", " + std::to_string(lines_let_go_) +
+               " more may be lost if power fails, and are held no more";
+  }
+  lines_let_go_ = 0;
+}
+
+void SharedLog::sync_former() {
+  const OpenFile former = file_.take_former();
+  if (!former.is_open() || !undurable_ || write_again_) return;
+  int error = -EINTR;
+  while (error == -EINTR) error = io_.sync_data(former.fd());
+  if (error < 0) return sync_failed(error);
+  undurable_ = false;
+  lines_let_go_ = 0;
+  kept_.clear();
+}
+
+Status SharedLog::replace_spoiled() {
+  if (!spoiled_) return {};
+  const bool gone = file_.device() != spoiled_device_ || file_.inode() != spoiled_inode_;
+  if (!gone && file_.size() > 0) {
+    const i64 now = os::monotonic_ns();
+    if (now < next_replacement_ns_) return {};
+    replacement_pause_ns_ =
+        std::clamp(2 * replacement_pause_ns_, kReplacementPauseFirstNs, kReplacementPauseMaxNs);
+    next_replacement_ns_ = now + replacement_pause_ns_;
+    Status status = rotate();
+    if (!status.ok()) return status;
+    if (file_.inode() == spoiled_inode_ && file_.device() == spoiled_device_) return {};
+  }
+  spoiled_ = false;
+  return {};
+}
+
+// Until the spoiled file has been replaced there is nowhere to write to.
+Status SharedLog::write_again() {
+  if (spoiled_) return {};
+  if (kept_.empty()) {
+    write_again_ = false;
+    return {};
+  }
+  Status status = end_line();
+  if (!status.ok()) return status;
+  const IntentPlace place{.attempt = ++again_attempt_,
+                          .device = file_.device(),
+                          .inode = file_.inode(),
+                          .start = file_.size(),
+                          .bytes = kept_.size()};
+  status = note(place);
+  if (!status.ok()) return status;
+  const std::string lines = std::exchange(kept_, {});
+  status = write(place, lines);
+  if (!status.ok()) {
+    kept_ = lines;
+    return status;
+  }
+  clear_note();
+  write_again_ = false;
+  return {};
+}
+
+}  // namespace sluice::sink
