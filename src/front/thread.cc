@@ -1,12 +1,12 @@
 // Rings for threads, room in them, drops, and calls that interrupt calls.
 //
 // A slot owns its ring for the life of the region. It goes from thread to thread by its state word
-// (P8): acq_rel, so that the next thread sees the ring empty as the consumer left it, and the
-// consumer sees the generation of the thread whose records it reads.
+// (P8, region/slot_handover.h).
 #include <cstring>
 
 #include "front/front.h"
 #include "os/process.h"
+#include "region/slot_handover.h"
 
 namespace sluice::front {
 namespace {
@@ -15,6 +15,7 @@ using region::Region;
 using region::RingLines;
 using region::SlotState;
 using region::ThreadSlot;
+using Handover = region::SlotHandover<RealSync>;
 
 constexpr u64 kNestedRingBytes = 32 * 1024;
 constexpr i64 kWaitNapNs = 20'000;
@@ -36,17 +37,12 @@ struct Nesting {
 };
 constinit thread_local Nesting t_nesting{};
 
-bool take(ThreadSlot& slot, SlotState from, SlotState to) {
-  // acq_rel: P8, see the head of this file
-  return slot.state.compare_exchange_strong(from, to, std::memory_order_acq_rel);
-}
-
 // Makes a ring for an unused slot; the slot is left in state `made`.
 ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
   for (u32 i = 0; i < region.header().slots_max; ++i) {
     ThreadSlot& slot = region.slots()[i];
     if (slot.state.load(std::memory_order_relaxed) != SlotState::kUnused ||
-        !take(slot, SlotState::kUnused, SlotState::kMaking)) {
+        !Handover::try_take(slot.state, SlotState::kUnused, SlotState::kMaking)) {
       continue;
     }
     const bool ok = region.make_ring(slot, ring_bytes);
@@ -55,7 +51,7 @@ ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
     while (ok && used <= i && !region.wake().slots_used.compare_exchange_weak(
                                   used, i + 1, std::memory_order_relaxed)) {
     }
-    slot.state.store(ok ? made : SlotState::kUnused, std::memory_order_release);
+    Handover::give(slot.state, ok ? made : SlotState::kUnused);
     return ok ? &slot : nullptr;
   }
   return nullptr;
@@ -66,7 +62,7 @@ ThreadSlot* claim_slot(Region& region, u64 ring_bytes) {
     ThreadSlot& slot = region.slots()[i];
     if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
         slot.ring_bytes.load(std::memory_order_relaxed) == ring_bytes &&
-        take(slot, SlotState::kReady, SlotState::kActive)) {
+        Handover::try_take(slot.state, SlotState::kReady, SlotState::kActive)) {
       return &slot;
     }
   }
@@ -115,8 +111,7 @@ void detach_thread(ThreadBlock& block) {
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
-  // release: everything this thread published precedes kLeft (P8)
-  slot.state.store(SlotState::kLeft, std::memory_order_release);
+  Handover::leave(slot.state);
 }
 
 void count_drop(u32 site, DropReason reason) {
