@@ -176,6 +176,10 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         count_filtered();
         why = Admission::kFiltered;
         return Admit::kStop;
+      case kClosed:
+        count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
+        why = Admission::kStopped;
+        return Admit::kStop;
       default: break;
     }
     if (front.phase.load(std::memory_order_acquire) == Phase::kStopped) {
