@@ -3,12 +3,12 @@
 //   kUnused ─ take ─► kMaking ─ give ─► kReady ─ take ─► kActive ─ leave ─► kLeft ─ give ─► kReady
 //             thread or backend         thread          thread             consumer
 //
-// | step  | by               | order   | what it orders                                            |
-// |-------|------------------|---------|-----------------------------------------------------------|
-// | take  | thread           | acquire | the ring as its maker, or the consumer, has left it       |
-// | leave | thread           | release | everything the thread published, its last head included   |
-// | look  | consumer         | acquire | in kLeft: that head. Look first, then load head           |
-// | give  | maker, consumer  | release | a new ring; or the ring drained, and its tail stored      |
+// | step  | by               | order   | what it orders                                           |
+// |-------|------------------|---------|----------------------------------------------------------|
+// | take  | thread           | acquire | the ring as its maker, or the consumer, has left it      |
+// | leave | thread           | release | everything the thread published, its last head included  |
+// | look  | consumer         | acquire | in kLeft: that head. Look first, then load head          |
+// | give  | maker, consumer  | release | a new ring; or the ring drained, and its tail stored     |
 //
 // The consumer gives a slot back only when it has seen kLeft, then found the ring drained and
 // committed. Taking needs no release: a thread says who it is in the slot after taking, and its

@@ -50,15 +50,18 @@ void own_slot(Slot& slot, Seen& seen, u32 thread, int records) {
   slot.generation.fetch_add(1, std::memory_order_relaxed);
   slot.name.set(thread);
   detail::RingProducer<ModelSync> producer{};
-  attach_producer(producer, slot.place(), slot.head.load(std::memory_order_relaxed));
+  attach_producer(producer, slot.place());
   for (int i = 0; i < records; ++i) {
-    char* to = producer.fits(kRecordBytes)
-                   ? producer.write
-                   : make_room(producer, slot.place(), kRecordBytes, kRingBytes, kRingBytes);
-    check(to != nullptr, "the ring was handed over empty");
-    ModelSync::write_word(to, record_word(1));
-    ModelSync::write_word(to + 8, u64{thread} << 32 | ++seen.published[thread - 1]);
-    producer.publish(to + kRecordBytes);
+    u64 position = producer.load();
+    producer.enter(position);
+    const bool room =
+        producer.fits(position, kRecordBytes) ||
+        make_room(producer, slot.place(), position, kRecordBytes, kRingBytes, kRingBytes);
+    check(room, "the ring was handed over empty");
+    ModelSync::write_word(producer.at(position), record_word(1));
+    ModelSync::write_word(producer.at(position) + 8,
+                          u64{thread} << 32 | ++seen.published[thread - 1]);
+    producer.leave(position + kRecordBytes);
   }
   Handover::leave(slot.state);
 }
@@ -99,7 +102,7 @@ Result slot_goes_round(LookWhen when = LookWhen::kBeforeHead) {
     s.name(&slot.generation, "generation");
     s.name(&slot.head, "head");
     s.name(&slot.tail, "tail");
-    s.thread("first", [&] { own_slot<Slots>(slot, seen, 1, 2); });
+    s.thread("first", [&] { own_slot<Slots>(slot, seen, 1, 1); });
     s.thread("second", [&] { own_slot<Slots>(slot, seen, 2, 1); });
     s.thread("consumer", [&, when] {
       for (int i = 0; i < 3; ++i) drain_slot<Slots>(slot, seen, consumer, when);
@@ -222,12 +225,14 @@ Result consumer_dies(Resume resume = Resume::kMaximum, Store when = Store::kAfte
     s.name(&line.committed, "committed");
     s.thread("producer", [&line] {
       detail::RingProducer<ModelSync> producer{};
-      attach_producer(producer, line.slot.place(), 0);
+      attach_producer(producer, line.slot.place());
       for (u64 i = 1; i <= 2; ++i) {
-        char* to = make_room(producer, line.slot.place(), kRecordBytes, kRingBytes, kRingBytes);
-        ModelSync::write_word(to, record_word(1));
-        ModelSync::write_word(to + 8, i);
-        producer.publish(to + kRecordBytes);
+        u64 position = producer.load();
+        producer.enter(position);
+        make_room(producer, line.slot.place(), position, kRecordBytes, kRingBytes, kRingBytes);
+        ModelSync::write_word(producer.at(position), record_word(1));
+        ModelSync::write_word(producer.at(position) + 8, i);
+        producer.leave(position + kRecordBytes);
       }
     });
     s.killable_thread("dies", [=, &line] { merge_as_consumer<Orders>(line, resume, when); });

@@ -39,8 +39,8 @@ struct SiteOrders {
 };
 
 // The site's number, and where its control byte is (P7). A thread that registers the site publishes
-// the site's definition, then `id`, then the pointer to the byte; a call that reads the byte through
-// the pointer has a number whose definition every reader of its record finds. Where several threads
+// its definition, then `id`, then the pointer to the byte; a call that reads the byte through the
+// pointer has a number whose definition every reader of its record finds. Where several threads
 // register at once, the first `id` holds for all of them.
 template <class Sync, class Orders = SiteOrders>
 struct SiteWords {
