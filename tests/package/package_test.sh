@@ -3,11 +3,11 @@
 # way a user may choose: find_package, pkg-config and add_subdirectory, static and shared. Checks
 # what the shared library exports and needs. Exit 1 at the first thing that is wrong.
 #
-# usage: tests/package/package_test.sh [BUILD_DIR]   (build/package)
+# usage: tests/package/package_test.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source=$PWD
-build=${1:-build/package}
+build=build/package  # kept, with ${build}_sub: the next run builds only what has changed
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -82,9 +82,9 @@ run_consumer "$work/pc_static"
 
 echo "== add_subdirectory"
 launcher=$(command -v ccache >/dev/null && echo -DCMAKE_CXX_COMPILER_LAUNCHER=ccache || true)
-cmake -S tests/package/add_subdirectory -B "$work/sub" -G Ninja -DSLUICE_SOURCE="$source" \
+cmake -S tests/package/add_subdirectory -B "${build}_sub" -G Ninja -DSLUICE_SOURCE="$source" \
   -DCMAKE_BUILD_TYPE=Release $launcher >/dev/null
-cmake --build "$work/sub"
-for kind in sluice static shared; do run_consumer "$work/sub/consumer_$kind"; done
+cmake --build "${build}_sub"
+for kind in sluice static shared; do run_consumer "$PWD/${build}_sub/consumer_$kind"; done
 
 echo "figure: $count consumers"
