@@ -5,6 +5,7 @@
 
 #include "base/fixed_text.h"
 #include "record/field_block.h"
+#include "region/slot_handover.h"
 
 namespace sluice::back {
 namespace {
@@ -13,6 +14,7 @@ using region::ContextCopy;
 using region::RingLines;
 using region::SlotState;
 using region::ThreadSlot;
+using Handover = region::SlotHandover<RealSync>;
 
 constexpr i64 kReportIntervalNs = 100'000'000;
 constexpr u32 kRedactionGrowth = 4096;
@@ -111,8 +113,8 @@ void Merger::take_in_sources() {
   const u32 used = region_.wake().slots_used.load(std::memory_order_relaxed);
   for (u32 i = 0; i < used && i < sources_.size(); ++i) {
     ThreadSlot& slot = region_.slots()[i];
-    // acquire: P8; in kLeft everything its thread published precedes the state
-    const SlotState state = slot.state.load(std::memory_order_acquire);
+    // Before head is loaded: in kLeft that is then the last one (P8).
+    const SlotState state = Handover::look(slot.state);
     if (state != SlotState::kActive && state != SlotState::kLeft) continue;
     Source& source = sources_[i];
     if (!source.lines) {
@@ -394,7 +396,7 @@ void Merger::commit_batch(u64 header_bytes) {
   callers_ += batch_callers_;
   for (Source* source : live_) {
     if (source->moved) source->ring.consume();
-    if (source->slot->state.load(std::memory_order_acquire) == SlotState::kLeft) recycle(*source);
+    if (Handover::look(source->slot->state) == SlotState::kLeft) recycle(*source);
   }
 }
 
@@ -419,8 +421,8 @@ void Merger::recycle(Source& source) {
   source.context.clear();
   source.gap = false;
   source.last_key = 0;
-  // release: P8; the ring is empty and committed before another thread may take the slot
-  source.slot->state.store(SlotState::kReady, std::memory_order_release);
+  // The ring is drained and committed before another thread may take the slot (P8).
+  Handover::give(source.slot->state, SlotState::kReady);
 }
 
 u64 Merger::queued() const {
