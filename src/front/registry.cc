@@ -16,9 +16,7 @@ using region::LoggerEntry;
 using region::Region;
 using region::SiteEntry;
 
-std::string_view cut(std::string_view text) {
-  return text.substr(0, detail::kSiteTextBytesMax);
-}
+std::string_view cut(std::string_view text) { return text.substr(0, detail::kSiteTextBytesMax); }
 
 // The name that the format text gives to positional argument `wanted`; empty for {} and {0}.
 std::string_view name_from_format(const SiteShape& shape, u32 hidden, u32 wanted) {
@@ -175,7 +173,9 @@ void publish_site(CallSite& site, const SiteShape& shape) {
   Front& front = g_front;
   Region& region = front.region;
   u32 id = site.id.load(std::memory_order_relaxed);
-  if (id == 0) id = front.next_site_id.fetch_add(1, std::memory_order_relaxed);
+  // One that found no room tries again: this may be another region.
+  if (id == 0 || id == kSiteUnknown)
+    id = front.next_site_id.fetch_add(1, std::memory_order_relaxed);
   const u32 limit = region.header().sites_max;
   if (id < limit && region.sites()[id].text.load(std::memory_order_acquire) == 0) {
     SiteEntry& entry = region.sites()[id];
@@ -190,8 +190,8 @@ void publish_site(CallSite& site, const SiteShape& shape) {
   if (id == kSiteUnknown) region.wake().site_overflow.fetch_add(1, std::memory_order_relaxed);
   // relaxed RMW: a bound for scans; the definitions are published by their own words (P6)
   u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
-  while (used <= id && !region.wake().sites_used.compare_exchange_weak(
-                           used, id + 1, std::memory_order_relaxed)) {
+  while (used <= id &&
+         !region.wake().sites_used.compare_exchange_weak(used, id + 1, std::memory_order_relaxed)) {
   }
   if (id != kSiteUnknown) refresh(region, id);
   site.id.store(id, std::memory_order_relaxed);
