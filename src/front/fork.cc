@@ -32,6 +32,7 @@ void in_child() {
   block.attached = 0;
   // Its context goes on in the child.
   block.pending = detail::kPendingContext;
+  front.registering.store(0, std::memory_order_relaxed);
   front.lost_without_region.store(0, std::memory_order_relaxed);
   front.started_in_parent = was_running;
   // A child of a stopped program stays stopped: it has no region to count in, only the process.

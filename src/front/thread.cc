@@ -66,7 +66,16 @@ ThreadSlot* claim_slot(Region& region, u64 ring_bytes) {
       return &slot;
     }
   }
-  return make_slot(region, ring_bytes, SlotState::kActive);
+  if (ThreadSlot* made = make_slot(region, ring_bytes, SlotState::kActive)) return made;
+  // No room for another ring: any that is free will do.
+  for (u32 i = 0; i < region.header().slots_max; ++i) {
+    ThreadSlot& slot = region.slots()[i];
+    if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
+        take(slot, SlotState::kReady, SlotState::kActive)) {
+      return &slot;
+    }
+  }
+  return nullptr;
 }
 
 // A handler may log between any two stores here, and its call looks at `head` first: it must never
@@ -91,7 +100,11 @@ RingPlace<RealSync> ring_of(const ThreadBlock& block) {
 
 Admission refuse(const CallSite& site, ThreadBlock& block, DropReason reason) {
   count_drop(site.id.load(std::memory_order_relaxed), reason);
-  if (site.is_state) block.pending |= detail::kPendingStateGap;
+  if (site.is_state) {
+    block.pending |= detail::kPendingStateGap;
+    // Nothing fits until the mark is written, or a smaller patch would pass without it.
+    if (block.attached) block.ring.limit = block.ring.load() & ~detail::kInCall;
+  }
   switch (reason) {
     case DropReason::kTooBig: return Admission::kDroppedTooBig;
     case DropReason::kNoMemory: return Admission::kDroppedNoMemory;
@@ -149,6 +162,12 @@ void count_drop(u32 site, DropReason reason) {
 bool quiesce(i64 deadline_ns) {
   const Region& region = g_front.region;
   const ThreadBlock& self = detail::t_block;
+  // seq_cst: with Registering. Signed: a child forked inside a registration leaves one too many.
+  while (i32(g_front.registering.load(std::memory_order_seq_cst)) > 0) {
+    if (os::monotonic_ns() >= deadline_ns) return false;
+    os::yield();
+  }
+  close_controls();
   const bool barrier = os::barrier_all_threads();
   const u32 used = region.wake().slots_used.load(std::memory_order_relaxed);
   for (u32 i = 0; i < used; ++i) {
@@ -202,7 +221,8 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         return Admit::kStop;
       default: break;
     }
-    if (front.phase.load(std::memory_order_acquire) == Phase::kStopped) {
+    const Registering registering;
+    if (front.phase.load(std::memory_order_seq_cst) == Phase::kStopped) {
       count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
       why = Admission::kStopped;
       return Admit::kStop;
@@ -235,14 +255,16 @@ bool set_aside(ThreadBlock& block, u8 in_cold) {
 // In the cold path still: a handler that comes in between takes the next place in t_nesting, which
 // is therefore given up last.
 void put_back(ThreadBlock& block) {
+  const u8 left_to_write = block.pending;
   front::detach_thread(block);
   front::Nesting& nesting = front::t_nesting;
   const front::Interrupted saved = nesting.saved[nesting.depth - 1];
   front::restore_ring(block, saved.ring);
   block.filtered = saved.filtered;
   block.attached = saved.attached;
-  block.pending = u8(block.pending | saved.pending);
+  block.pending = u8(left_to_write | saved.pending);
   block.slot = saved.slot;
+  if (left_to_write && block.attached) block.ring.limit = block.ring.load() & ~kInCall;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   --nesting.depth;
   std::atomic_signal_fence(std::memory_order_seq_cst);
