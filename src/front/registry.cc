@@ -103,6 +103,8 @@ bool write_definition(Region& region, u32 id, const SiteShape& shape) {
 }
 
 u8 control_for(const Region& region, const SiteEntry& entry) {
+  // relaxed: quiesce() closes what a call opens while the phase changes, see Registering
+  if (g_front.phase.load(std::memory_order_relaxed) == Phase::kStopped) return detail::kCold;
   const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
   if (entry.dynamic_logger.load(std::memory_order_relaxed)) return on;
   const u32 logger = entry.logger.load(std::memory_order_relaxed);
@@ -218,6 +220,7 @@ void refresh_controls() {
     for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
       refresh(region, id);
     }
+    if (g_front.phase.load(std::memory_order_acquire) == Phase::kStopped) return;
     const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
     Registration::set_control(region.controls()[kSiteUnknown], on);
   });
@@ -243,7 +246,9 @@ void open_controls() {
 
 void set_level(std::string_view logger, Level level) {
   Region& region = g_front.region;
-  LoggerEntry& entry = region.loggers()[find_logger(logger)];
+  const u32 index = find_logger(logger);
+  if (index == 0 && !logger.empty()) return;  // no room for it: the root's rule is not its rule
+  LoggerEntry& entry = region.loggers()[index];
   entry.rule.store(u8(level), std::memory_order_relaxed);
   entry.threshold.store(u8(level), std::memory_order_relaxed);
   refresh_controls();

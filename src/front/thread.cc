@@ -108,7 +108,11 @@ RingPlace<RealSync> ring_of(const ThreadBlock& block) {
 
 Admission refuse(const CallSite& site, ThreadBlock& block, DropReason reason) {
   count_drop(site.id.load(std::memory_order_relaxed), reason);
-  if (site.is_state) block.pending |= detail::kPendingStateGap;
+  if (site.is_state) {
+    block.pending |= detail::kPendingStateGap;
+    // Nothing fits until the mark is written, or a smaller patch would pass without it.
+    if (block.attached) block.ring.limit = block.ring.load() & ~detail::kInCall;
+  }
   switch (reason) {
     case DropReason::kTooBig:
       return Admission::kDroppedTooBig;
@@ -198,6 +202,12 @@ bool OrphanedCalls::put_back() {
 bool quiesce(i64 deadline_ns) {
   const Region& region = g_front.region;
   const ThreadBlock& self = detail::t_block;
+  // seq_cst: with Registering. Signed: a child forked inside a registration leaves one too many.
+  while (std::int32_t(g_front.registering.load(std::memory_order_seq_cst)) > 0) {
+    if (os::monotonic_ns() >= deadline_ns) return false;
+    os::yield();
+  }
+  close_controls();
   const bool barrier = os::barrier_all_threads();
   const u32 used = region.wake().slots_used.load(std::memory_order_relaxed);
   for (u32 i = 0; i < used; ++i) {
@@ -257,7 +267,8 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         return Admit::kStop;
       default: break;
     }
-    if (front.phase.load(std::memory_order_acquire) == Phase::kStopped) {
+    const Registering registering;
+    if (front.phase.load(std::memory_order_seq_cst) == Phase::kStopped) {
       count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
       why = Admission::kStopped;
       return Admit::kStop;
@@ -298,6 +309,7 @@ bool set_aside(ThreadBlock& block) {
 void put_back(ThreadBlock& block) {
   block.in_cold.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
+  const u8 left_to_write = block.pending;
   front::detach_thread(block);
   // The place stays ours until everything is back.
   front::Nesting& nesting = front::t_nesting;
@@ -305,9 +317,10 @@ void put_back(ThreadBlock& block) {
   block.ring.take_up(saved.ring);
   block.filtered = saved.filtered;
   block.attached = saved.attached;
-  block.pending = u8(block.pending | saved.pending);
+  block.pending = u8(left_to_write | saved.pending);
   block.slot = saved.slot;
   const u8 in_cold = saved.in_cold;
+  if (left_to_write && block.attached) block.ring.limit = block.ring.load() & ~kInCall;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   --nesting.depth;
   std::atomic_signal_fence(std::memory_order_seq_cst);
