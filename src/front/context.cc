@@ -90,12 +90,11 @@ void Context::publish() noexcept {
   detail::ThreadBlock& block = detail::t_block;
   block.pending |= detail::kPendingContext;
   if (!block.attached) return;
-  u64 position = block.ring.load();
-  if (position & detail::kInCall) return;  // a handler inside a call: with the next record
+  if (block.ring.load() & detail::kInCall) return;  // a handler inside a call: with the next record
   // Nothing fits until the block is written: see make_room().
-  block.ring.limit = position;
+  block.ring.limit = 0;
   if (front::g_front.phase.load(std::memory_order_acquire) == front::Phase::kStopped) return;
-  block.ring.enter(position);
+  u64 position = block.ring.enter();
   std::atomic_signal_fence(std::memory_order_seq_cst);
   front::write_pending(block, position);
   std::atomic_signal_fence(std::memory_order_seq_cst);

@@ -283,7 +283,7 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
       break;
     }
     position = block.ring.load() & ~kInCall;
-    block.ring.enter(position);
+    block.ring.stay(position);
     std::atomic_signal_fence(std::memory_order_seq_cst);
     // Asked again inside the call, as in write() (P9).
     const u8 control = site.control_value();
@@ -338,7 +338,7 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
     if (give_up_ns == 0) give_up_ns = now + front.options.block_deadline_ns;
     if (now >= give_up_ns) break;
     // What is written so far (marks, padding) is published, or the consumer could not free it.
-    block.ring.enter(position);
+    block.ring.stay(position);
     region::WakeLines& wake = front.region.wake();
     wake.consumer.fetch_add(1, std::memory_order_release);
     os::wake_all(wake.consumer);

@@ -15,8 +15,8 @@
 //
 // Bit 0 of head (positions are multiples of 8) says that its thread is inside a call: what a signal
 // handler on that thread, and stop(), need to know. It shares the word because stores are what a
-// burst runs out of. Setting it is a release too: since C++20 a plain store ends the release sequence
-// of the store before, and the consumer may read either.
+// burst runs out of. Each store of head is a release: since C++20 a plain store ends the release
+// sequence of the store before, and the consumer may read either.
 //
 // Templates over Sync and Orders: the product uses RealSync, tests/explorer a model of the memory
 // model with each order weakened in turn. docs/memory_model.md lists the pairs.
@@ -44,11 +44,23 @@ struct RealSync {
     std::memcpy(&value, from, sizeof value);
     return value;
   }
+  // Adds to a word that only this thread writes. One instruction: a signal handler on this thread
+  // comes before it or after it, never between the load and the store. Relaxed.
+  static std::uint64_t add_own(Atomic<std::uint64_t>& word, std::uint64_t n) noexcept {
+#if defined(__x86_64__)
+    asm volatile("xaddq %0, %1"  // without lock: no other thread writes
+                 : "+r"(n), "+m"(reinterpret_cast<std::uint64_t&>(word))
+                 :
+                 : "memory", "cc");
+    return n;
+#else
+    return word.fetch_add(n, std::memory_order_relaxed);
+#endif
+  }
 };
 
 struct RingOrders {
   static constexpr std::memory_order publish_head = std::memory_order_release;  // P1
-  static constexpr std::memory_order enter_call = std::memory_order_release;    // P1
   static constexpr std::memory_order read_head = std::memory_order_acquire;     // P1
   static constexpr std::memory_order publish_tail = std::memory_order_release;  // P2
   static constexpr std::memory_order read_tail = std::memory_order_acquire;     // P2
@@ -72,9 +84,16 @@ struct RingProducer {
     // relaxed: only this thread writes it
     return head->load(std::memory_order_relaxed);
   }
-  void enter(std::uint64_t position) noexcept {
-    // release: what was published before stays published by this value (P1)
-    head->store(position | kInCall, Orders::enter_call);
+  // Enters a call; returns its position. Not after load(): a handler that logs between the two would
+  // have its record taken back.
+  [[nodiscard]] std::uint64_t enter() noexcept {
+    // relaxed: a read-modify-write goes on with the release sequence of the store before (P1)
+    return Sync::add_own(*head, kInCall);
+  }
+  // Publishes everything before `position` and stays in the call.
+  void stay(std::uint64_t position) noexcept {
+    // release: the bytes before the acquire of head in RingConsumer::published() (P1)
+    head->store(position | kInCall, Orders::publish_head);
   }
   // Ends the call; publishes everything before `position`.
   void leave(std::uint64_t position) noexcept {
