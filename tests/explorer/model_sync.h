@@ -203,6 +203,9 @@ struct ModelSync {
     std::memcpy(&value, from, sizeof value);
     return value;
   }
+  static std::uint64_t add_own(Atomic<std::uint64_t>& word, std::uint64_t n) noexcept {
+    return word.fetch_add(n, std::memory_order_relaxed);
+  }
   // Words of shared bytes that are atomics one by one, as the journal's are.
   static void store_word(void* to, std::uint64_t value, std::memory_order order) {
     static_cast<explorer::Atomic<std::uint64_t>*>(to)->store(value, order);

@@ -77,7 +77,6 @@ struct RealSync {
 
 struct RingOrders {
   static constexpr std::memory_order publish_head = std::memory_order_release;  // P1
-  static constexpr std::memory_order enter_call = std::memory_order_release;    // P1
   static constexpr std::memory_order read_head = std::memory_order_acquire;     // P1
   static constexpr std::memory_order publish_tail = std::memory_order_release;  // P2
   static constexpr std::memory_order read_tail = std::memory_order_acquire;     // P2
