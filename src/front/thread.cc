@@ -420,7 +420,7 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
     if (give_up_ns == 0) give_up_ns = now + front.options.block_deadline_ns;
     if (now >= give_up_ns) break;
     // What is written so far (marks, padding) is published, or the consumer could not free it.
-    block.ring.stay(position);
+    block.ring.enter(position);
     region::WakeLines& wake = front.region.wake();
     wake.consumer.fetch_add(1, std::memory_order_release);
     os::wake_all(wake.consumer);

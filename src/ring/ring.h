@@ -55,7 +55,7 @@ bool make_room(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Syn
     Sync::write_word(producer.at(position), padding_word(to_end));
     position += to_end;
     producer.to_address -= ring.capacity;
-    producer.stay(position);
+    producer.enter(position);
     used += to_end;
     to_end = ring.capacity;
   }

@@ -203,8 +203,8 @@ struct ModelSync {
     std::memcpy(&value, from, sizeof value);
     return value;
   }
-  static std::uint64_t add_own(Atomic<std::uint64_t>& word, std::uint64_t n) noexcept {
-    return word.fetch_add(n, std::memory_order_relaxed);
+  static bool set_low_bit(Atomic<std::uint64_t>& word) noexcept {
+    return (word.fetch_or(1, std::memory_order_relaxed) & 1) == 0;
   }
   // Words of shared bytes that are atomics one by one, as the journal's are.
   static void store_word(void* to, std::uint64_t value, std::memory_order order) {

@@ -61,8 +61,8 @@ struct RealSync {
     asm volatile("btsq $0, %0" : "+m"(word), "=@ccc"(was_set) : : "memory");
     return !was_set;
 #else
-    // release: as enter() (P1)
-    return (word.fetch_or(1, std::memory_order_release) & 1) == 0;
+    // relaxed: a read-modify-write goes on with the release sequence of the store before (P1)
+    return (word.fetch_or(1, std::memory_order_relaxed) & 1) == 0;
 #endif
   }
   // Adds one to a counter that only one thread, and the handlers on it, write.
@@ -112,7 +112,7 @@ struct RingProducer {
   // Within a call: moves to `position`, publishing everything before it.
   void enter(std::uint64_t position) noexcept {
     // release: what was published before stays published by this value (P1)
-    head->store(position | kInCall, Orders::enter_call);
+    head->store(position | kInCall, Orders::publish_head);
   }
   // Ends the call; publishes everything before `position`.
   void leave(std::uint64_t position) noexcept {
