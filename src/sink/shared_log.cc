@@ -170,7 +170,7 @@ void SharedLog::keep(std::string_view text) {
   undurable_ = true;
   // The first lines since the last sync are kept, not the last: a program that writes more than
   // that between two syncs pays for the copy only once.
-  if (kept_.size() + text.size() > kKeptMax) {
+  if (bytes_let_go_ > 0 || kept_.size() + text.size() > kKeptMax) {
     bytes_let_go_ += text.size();
   } else {
     kept_ += text;

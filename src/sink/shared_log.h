@@ -117,7 +117,7 @@ class SharedLog {
   u64 bytes_let_go_ = 0;    // of these, not in kept_
   bool write_again_ = false;
   u64 again_attempt_ = u64{1} << 63;  // apart from those of intents
-  bool rotation_fails_ = false;  // and that has been said
+  bool rotation_fails_ = false;       // and that has been said
   std::string report_;
 };
 
