@@ -24,7 +24,8 @@ void list_regions(const std::string& directory, std::vector<std::string>& out) {
 Status adoption_error(const std::string& path, int error) {
   switch (error) {
     case -EAGAIN:
-      return {ErrorClass::kRetryable, path + ": its process (or another recovery) is alive"};
+      return {ErrorClass::kRetryable, path + ": its process (or another recovery) is alive",
+              -error};
     case -ESTALE:
     case -ENOENT: return {ErrorClass::kRetryable, path + ": already recovered"};
     case -EPERM:
