@@ -5,6 +5,7 @@
 
 #include "base/fixed_text.h"
 #include "record/field_block.h"
+#include "region/slot_handover.h"
 
 namespace sluice::back {
 namespace {
@@ -13,6 +14,7 @@ using region::ContextCopy;
 using region::RingLines;
 using region::SlotState;
 using region::ThreadSlot;
+using Handover = region::SlotHandover<RealSync>;
 
 constexpr i64 kReportIntervalNs = 100'000'000;
 constexpr u32 kRedactionGrowth = 4096;
@@ -111,8 +113,8 @@ void Merger::take_in_sources() {
   const u32 used = region_.wake().slots_used.load(std::memory_order_relaxed);
   for (u32 i = 0; i < used && i < sources_.size(); ++i) {
     ThreadSlot& slot = region_.slots()[i];
-    // acquire: P8; in kLeft everything its thread published precedes the state
-    const SlotState state = slot.state.load(std::memory_order_acquire);
+    // Before head is loaded: in kLeft that is then the last one (P8).
+    const SlotState state = Handover::look(slot.state);
     if (state != SlotState::kActive && state != SlotState::kLeft) continue;
     Source& source = sources_[i];
     if (!source.lines) {
@@ -132,9 +134,11 @@ void Merger::take_in_sources() {
     }
     const u64 filled = source.end - source.ring.position();
     pressure_ = std::max(pressure_, u32(filled * 256 / source.ring.capacity()));
-    look_at_front(source);
     live_.push_back(&source);
   }
+  // Read behind the heads: nothing that is published is honestly later than this.
+  now_ = clock_.now();
+  for (Source* source : live_) look_at_front(*source);
 }
 
 void Merger::look_at_front(Source& source) {
@@ -161,7 +165,7 @@ void Merger::look_at_front(Source& source) {
     }
     source.bytes = u32(bytes);
     source.key = std::max(RealSync::read_word(at + 8), source.last_key);
-    if (!dead_) source.key = std::min(source.key, clock_.now());
+    source.key = std::min(source.key, now_);
     return;
   }
 }
@@ -186,7 +190,7 @@ u64 Merger::find_horizon(bool all) const {
   for (const Source* source : live_) {
     if ((source->end - source->ring.position()) * 2 > source->ring.capacity()) return kAll;
   }
-  return clock_.now() - clock_.ticks_of_ns(options_.window_ns);
+  return now_ - clock_.ticks_of_ns(options_.window_ns);
 }
 
 Merger::Source* Merger::earliest(u64& second_key) {
@@ -212,7 +216,7 @@ Merged Merger::merge(bool all, u64 floor) {
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
   const bool report = drops != reported_drops_ &&
                       (report_now_ || dead_ ||
-                       clock_.now() - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
+                       now_ - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
   const u64 horizon = find_horizon(all);
   u64 second_key;
   Source* source = earliest(second_key);
@@ -332,7 +336,7 @@ const Merger::SiteTraits& Merger::traits(u32 site) {
 
 void Merger::append_drop_reports() {
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const u64 now = dead_ ? last_key_ : clock_.now();
+  const u64 now = dead_ ? last_key_ : now_;
   const u32 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
                             region_.header().sites_max);
   for (u32 site = 0; site < used; ++site) {
@@ -392,7 +396,7 @@ void Merger::commit_batch(u64 header_bytes) {
   callers_ += batch_callers_;
   for (Source* source : live_) {
     if (source->moved) source->ring.consume();
-    if (source->slot->state.load(std::memory_order_acquire) == SlotState::kLeft) recycle(*source);
+    if (Handover::look(source->slot->state) == SlotState::kLeft) recycle(*source);
   }
 }
 
@@ -417,8 +421,8 @@ void Merger::recycle(Source& source) {
   source.context.clear();
   source.gap = false;
   source.last_key = 0;
-  // release: P8; the ring is empty and committed before another thread may take the slot
-  source.slot->state.store(SlotState::kReady, std::memory_order_release);
+  // The ring is drained and committed before another thread may take the slot (P8).
+  Handover::give(source.slot->state, SlotState::kReady);
 }
 
 u64 Merger::queued() const {

@@ -76,9 +76,11 @@ void publish_site(CallSite& site, const SiteShape& shape);
 u32 find_logger(std::string_view name);
 // Sets the threshold of a logger and everything below it. One caller at a time (the runtime).
 void set_level(std::string_view logger, Level level);
-// Sets every control byte anew: after start(), after stop() (all cold).
+// Sets every control byte anew that is not closed: after a change of levels or of the mode.
 void refresh_controls();
+// stop(): no call publishes any more once quiesce() has waited too. Another start() opens again.
 void close_controls();
+void open_controls();
 
 // thread.cc
 bool attach_thread(ThreadBlock& block, u64 ring_bytes);

@@ -1,12 +1,12 @@
 // Rings for threads, room in them, drops, and calls that interrupt calls.
 //
 // A slot owns its ring for the life of the region. It goes from thread to thread by its state word
-// (P8): acq_rel, so that the next thread sees the ring empty as the consumer left it, and the
-// consumer sees the generation of the thread whose records it reads.
+// (P8, region/slot_handover.h).
 #include <cstring>
 
 #include "front/front.h"
 #include "os/process.h"
+#include "region/slot_handover.h"
 
 namespace sluice::front {
 namespace {
@@ -15,6 +15,7 @@ using region::Region;
 using region::RingLines;
 using region::SlotState;
 using region::ThreadSlot;
+using Handover = region::SlotHandover<RealSync>;
 
 constexpr u64 kNestedRingBytes = 32 * 1024;
 constexpr i64 kWaitNapNs = 20'000;
@@ -36,17 +37,12 @@ struct Nesting {
 };
 constinit thread_local Nesting t_nesting{};
 
-bool take(ThreadSlot& slot, SlotState from, SlotState to) {
-  // acq_rel: P8, see the head of this file
-  return slot.state.compare_exchange_strong(from, to, std::memory_order_acq_rel);
-}
-
 // Makes a ring for an unused slot; the slot is left in state `made`.
 ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
   for (u32 i = 0; i < region.header().slots_max; ++i) {
     ThreadSlot& slot = region.slots()[i];
     if (slot.state.load(std::memory_order_relaxed) != SlotState::kUnused ||
-        !take(slot, SlotState::kUnused, SlotState::kMaking)) {
+        !Handover::try_take(slot.state, SlotState::kUnused, SlotState::kMaking)) {
       continue;
     }
     const bool ok = region.make_ring(slot, ring_bytes);
@@ -55,7 +51,7 @@ ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
     while (ok && used <= i && !region.wake().slots_used.compare_exchange_weak(
                                   used, i + 1, std::memory_order_relaxed)) {
     }
-    slot.state.store(ok ? made : SlotState::kUnused, std::memory_order_release);
+    Handover::give(slot.state, ok ? made : SlotState::kUnused);
     return ok ? &slot : nullptr;
   }
   return nullptr;
@@ -66,11 +62,25 @@ ThreadSlot* claim_slot(Region& region, u64 ring_bytes) {
     ThreadSlot& slot = region.slots()[i];
     if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
         slot.ring_bytes.load(std::memory_order_relaxed) == ring_bytes &&
-        take(slot, SlotState::kReady, SlotState::kActive)) {
+        Handover::try_take(slot.state, SlotState::kReady, SlotState::kActive)) {
       return &slot;
     }
   }
   return make_slot(region, ring_bytes, SlotState::kActive);
+}
+
+// A handler may log between any two stores here, and its call looks at `head` first: it must never
+// find one beside another ring's limit or address.
+void forget_ring(ThreadBlock& block) {
+  block.ring.head = nullptr;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.ring = {};
+}
+void restore_ring(ThreadBlock& block, const detail::RingProducer<RealSync>& ring) {
+  block.ring.limit = ring.limit;
+  block.ring.to_address = ring.to_address;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.ring.head = ring.head;
 }
 
 RingPlace<RealSync> ring_of(const ThreadBlock& block) {
@@ -111,12 +121,17 @@ bool attach_thread(ThreadBlock& block, u64 ring_bytes) {
 void detach_thread(ThreadBlock& block) {
   if (!block.attached) return;
   ThreadSlot& slot = g_front.region.slots()[block.slot];
-  block.ring = {};
+  // A handler that logs while this goes on takes a ring of its own: half of a block is no block.
+  const u8 in_cold = block.in_cold.load(std::memory_order_relaxed);
+  block.in_cold.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  forget_ring(block);
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
-  // release: everything this thread published precedes kLeft (P8)
-  slot.state.store(SlotState::kLeft, std::memory_order_release);
+  Handover::leave(slot.state);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.in_cold.store(in_cold, std::memory_order_relaxed);
 }
 
 void count_drop(u32 site, DropReason reason) {
@@ -181,6 +196,10 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         count_filtered();
         why = Admission::kFiltered;
         return Admit::kStop;
+      case kClosed:
+        count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
+        why = Admission::kStopped;
+        return Admit::kStop;
       default: break;
     }
     if (front.phase.load(std::memory_order_acquire) == Phase::kStopped) {
@@ -201,28 +220,31 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
 }
 
 // Puts the interrupted call's ring aside. False: too deep.
-bool set_aside(ThreadBlock& block) {
+bool set_aside(ThreadBlock& block, u8 in_cold) {
   front::Nesting& nesting = front::t_nesting;
   if (nesting.depth == front::kNestingMax) return false;
-  nesting.saved[nesting.depth++] = {block.ring,    block.filtered, block.in_cold.load(
-                                        std::memory_order_relaxed),
-                                    block.attached, block.pending, block.slot};
-  block.ring = {};
+  nesting.saved[nesting.depth++] = {block.ring,     block.filtered, in_cold,
+                                    block.attached, block.pending,  block.slot};
+  front::forget_ring(block);
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
   return true;
 }
 
+// In the cold path still: a handler that comes in between takes the next place in t_nesting, which
+// is therefore given up last.
 void put_back(ThreadBlock& block) {
   front::detach_thread(block);
   front::Nesting& nesting = front::t_nesting;
-  const front::Interrupted& saved = nesting.saved[--nesting.depth];
-  block.ring = saved.ring;
+  const front::Interrupted saved = nesting.saved[nesting.depth - 1];
+  front::restore_ring(block, saved.ring);
   block.filtered = saved.filtered;
   block.attached = saved.attached;
   block.pending = u8(block.pending | saved.pending);
   block.slot = saved.slot;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  --nesting.depth;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   block.in_cold.store(saved.in_cold, std::memory_order_relaxed);
 }
@@ -241,15 +263,17 @@ bool attach(ThreadBlock& block, bool nested) {
 bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noexcept {
   const os::KeepErrno keep;
   ThreadBlock& block = t_block;
-  nested = block.in_cold.load(std::memory_order_relaxed) != 0 ||
-           (block.attached && (block.ring.load() & kInCall));
-  if (nested && !set_aside(block)) {
+  const u8 in_cold = block.in_cold.load(std::memory_order_relaxed);
+  nested = in_cold != 0 || (block.attached && (block.ring.load() & kInCall));
+  // Before anything is set aside: a handler that comes in between must find itself nested.
+  block.in_cold.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (nested && !set_aside(block, in_cold)) {
+    block.in_cold.store(in_cold, std::memory_order_relaxed);
     front::count_drop(site.id.load(std::memory_order_relaxed), DropReason::kNoMemory);
     why = Admission::kDroppedNoMemory;
     return false;
   }
-  block.in_cold.store(1, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
   for (;;) {
     const Admit admitted = admit(site, shape, why);
     if (admitted == Admit::kStop) break;
@@ -260,14 +284,18 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
     }
     position = block.ring.load() & ~kInCall;
     block.ring.enter(position);
-    // Asked again inside the call, as in write().
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    // Asked again inside the call, as in write() (P9).
     const u8 control = site.control_value();
     if (control == kOn || control == kOnThenRun) return true;
     block.ring.leave(position);
   }
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.in_cold.store(0, std::memory_order_relaxed);
-  if (nested) put_back(block);
+  if (nested) {
+    put_back(block);
+  } else {
+    block.in_cold.store(0, std::memory_order_relaxed);
+  }
   return false;
 }
 
@@ -276,12 +304,9 @@ void ColdCall::end(std::uint64_t to) noexcept {
   ThreadBlock& block = t_block;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   block.ring.leave(to);
+  if (nested) return put_back(block);  // only publishes: the next ordinary call runs the sinks
   block.in_cold.store(0, std::memory_order_relaxed);
-  if (nested) {
-    put_back(block);  // a handler only publishes: the next ordinary call runs the sinks
-  } else if (run_after) {
-    front::kRuntimeHooks.run_now();
-  }
+  if (run_after) front::kRuntimeHooks.run_now();
 }
 
 bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,

@@ -1,4 +1,5 @@
 #include "region/region.h"
+#include "region/registration.h"
 
 #include <algorithm>
 #include <bit>
@@ -322,8 +323,8 @@ RingPlace<RealSync> Region::ring_of(const ThreadSlot& slot) const {
 
 ByteView Region::site_text(u32 id) const {
   if (id >= header_->sites_max) return {};
-  // acquire: pairs with the release in publish_site() (P6): the text precedes its place
-  const u64 place = sites()[id].text.load(std::memory_order_acquire);
+  // The text precedes its place (P6).
+  const u64 place = Registration<RealSync>::read_text(sites()[id].text);
   const u64 offset = place >> 32, bytes = place & 0xffffffff;
   if (bytes == 0 || offset > dictionary_bytes() || bytes > dictionary_bytes() - offset) return {};
   return {reinterpret_cast<const std::byte*>(dictionary() + offset), bytes};

@@ -99,7 +99,7 @@ std::string Runtime::start_locked() {
   running_ = true;
   // release: everything above before calls that see the new phase
   front.phase.store(front::Phase::kRunning, std::memory_order_release);
-  front::refresh_controls();
+  front::open_controls();
   g_child_config.store(new Config(config_), std::memory_order_release);
   announce();
   start_delivery();

@@ -21,7 +21,11 @@ Status check_place(const back::SinkConfig& config, os::Io& io) {
   os::FileInfo info;
   const int error = io.stat(config.path.c_str(), info);
   if (error == -ENOENT) return {};
-  if (error < 0) return failed(ErrorClass::kFatal, config.path, "cannot be looked at", error);
+  if (error < 0) {
+    // What may pass is left to open(), which is tried again.
+    if (class_of_open_error(error) != ErrorClass::kDisableSink) return {};
+    return failed(ErrorClass::kFatal, config.path, "cannot be looked at", error);
+  }
   if (file && !info.regular) {
     return fatal(config.path +
                  ": is there and not a regular file; name another (for a terminal "

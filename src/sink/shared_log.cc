@@ -78,7 +78,6 @@ Status SharedLog::ready() {
   Status status = open();
   if (status.ok()) status = replace_spoiled();
   if (status.ok() && write_again_) status = write_again();
-  if (status.ok()) status = end_line();
   return status;
 }
 
@@ -117,6 +116,8 @@ u64 SharedLog::fitting(std::string_view text) const {
 }
 
 Result<IntentPlace> SharedLog::next_place(std::string_view text) {
+  Status ended = end_line();
+  if (!ended.ok()) return ended;
   u64 bytes = fitting(text);
   if (bytes == 0 && file_.size() > 0) {
     Status status = rotate();
@@ -131,9 +132,11 @@ Result<IntentPlace> SharedLog::next_place(std::string_view text) {
 // Goes on in the old file when its name cannot be changed.
 Status SharedLog::rotate() {
   const int error = file_.rotate(options_.keep_files);
-  if (error < 0) {
-    report_ = failed(ErrorClass::kRetryable, path(), "cannot be rotated", error).message();
+  if (error < 0 && !rotation_fails_) {
+    report_ =
+        failed(ErrorClass::kRetryable, path(), "cannot be rotated and grows", error).message();
   }
+  rotation_fails_ = error < 0;
   Status status = open();
   if (status.ok() && write_again_) status = write_again();
   return status;
@@ -196,6 +199,8 @@ Result<std::optional<u64>> SharedLog::compare(const IntentPlace& place, std::str
     return failed(ErrorClass::kRetryable, path(), "cannot compare an interrupted write", int(got));
   }
   there.resize(std::size_t(got));
+  const Status looked = open();  // what was cut may be the current file
+  if (!looked.ok()) return looked;
   if (text.empty()) {
     const bool same = there.size() == place.bytes && crc32c(there.data(), there.size()) == crc;
     return std::optional<u64>(same ? place.bytes : 0);

@@ -41,7 +41,7 @@ class SharedLog {
 
   void set_writer(const Writer& writer) { writer_ = writer; }
 
-  // The lock, from construction to destruction, with the file open and ending in a newline.
+  // The lock, from construction to destruction, with the file open.
   class Hold {
    public:
     explicit Hold(SharedLog& log) : log_(log), status_(log.begin()) {}
@@ -117,6 +117,7 @@ class SharedLog {
   u64 lines_let_go_ = 0;    // of these, no longer in kept_
   bool write_again_ = false;
   u64 again_attempt_ = u64{1} << 63;  // apart from those of intents
+  bool rotation_fails_ = false;  // and that has been said
   std::string report_;
 };
 

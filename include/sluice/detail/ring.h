@@ -48,6 +48,7 @@ struct RealSync {
 
 struct RingOrders {
   static constexpr std::memory_order publish_head = std::memory_order_release;  // P1
+  static constexpr std::memory_order enter_call = std::memory_order_release;    // P1
   static constexpr std::memory_order read_head = std::memory_order_acquire;     // P1
   static constexpr std::memory_order publish_tail = std::memory_order_release;  // P2
   static constexpr std::memory_order read_tail = std::memory_order_acquire;     // P2
@@ -73,7 +74,7 @@ struct RingProducer {
   }
   void enter(std::uint64_t position) noexcept {
     // release: what was published before stays published by this value (P1)
-    head->store(position | kInCall, Orders::publish_head);
+    head->store(position | kInCall, Orders::enter_call);
   }
   // Ends the call; publishes everything before `position`.
   void leave(std::uint64_t position) noexcept {
