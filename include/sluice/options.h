@@ -94,10 +94,11 @@ class SinkList {
 
   constexpr SinkList() noexcept = default;
   constexpr SinkList(std::initializer_list<Sink> sinks) noexcept {
-    for (const Sink& sink : sinks) {
-      if (size_ < kMax) sinks_[size_] = sink;
-      ++size_;  // beyond kMax: start() says so
-    }
+    for (const Sink& sink : sinks) add(sink);
+  }
+  constexpr void add(const Sink& sink) noexcept {
+    if (size_ < kMax) sinks_[size_] = sink;
+    ++size_;  // beyond kMax: start() says so
   }
   [[nodiscard]] constexpr std::uint32_t size() const noexcept { return size_; }
   [[nodiscard]] constexpr const Sink* begin() const noexcept { return sinks_; }

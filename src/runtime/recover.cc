@@ -45,7 +45,8 @@ void remove_dead_drafts(const std::string& directory) {
 Status adoption_error(const std::string& path, int error) {
   switch (error) {
     case -EAGAIN:
-      return {ErrorClass::kRetryable, path + ": its process (or another recovery) is alive"};
+      return {ErrorClass::kRetryable, path + ": its process (or another recovery) is alive",
+              -error};
     case -ESTALE:
     case -ENOENT:
       return {ErrorClass::kRetryable, path + ": already recovered"};

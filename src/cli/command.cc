@@ -1,0 +1,54 @@
+#include "cli/command.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "os/child.h"
+#include "os/io.h"
+#include "record/escape.h"
+
+namespace sluice::cli {
+namespace {
+
+constexpr std::size_t kOutputBytes = 64 * 1024;
+
+}  // namespace
+
+void complain(std::string_view sentence) {
+  std::string line;
+  // One line for each mistake: the newlines between them stay.
+  while (!sentence.empty()) {
+    const std::string_view part = sentence.substr(0, sentence.find('\n'));
+    sentence.remove_prefix(std::min(sentence.size(), part.size() + 1));
+    if (!part.starts_with("sluice: ")) line += "sluice: ";
+    line += escaped(TextForm::kText, part) + "\n";
+  }
+  (void)os::write_fully(2, line.data(), line.size());
+}
+
+int refuse(const std::vector<std::string>& mistakes) {
+  for (const std::string& mistake : mistakes) complain(mistake);
+  return kUsage;
+}
+
+bool Output::write(std::string_view text) {
+  buffer_ += text;
+  return buffer_.size() < kOutputBytes ? !closed_ : flush();
+}
+
+bool Output::flush() {
+  if (!closed_ && !buffer_.empty()) {
+    const int error = os::write_fully(1, buffer_.data(), buffer_.size());
+    closed_ = error != 0;
+    if (error != 0 && error != -EPIPE) {
+      failed_ = true;
+      complain("cannot write to standard output: " + os::error_text(-error));
+    }
+  }
+  buffer_.clear();
+  return !closed_;
+}
+
+std::string in_quotes(std::string_view text) { return "'" + escaped(TextForm::kText, text) + "'"; }
+
+}  // namespace sluice::cli

@@ -1,0 +1,64 @@
+// What the subcommands of `sluice` share: exit codes, and how they are registered and complain.
+//
+// One file per subcommand; each adds itself to the parser and leaves what is to be run in a
+// Chosen. Threading: the main thread.
+#ifndef SLUICE_SRC_CLI_COMMAND_H_
+#define SLUICE_SRC_CLI_COMMAND_H_
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace sluice::cli {
+
+enum ExitCode : int {
+  kDone = 0,
+  kProblem = 1,  // the command did its work and found something wrong (each says what)
+  kUsage = 2,    // a mistake in the command line or the configuration; nothing was done
+  kNotExecutable = 126,
+  kNotFound = 127,
+  kSignalBase = 128,
+};
+
+using Chosen = std::function<int()>;
+
+void add_run(CLI::App& app, Chosen& chosen, const std::vector<std::string>& command);
+void add_cat(CLI::App& app, Chosen& chosen);
+void add_tail(CLI::App& app, Chosen& chosen);
+void add_recover(CLI::App& app, Chosen& chosen);
+void add_verify(CLI::App& app, Chosen& chosen);
+void add_selftest(CLI::App& app, Chosen& chosen);
+void add_bench(CLI::App& app, Chosen& chosen);
+
+// One sentence on standard error, safe for a terminal.
+void complain(std::string_view sentence);
+// All of them, and kUsage.
+int refuse(const std::vector<std::string>& mistakes);
+
+// Standard output, collected into larger writes.
+class Output {
+ public:
+  // False: nobody reads any more (a closed pipe), or the disk is full, which is said once.
+  bool write(std::string_view text);
+  bool flush();
+  // The exit code of a command whose output ended: a reader that has gone is no failure.
+  [[nodiscard]] ExitCode exit_code() const { return failed_ ? kProblem : kDone; }
+  [[nodiscard]] bool closed() const { return closed_; }
+
+ private:
+  std::string buffer_;
+  bool closed_ = false;
+  bool failed_ = false;
+};
+
+// Text between quotes, safe for a terminal and for a sentence.
+[[nodiscard]] std::string in_quotes(std::string_view text);
+
+}  // namespace sluice::cli
+
+#endif  // SLUICE_SRC_CLI_COMMAND_H_
