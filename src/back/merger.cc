@@ -54,6 +54,7 @@ void Merger::resume(bool dead, bool slow_clock) {
   u64 reclaimed = place.reclaimed->load(std::memory_order_acquire);
   if (committed - reclaimed > place.capacity) reclaimed = committed;  // nothing to believe
   journal_ = {place, committed, reclaimed};
+  last_report_ticks_ = clock_.clock().ticks;
   adopt_positions();
 }
 
@@ -83,7 +84,7 @@ void Merger::adopt_positions() {
     if (!lines) continue;
     Source& source = sources_[i];
     const auto place_of_ring = region_.ring_of(slot);
-    const u64 head = lines->head.load(std::memory_order_acquire);
+    const u64 head = lines->head.load(std::memory_order_acquire) & ~detail::kInCall;
     u64 position = std::max(lines->tail.load(std::memory_order_acquire), positions[i]);
     if (head - position > place_of_ring.capacity || position % 8 != 0) {
       ++damaged_;
@@ -94,7 +95,9 @@ void Merger::adopt_positions() {
     source.ring = {place_of_ring, position};
     source.index = i;
     const ContextCopy* best = nullptr;
-    for (const ContextCopy& copy : lines->context) {
+    for (ContextCopy& copy : lines->context) {
+      // Of a batch that was never committed: its end may lie within a batch that will be.
+      if (copy.batch_end > committed) copy.batch_end = 0;
       const bool holds = copy.batch_end != 0 && copy.batch_end <= committed &&
                          copy.bytes <= region::kContextBytesMax &&
                          copy.generation == slot.generation.load(std::memory_order_relaxed);
@@ -214,9 +217,9 @@ Merged Merger::merge(bool all, u64 floor) {
   const bool moved_only =
       std::any_of(live_.begin(), live_.end(), [](const Source* s) { return s->moved; });
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const bool report = drops != reported_drops_ &&
-                      (report_now_ || dead_ ||
-                       now_ - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
+  const bool report =
+      drops != reported_drops_ &&
+      (report_now_ || dead_ || now_ - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
   const u64 horizon = find_horizon(all);
   u64 second_key;
   Source* source = earliest(second_key);
@@ -258,8 +261,8 @@ bool Merger::append(Source& source) {
     if (header.ticks < last_key_) origin |= kLate;
     if (about.state && source.gap) origin |= kAfterGap;
     const bool rebuild = about.redact || !source.context.empty();
-    const bool done = rebuild ? append_rebuilt(source, header, at, origin)
-                              : append_plain(header, at, origin);
+    const bool done =
+        rebuild ? append_rebuilt(source, header, at, origin) : append_plain(header, at, origin);
     if (!done) return false;
     if (origin & kLate) ++late_;
     if (origin & kAfterGap) source.gap = false;
@@ -336,13 +339,12 @@ const Merger::SiteTraits& Merger::traits(u32 site) {
 
 void Merger::append_drop_reports() {
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const u64 now = dead_ ? last_key_ : now_;
+  const u64 now = dead_ ? std::max(last_key_, last_report_ticks_) : now_;
   const u32 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
                             region_.header().sites_max);
   for (u32 site = 0; site < used; ++site) {
     for (u32 reason = 0; reason < kDropReasons; ++reason) {
-      const u64 total =
-          region_.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
+      const u64 total = region_.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
       u64& reported = reported_[u64{site} * kDropReasons + reason];
       if (total == reported) continue;
       // What does not fit goes with the next report: `drops` is then still not what was reported.

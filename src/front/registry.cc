@@ -18,9 +18,7 @@ using region::Region;
 using Registration = region::Registration<RealSync>;
 using region::SiteEntry;
 
-std::string_view cut(std::string_view text) {
-  return text.substr(0, detail::kSiteTextBytesMax);
-}
+std::string_view cut(std::string_view text) { return text.substr(0, detail::kSiteTextBytesMax); }
 
 // The name that the format text gives to positional argument `wanted`; empty for {} and {0}.
 std::string_view name_from_format(const SiteShape& shape, u32 hidden, u32 wanted) {
@@ -196,8 +194,8 @@ void publish_site(CallSite& site, const SiteShape& shape) {
   id = site.publish_id(before, id);
   // relaxed RMW: a bound for scans; the definitions are published by their own words (P6)
   u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
-  while (used <= id && !region.wake().sites_used.compare_exchange_weak(
-                           used, id + 1, std::memory_order_relaxed)) {
+  while (used <= id &&
+         !region.wake().sites_used.compare_exchange_weak(used, id + 1, std::memory_order_relaxed)) {
   }
   if (id != kSiteUnknown) {
     Registration::settle(region.wake().level_epoch, [&] { refresh(region, id); });

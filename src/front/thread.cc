@@ -37,6 +37,27 @@ struct Nesting {
 };
 constinit thread_local Nesting t_nesting{};
 
+// The block changes within: a handler that logs meanwhile takes a ring of its own and leaves the
+// block as it found it, for half of a block is no block.
+class Changing {
+ public:
+  explicit Changing(ThreadBlock& block)
+      : block_(block), before_(block.in_cold.load(std::memory_order_relaxed)) {
+    block_.in_cold.store(1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  ~Changing() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    block_.in_cold.store(before_, std::memory_order_relaxed);
+  }
+  Changing(const Changing&) = delete;
+  Changing& operator=(const Changing&) = delete;
+
+ private:
+  ThreadBlock& block_;
+  const u8 before_;
+};
+
 // Makes a ring for an unused slot; the slot is left in state `made`.
 ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
   for (u32 i = 0; i < region.header().slots_max; ++i) {
@@ -48,8 +69,9 @@ ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
     const bool ok = region.make_ring(slot, ring_bytes);
     // relaxed RMW: a bound for scans; what is in the slot is published by its state (P8)
     u32 used = region.wake().slots_used.load(std::memory_order_relaxed);
-    while (ok && used <= i && !region.wake().slots_used.compare_exchange_weak(
-                                  used, i + 1, std::memory_order_relaxed)) {
+    while (
+        ok && used <= i &&
+        !region.wake().slots_used.compare_exchange_weak(used, i + 1, std::memory_order_relaxed)) {
     }
     Handover::give(slot.state, ok ? made : SlotState::kUnused);
     return ok ? &slot : nullptr;
@@ -66,21 +88,16 @@ ThreadSlot* claim_slot(Region& region, u64 ring_bytes) {
       return &slot;
     }
   }
-  return make_slot(region, ring_bytes, SlotState::kActive);
-}
-
-// A handler may log between any two stores here, and its call looks at `head` first: it must never
-// find one beside another ring's limit or address.
-void forget_ring(ThreadBlock& block) {
-  block.ring.head = nullptr;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.ring = {};
-}
-void restore_ring(ThreadBlock& block, const detail::RingProducer<RealSync>& ring) {
-  block.ring.limit = ring.limit;
-  block.ring.to_address = ring.to_address;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.ring.head = ring.head;
+  if (ThreadSlot* made = make_slot(region, ring_bytes, SlotState::kActive)) return made;
+  // No room for another ring: one of another size is better than none.
+  for (u32 i = 0; i < region.header().slots_max; ++i) {
+    ThreadSlot& slot = region.slots()[i];
+    if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
+        Handover::try_take(slot.state, SlotState::kReady, SlotState::kActive)) {
+      return &slot;
+    }
+  }
+  return nullptr;
 }
 
 RingPlace<RealSync> ring_of(const ThreadBlock& block) {
@@ -93,10 +110,14 @@ Admission refuse(const CallSite& site, ThreadBlock& block, DropReason reason) {
   count_drop(site.id.load(std::memory_order_relaxed), reason);
   if (site.is_state) block.pending |= detail::kPendingStateGap;
   switch (reason) {
-    case DropReason::kTooBig: return Admission::kDroppedTooBig;
-    case DropReason::kNoMemory: return Admission::kDroppedNoMemory;
-    case DropReason::kStopped: return Admission::kStopped;
-    case DropReason::kRingFull: break;
+    case DropReason::kTooBig:
+      return Admission::kDroppedTooBig;
+    case DropReason::kNoMemory:
+      return Admission::kDroppedNoMemory;
+    case DropReason::kStopped:
+      return Admission::kStopped;
+    case DropReason::kRingFull:
+      break;
   }
   return Admission::kDroppedFull;
 }
@@ -120,18 +141,13 @@ bool attach_thread(ThreadBlock& block, u64 ring_bytes) {
 
 void detach_thread(ThreadBlock& block) {
   if (!block.attached) return;
+  const Changing changing(block);
   ThreadSlot& slot = g_front.region.slots()[block.slot];
-  // A handler that logs while this goes on takes a ring of its own: half of a block is no block.
-  const u8 in_cold = block.in_cold.load(std::memory_order_relaxed);
-  block.in_cold.store(1, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  forget_ring(block);
+  block.ring.forget();
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
   Handover::leave(slot.state);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.in_cold.store(in_cold, std::memory_order_relaxed);
 }
 
 void count_drop(u32 site, DropReason reason) {
@@ -144,6 +160,39 @@ void count_drop(u32 site, DropReason reason) {
   front.region.drop_cell(site ? site : u32{kSiteUnknown}, reason)
       .fetch_add(1, std::memory_order_relaxed);
   front.region.wake().drops.fetch_add(1, std::memory_order_relaxed);
+}
+
+OrphanedCalls::OrphanedCalls(ThreadBlock& block) : block_(block) {
+  const Nesting& nesting = t_nesting;
+  any_ = nesting.depth > 0 || block.in_cold.load(std::memory_order_relaxed) != 0;
+  const auto keep = [this](std::atomic<u64>* head) {
+    if (!head) return;
+    const u64 value = head->load(std::memory_order_relaxed);
+    any_ = any_ || (value & detail::kInCall);
+    heads_[count_++] = {head, value};
+  };
+  keep(block.ring.head);
+  for (u32 i = 0; i < nesting.depth; ++i) keep(nesting.saved[i].ring.head);
+}
+
+bool OrphanedCalls::put_back() {
+  block_.ring.limit = 0;  // nothing fits
+  block_.filtered = nullptr;
+  block_.attached = 0;
+  for (u32 i = 0; i < t_nesting.depth; ++i) {
+    Interrupted& saved = t_nesting.saved[i];
+    saved.ring.limit = 0;
+    saved.filtered = nullptr;
+    saved.attached = 0;
+  }
+  if (!any_) {
+    block_.ring.forget();
+    return false;
+  }
+  for (u32 i = 0; i < count_; ++i) {
+    heads_[i].word->store(heads_[i].value, std::memory_order_relaxed);
+  }
+  return true;
 }
 
 bool quiesce(i64 deadline_ns) {
@@ -167,7 +216,11 @@ void keep_ready(u32 count) {
   Region& region = g_front.region;
   u32 ready = 0;
   for (u32 i = 0; i < region.header().slots_max; ++i) {
-    if (region.slots()[i].state.load(std::memory_order_relaxed) == SlotState::kReady) ++ready;
+    const ThreadSlot& slot = region.slots()[i];
+    if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
+        slot.ring_bytes.load(std::memory_order_relaxed) == region.header().ring_bytes) {
+      ++ready;
+    }
   }
   for (; ready < count; ++ready) {
     if (!make_slot(region, region.header().ring_bytes, SlotState::kReady)) return;
@@ -190,8 +243,10 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
   bool registered = false;
   for (;;) {
     switch (site.control_value()) {
-      case kOn: return Admit::kGo;
-      case kOnThenRun: return Admit::kGoThenRun;
+      case kOn:
+        return Admit::kGo;
+      case kOnThenRun:
+        return Admit::kGoThenRun;
       case kOff:
         count_filtered();
         why = Admission::kFiltered;
@@ -200,7 +255,8 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
         why = Admission::kStopped;
         return Admit::kStop;
-      default: break;
+      default:
+        break;
     }
     if (front.phase.load(std::memory_order_acquire) == Phase::kStopped) {
       count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
@@ -223,9 +279,13 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
 bool set_aside(ThreadBlock& block, u8 in_cold) {
   front::Nesting& nesting = front::t_nesting;
   if (nesting.depth == front::kNestingMax) return false;
-  nesting.saved[nesting.depth++] = {block.ring,     block.filtered, in_cold,
-                                    block.attached, block.pending,  block.slot};
-  front::forget_ring(block);
+  // The place is taken before it is filled: a handler in between uses the next one.
+  front::Interrupted& saved = nesting.saved[nesting.depth];
+  ++nesting.depth;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  saved = {block.ring, block.filtered, in_cold, block.attached, block.pending, block.slot};
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.ring.forget();
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
@@ -238,7 +298,7 @@ void put_back(ThreadBlock& block) {
   front::detach_thread(block);
   front::Nesting& nesting = front::t_nesting;
   const front::Interrupted saved = nesting.saved[nesting.depth - 1];
-  front::restore_ring(block, saved.ring);
+  block.ring.take_up(saved.ring);
   block.filtered = saved.filtered;
   block.attached = saved.attached;
   block.pending = u8(block.pending | saved.pending);
@@ -251,8 +311,7 @@ void put_back(ThreadBlock& block) {
 
 bool attach(ThreadBlock& block, bool nested) {
   if (block.attached) return true;
-  const u64 bytes =
-      nested ? front::kNestedRingBytes : front::g_front.region.header().ring_bytes;
+  const u64 bytes = nested ? front::kNestedRingBytes : front::g_front.region.header().ring_bytes;
   if (!front::attach_thread(block, bytes)) return false;
   if (!nested) os::set_thread_exit_value(&block);
   return true;
@@ -264,7 +323,9 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
   const os::KeepErrno keep;
   ThreadBlock& block = t_block;
   const u8 in_cold = block.in_cold.load(std::memory_order_relaxed);
-  nested = in_cold != 0 || (block.attached && (block.ring.load() & kInCall));
+  // Attached or not: after a fork in a handler the ring is that of the parent's call, in zero
+  // pages.
+  nested = in_cold != 0 || (block.ring.head && (block.ring.load() & kInCall));
   // Before anything is set aside: a handler that comes in between must find itself nested.
   block.in_cold.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -282,8 +343,7 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
       why = front::refuse(site, block, DropReason::kNoMemory);
       break;
     }
-    position = block.ring.load() & ~kInCall;
-    block.ring.enter(position);
+    (void)block.ring.try_enter(position);  // nobody is inside a call on this ring
     std::atomic_signal_fence(std::memory_order_seq_cst);
     // Asked again inside the call, as in write() (P9).
     const u8 control = site.control_value();
@@ -315,6 +375,11 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
   const os::KeepErrno keep;
   Front& front = g_front;
   ThreadBlock& block = t_block;
+  if (!block.attached) {
+    // A handler has forked in this call: this is the child, and the ring was the parent's.
+    why = refuse(site, block, DropReason::kNoMemory);
+    return false;
+  }
   const auto ring = front::ring_of(block);
   // A smaller ring than asked for (no room on tmpfs) also means smaller records.
   if (bytes > front.region.header().record_bytes_max || bytes > ring.capacity / 4) {
@@ -355,6 +420,7 @@ Admission prepare_thread() noexcept {
   const os::KeepErrno keep;
   ThreadBlock& block = detail::t_block;
   if (block.attached) return Admission::kOk;
+  const Changing changing(block);
   if (!ensure_region() || !attach_thread(block, g_front.region.header().ring_bytes)) {
     return Admission::kDroppedNoMemory;
   }

@@ -3,11 +3,11 @@
 // Writers number the records whose calls returned kOk, from 0, and keep their numbers in a page
 // shared with the process that judges (Ledger). A record carries its writer, its number and a
 // payload made from both, so a reader of a file knows each record alone. After a kill the files
-// must hold, for each writer: every number below the count of acknowledged ones, once, in order, and
-// at most one more, whose call was under way.
+// must hold, for each writer: every number below the count of acknowledged ones, once, in order,
+// and at most one more, whose call was under way.
 //
-// Threading: each writer owns its row of the Ledger; the judge reads it when the writers are dead or
-// quiet. Failure: judge() says every violation in words.
+// Threading: each writer owns its row of the Ledger; the judge reads it when the writers are dead
+// or quiet. Failure: judge() says every violation in words.
 #ifndef SLUICE_TESTS_CONTRACT_SUPPORT_ORACLE_H_
 #define SLUICE_TESTS_CONTRACT_SUPPORT_ORACLE_H_
 
@@ -101,8 +101,8 @@ class BookedCall {
 inline Admission write_record(LedgerRow& row, std::uint64_t writer) {
   BookedCall booked(row);
   char text[kPayloadMax];
-  return booked.end(info("@ {w} {n} {p};", writer, booked.number(),
-                         payload_of(writer, booked.number(), text)));
+  return booked.end(
+      info("@ {w} {n} {p};", writer, booked.number(), payload_of(writer, booked.number(), text)));
 }
 inline Admission write_warning(LedgerRow& row, std::uint64_t writer) {
   BookedCall booked(row);
@@ -115,31 +115,34 @@ inline Admission write_text(LedgerRow& row, std::uint64_t writer, std::string_vi
   char payload[kPayloadMax];
   char line[kPayloadMax + 64];
   const std::string_view tail = payload_of(writer, booked.number(), payload);
-  const int size = std::snprintf(line, sizeof line, "@ %llu %llu %.*s;",
-                                 static_cast<unsigned long long>(writer),
-                                 static_cast<unsigned long long>(booked.number()),
-                                 int(tail.size()), tail.data());
+  const int size = std::snprintf(
+      line, sizeof line, "@ %llu %llu %.*s;", static_cast<unsigned long long>(writer),
+      static_cast<unsigned long long>(booked.number()), int(tail.size()), tail.data());
   return booked.end(log_text(Level::info, logger, {line, std::size_t(size)}));
 }
 
 // What is in a destination.
 struct Found {
   std::map<std::uint64_t, std::vector<std::uint64_t>> numbers;  // by writer, in file order
-  std::uint64_t records = 0;        // of ours
-  std::uint64_t engine = 0;         // drop reports and the like
-  std::vector<std::string> broken;  // neither: torn, mixed, damaged
+  std::uint64_t records = 0;                                    // of ours
+  std::uint64_t engine = 0;                                     // drop reports and the like
+  std::vector<std::string> broken;                              // neither: torn, mixed, damaged
 
   void add(std::string_view message) {
     unsigned long long writer = 0, number = 0;
     int used = 0;
-    const std::string text(message);
+    std::string text(message);
+    // A text line has the record's context behind it.
+    const std::size_t context = text.find("; block=");
+    const std::string block = context == text.npos ? "" : text.substr(context + 8);
+    if (context != text.npos) text.resize(context + 1);
     char expected[kPayloadMax];
     if (std::sscanf(text.c_str(), "@ %llu %llu %n", &writer, &number, &used) == 2 && used > 0 &&
-        text.substr(std::size_t(used)) ==
-            std::string(payload_of(writer, number, expected)) + ";") {
+        text.substr(std::size_t(used)) == std::string(payload_of(writer, number, expected)) + ";" &&
+        (block.empty() || block == std::to_string(number / 10))) {
       numbers[writer].push_back(number);
       ++records;
-    } else if (text.find(" dropped ") != text.npos && text.find('@') == text.npos) {
+    } else if (text.starts_with("dropped ") || text.starts_with("sluice missed ")) {
       ++engine;
     } else {
       broken.push_back(text.substr(0, 300));
@@ -277,8 +280,8 @@ inline std::vector<std::string> judge(const Ledger& ledger, const Found& found,
       say(who + ": lost " + std::to_string(next) + " to " + std::to_string(must - 1) + ", the end");
     }
     if (next > kept + (begun - told)) {
-      say(who + ": " + std::to_string(next) + " records of " + std::to_string(kept) +
-          " kept and " + std::to_string(begun - told) + " under way");
+      say(who + ": " + std::to_string(next) + " records of " + std::to_string(kept) + " kept and " +
+          std::to_string(begun - told) + " under way");
     }
   }
   return wrong;
@@ -303,8 +306,8 @@ inline std::vector<std::string> judge_accounts(const Ledger& ledger, std::uint64
   }
   if (dropped < refused || dropped > refused + under_way ||
       merged + dropped > kept + refused + under_way) {
-    wrong.push_back("counted " + std::to_string(dropped) + " drops and " +
-                    std::to_string(merged) + " merged of: " + books);
+    wrong.push_back("counted " + std::to_string(dropped) + " drops and " + std::to_string(merged) +
+                    " merged of: " + books);
   }
   return wrong;
 }
