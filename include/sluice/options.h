@@ -44,7 +44,7 @@ struct Sink {
   SinkKind kind = SinkKind::console;
   std::string_view path = {};     // text, json_lines: a file; segments: a directory
   std::string_view name = {};     // segments: file names begin with it; default: the product
-  std::string_view pattern = {};  // console, text: see docs/patterns.md
+  std::string_view pattern = {};  // console, text: see docs/logging.md
   Level level = Level::trace;    // what this sink takes, of what the loggers let through
   std::string_view logger = {};       // only this logger and those below it ("net.*", "net")
   std::uint64_t rotate_bytes = 0;  // text, json_lines: a new file above this size; 0: never

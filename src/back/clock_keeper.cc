@@ -44,23 +44,25 @@ void ClockKeeper::start(region::ClockPage& page, bool slow) {
   page_ = &page;
   slow_ = slow;
   live_ = true;
-  base_ = read();
-  Reading next = base_;
-  if (slow_) {
-    clock_.ns_per_tick_q32 = kOneNsPerTick;
-  } else {
-    os::sleep_ns(kFirstBaselineNs);
-    next = read();
-  }
-  publish(next);
+  measure();
 }
 
-void ClockKeeper::adopt(const region::ClockPage& page) {
+void ClockKeeper::adopt(const region::ClockPage& page, bool slow) {
   // acquire: the page's words as its seqlock wrote them; its writer is dead
+  const u64 version = page.version.load(std::memory_order_acquire);
   clock_ = {page.ticks.load(std::memory_order_acquire),
             i64(page.wall_ns.load(std::memory_order_acquire)),
             page.ns_per_tick_2_32.load(std::memory_order_acquire)};
   epoch_ = u16(page.epoch.load(std::memory_order_acquire));
+  slow_ = slow;
+  if (version % 2 != 0 || clock_.ns_per_tick_q32 == 0) measure();
+}
+
+void ClockKeeper::measure() {
+  clock_.ns_per_tick_q32 = kOneNsPerTick;
+  base_ = read();
+  if (!slow_) os::sleep_ns(kFirstBaselineNs);
+  publish(read());
 }
 
 void ClockKeeper::update() {
@@ -85,6 +87,7 @@ void ClockKeeper::publish(const Reading& reading) {
   clock_.ticks = reading.ticks;
   clock_.wall_ns = reading.wall_ns;
   next_update_ = reading.ticks + ticks_of_ns(kNsPerSecond);
+  if (!page_) return;
   // A seqlock with its orders on the words (release here, acquire in readers): odd while writing.
   const u64 version = page_->version.load(std::memory_order_relaxed);
   page_->version.store(version + 1, std::memory_order_relaxed);

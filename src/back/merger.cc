@@ -45,7 +45,7 @@ Merger::Merger(region::Region& region, const MergeOptions& options)
 void Merger::resume(bool dead, bool slow_clock) {
   dead_ = dead;
   if (dead) {
-    clock_.adopt(region_.clock());
+    clock_.adopt(region_.clock(), slow_clock);
   } else {
     clock_.start(region_.clock(), slow_clock);
   }
@@ -138,9 +138,9 @@ void Merger::take_in_sources() {
       source.ring = {region_.ring_of(slot), lines->tail.load(std::memory_order_relaxed)};
     }
     source.end = source.ring.published();
-    source.moved = false;
     source.context_moved = false;
-    if (source.end == source.ring.position()) {
+    // `moved` stays from a merge that found no room in the journal.
+    if (source.end == source.ring.position() && !source.moved) {
       if (state == SlotState::kLeft) recycle(source);
       continue;
     }
@@ -411,6 +411,7 @@ void Merger::commit_batch(u64 header_bytes) {
   callers_ += batch_callers_;
   for (Source* source : live_) {
     if (source->moved) source->ring.consume();
+    source->moved = false;
     if (Handover::look(source->slot->state) == SlotState::kLeft) recycle(*source);
   }
 }
