@@ -67,7 +67,8 @@ bool start(const Round& round) {
 // In a child, so that the parent stays a program without threads that can fork workers.
 [[nodiscard]] bool recover_by_start(const Round& round) {
   const pid_t child = fork();
-  if (child == 0) _exit(start(round) && sluice::stop(30000) ? 0 : 1);
+  // Not _exit(): the end of the process removes its empty region.
+  if (child == 0) std::exit(start(round) && sluice::stop(30000) ? 0 : 1);
   int status = 0;
   return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
@@ -161,6 +162,7 @@ int main(int argc, char** argv) {
               seed);
   std::printf("  %4s %10s %11s %12s %12s %6s %6s %6s  %s\n", "kill", "after ms", "published",
               "in the file", "after", "lost", "twice", "torn", "recovered by");
+  std::fflush(stdout);  // or children would print it again
   std::mt19937 random(seed);
   std::uniform_int_distribution<int> life_us(200, 60000);
   bool good = true;

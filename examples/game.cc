@@ -111,7 +111,7 @@ void play(const Game& game, int frames, const std::string& dir, Figures& figures
   const pid_t child = fork();
   if (child == 0) {
     play(game, frames, dir, figures);
-    _exit(0);
+    std::exit(0);  // not _exit(): the end of the process removes its empty region
   }
   int status = 0;
   return child > 0 && waitpid(child, &status, 0) == child && status == 0 && figures.finished;

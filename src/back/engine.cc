@@ -62,26 +62,21 @@ bool Engine::merge_until_empty(i64 deadline_ns) {
       merged = merge_locked(true);
     }
     if (merged == Merged::kNothing) return true;
-    if (merged == Merged::kJournalFull) {
-      if (os::monotonic_ns() >= deadline_ns) return false;
-      if (options_.threads) {
-        tell_sinks();
-        os::sleep_ns(kJournalFullNapNs);
-      } else if (!run_sinks_once()) {
-        return false;
-      }
+    if (merged != Merged::kJournalFull) continue;
+    if (!options_.threads) {
+      // As long as the sinks get on: nobody else would make room.
+      if (!run_sinks_once()) return false;
+      continue;
     }
+    if (os::monotonic_ns() >= deadline_ns) return false;
+    tell_sinks();
+    os::sleep_ns(kJournalFullNapNs);
   }
 }
 
 bool Engine::run_sinks_once() {
   bool moved = false;
-  for (const auto& runner : runners_) {
-    const u64 before = runner->entry().cursor.load(std::memory_order_relaxed);
-    while (runner->run_once() && !runner->failing()) {
-    }
-    moved |= runner->entry().cursor.load(std::memory_order_relaxed) != before;
-  }
+  for (const auto& runner : runners_) moved |= runner->run_while_it_gets_on();
   return moved;
 }
 
@@ -89,7 +84,7 @@ bool Engine::drain_all(bool run_sinks) {
   const bool merged = merge_until_empty(os::monotonic_ns());
   if (run_sinks) {
     run_sinks_once();
-    for (const auto& runner : runners_) runner->settle(false);
+    for (const auto& runner : runners_) runner->settle(false, true);
   }
   return merged;
 }
@@ -108,9 +103,8 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns) {
   }
   for (const auto& runner : runners_) {
     if (!options_.threads) {
-      while (runner->run_once() && !runner->failing()) {
-      }
-      runner->settle(durable);
+      runner->run_while_it_gets_on();
+      runner->settle(durable, true);
     } else if (!runner->on_own_thread()) {
       runner->request(target, durable, epoch_);
     }
@@ -158,7 +152,8 @@ bool Engine::all_delivered() {
   const u64 end = merger_.next_sequence();
   if (merger_.queued() != 0) return false;
   return std::all_of(runners_.begin(), runners_.end(), [end](const auto& runner) {
-    return runner->floor() == ~u64{0} || runner->entry().cursor.load(std::memory_order_acquire) >= end;
+    return runner->floor() == ~u64{0} ||
+           runner->entry().cursor.load(std::memory_order_acquire) >= end;
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/fixed_text.h"
 #include "record/field_block.h"
+#include "region/slot_handover.h"
 
 namespace sluice::back {
 namespace {
@@ -13,6 +14,7 @@ using region::ContextCopy;
 using region::RingLines;
 using region::SlotState;
 using region::ThreadSlot;
+using Handover = region::SlotHandover<RealSync>;
 
 constexpr i64 kReportIntervalNs = 100'000'000;
 constexpr u32 kRedactionGrowth = 4096;
@@ -52,6 +54,7 @@ void Merger::resume(bool dead, bool slow_clock) {
   u64 reclaimed = place.reclaimed->load(std::memory_order_acquire);
   if (committed - reclaimed > place.capacity) reclaimed = committed;  // nothing to believe
   journal_ = {place, committed, reclaimed};
+  last_report_ticks_ = clock_.clock().ticks;
   adopt_positions();
 }
 
@@ -81,7 +84,7 @@ void Merger::adopt_positions() {
     if (!lines) continue;
     Source& source = sources_[i];
     const auto place_of_ring = region_.ring_of(slot);
-    const u64 head = lines->head.load(std::memory_order_acquire);
+    const u64 head = lines->head.load(std::memory_order_acquire) & ~detail::kInCall;
     u64 position = std::max(lines->tail.load(std::memory_order_acquire), positions[i]);
     if (head - position > place_of_ring.capacity || position % 8 != 0) {
       ++damaged_;
@@ -92,7 +95,9 @@ void Merger::adopt_positions() {
     source.ring = {place_of_ring, position};
     source.index = i;
     const ContextCopy* best = nullptr;
-    for (const ContextCopy& copy : lines->context) {
+    for (ContextCopy& copy : lines->context) {
+      // Of a batch that was never committed: its end may lie within a batch that will be.
+      if (copy.batch_end > committed) copy.batch_end = 0;
       const bool holds = copy.batch_end != 0 && copy.batch_end <= committed &&
                          copy.bytes <= region::kContextBytesMax &&
                          copy.generation == slot.generation.load(std::memory_order_relaxed);
@@ -111,8 +116,8 @@ void Merger::take_in_sources() {
   const u32 used = region_.wake().slots_used.load(std::memory_order_relaxed);
   for (u32 i = 0; i < used && i < sources_.size(); ++i) {
     ThreadSlot& slot = region_.slots()[i];
-    // acquire: P8; in kLeft everything its thread published precedes the state
-    const SlotState state = slot.state.load(std::memory_order_acquire);
+    // Before head is loaded: in kLeft that is then the last one (P8).
+    const SlotState state = Handover::look(slot.state);
     if (state != SlotState::kActive && state != SlotState::kLeft) continue;
     Source& source = sources_[i];
     if (!source.lines) {
@@ -132,9 +137,11 @@ void Merger::take_in_sources() {
     }
     const u64 filled = source.end - source.ring.position();
     pressure_ = std::max(pressure_, u32(filled * 256 / source.ring.capacity()));
-    look_at_front(source);
     live_.push_back(&source);
   }
+  // Read behind the heads: nothing that is published is honestly later than this.
+  now_ = clock_.now();
+  for (Source* source : live_) look_at_front(*source);
 }
 
 void Merger::look_at_front(Source& source) {
@@ -161,7 +168,7 @@ void Merger::look_at_front(Source& source) {
     }
     source.bytes = u32(bytes);
     source.key = std::max(RealSync::read_word(at + 8), source.last_key);
-    if (!dead_) source.key = std::min(source.key, clock_.now());
+    source.key = std::min(source.key, now_);
     return;
   }
 }
@@ -186,7 +193,7 @@ u64 Merger::find_horizon(bool all) const {
   for (const Source* source : live_) {
     if ((source->end - source->ring.position()) * 2 > source->ring.capacity()) return kAll;
   }
-  return clock_.now() - clock_.ticks_of_ns(options_.window_ns);
+  return now_ - clock_.ticks_of_ns(options_.window_ns);
 }
 
 Merger::Source* Merger::earliest(u64& second_key) {
@@ -210,9 +217,9 @@ Merged Merger::merge(bool all, u64 floor) {
   const bool moved_only =
       std::any_of(live_.begin(), live_.end(), [](const Source* s) { return s->moved; });
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const bool report = drops != reported_drops_ &&
-                      (report_now_ || dead_ ||
-                       clock_.now() - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
+  const bool report =
+      drops != reported_drops_ &&
+      (report_now_ || dead_ || now_ - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
   const u64 horizon = find_horizon(all);
   u64 second_key;
   Source* source = earliest(second_key);
@@ -254,8 +261,8 @@ bool Merger::append(Source& source) {
     if (header.ticks < last_key_) origin |= kLate;
     if (about.state && source.gap) origin |= kAfterGap;
     const bool rebuild = about.redact || !source.context.empty();
-    const bool done = rebuild ? append_rebuilt(source, header, at, origin)
-                              : append_plain(header, at, origin);
+    const bool done =
+        rebuild ? append_rebuilt(source, header, at, origin) : append_plain(header, at, origin);
     if (!done) return false;
     if (origin & kLate) ++late_;
     if (origin & kAfterGap) source.gap = false;
@@ -332,13 +339,12 @@ const Merger::SiteTraits& Merger::traits(u32 site) {
 
 void Merger::append_drop_reports() {
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const u64 now = dead_ ? last_key_ : clock_.now();
+  const u64 now = dead_ ? std::max(last_key_, last_report_ticks_) : now_;
   const u32 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
                             region_.header().sites_max);
   for (u32 site = 0; site < used; ++site) {
     for (u32 reason = 0; reason < kDropReasons; ++reason) {
-      const u64 total =
-          region_.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
+      const u64 total = region_.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
       u64& reported = reported_[u64{site} * kDropReasons + reason];
       if (total == reported) continue;
       // What does not fit goes with the next report: `drops` is then still not what was reported.
@@ -392,7 +398,7 @@ void Merger::commit_batch(u64 header_bytes) {
   callers_ += batch_callers_;
   for (Source* source : live_) {
     if (source->moved) source->ring.consume();
-    if (source->slot->state.load(std::memory_order_acquire) == SlotState::kLeft) recycle(*source);
+    if (Handover::look(source->slot->state) == SlotState::kLeft) recycle(*source);
   }
 }
 
@@ -417,8 +423,8 @@ void Merger::recycle(Source& source) {
   source.context.clear();
   source.gap = false;
   source.last_key = 0;
-  // release: P8; the ring is empty and committed before another thread may take the slot
-  source.slot->state.store(SlotState::kReady, std::memory_order_release);
+  // The ring is drained and committed before another thread may take the slot (P8).
+  Handover::give(source.slot->state, SlotState::kReady);
 }
 
 u64 Merger::queued() const {

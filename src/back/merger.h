@@ -115,6 +115,7 @@ class Merger {
   u64 reported_drops_ = 0;
   u64 last_report_ticks_ = 0;
   u64 last_key_ = 0;
+  u64 now_ = 0;  // ticks when the rings were looked at; all ones in a dead region
   u64 next_sequence_ = 1;
   u64 callers_ = 0;
   u64 damaged_ = 0;

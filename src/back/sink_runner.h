@@ -45,8 +45,10 @@ class SinkRunner {
 
   // One batch. True when there was one.
   bool run_once();
-  // Flushes what is due; `durable`: to the disk, now.
-  void settle(bool durable);
+  // All there are, as long as the sink gets on. True when it got anywhere.
+  bool run_while_it_gets_on();
+  // Flushes what is due; `durable`: to the disk, now; `at_once`: to the kernel at least.
+  void settle(bool durable, bool at_once = false);
   // Closes the sink from the calling thread (no thread of its own).
   void finish();
 
@@ -61,7 +63,9 @@ class SinkRunner {
   [[nodiscard]] bool failing() const { return failing_.load(std::memory_order_relaxed); }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] region::SinkEntry& entry() const { return entry_; }
-  [[nodiscard]] bool on_own_thread() const { return thread_.get_id() == std::this_thread::get_id(); }
+  [[nodiscard]] bool on_own_thread() const {
+    return thread_.get_id() == std::this_thread::get_id();
+  }
 
  private:
   void thread_main();
@@ -85,12 +89,12 @@ class SinkRunner {
   JournalReader<JournalSync> reader_;
   std::vector<char> bytes_;
   bool opened_ = false;
-  bool dirty_ = false;       // written since the last flush(false)
-  bool undurable_ = false;   // written since the last flush(true)
+  bool dirty_ = false;      // written since the last flush(false)
+  bool undurable_ = false;  // written since the last flush(true)
   i64 last_flush_ns_ = 0;
   i64 last_sync_ns_ = 0;
   i64 pause_ns_ = 0;
-  u64 callers_passed_ = 0;   // caller records before the reader, to measure gaps
+  u64 callers_passed_ = 0;  // caller records before the reader, to measure gaps
 
   std::thread thread_;
   std::atomic<u32>* epoch_ = nullptr;
@@ -101,7 +105,7 @@ class SinkRunner {
   std::atomic<bool> wanted_durable_{false};
   std::mutex mutex_;
   std::condition_variable moved_;
-  Reached reached_;        // under mutex_
+  Reached reached_;            // under mutex_
   bool thread_ended_ = false;  // under mutex_
 };
 

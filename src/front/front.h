@@ -59,7 +59,11 @@ struct Front {
   std::atomic<bool> clock_is_slow{false};  // no usable TSC: every call asks the kernel's clock
   std::atomic<u64> lost_without_region{0};
   std::atomic<u64> lost_after_stop{0};
-  bool started_in_parent = false;
+  // relaxed: the child's first thread sets it; start() in the child takes it back.
+  std::atomic<bool> started_in_parent{false};
+
+  // Whether the calling thread is making the region (it is then in a handler).
+  [[nodiscard]] static bool creating_here();
 };
 
 extern constinit Front g_front;
@@ -76,9 +80,11 @@ void publish_site(CallSite& site, const SiteShape& shape);
 u32 find_logger(std::string_view name);
 // Sets the threshold of a logger and everything below it. One caller at a time (the runtime).
 void set_level(std::string_view logger, Level level);
-// Sets every control byte anew: after start(), after stop() (all cold).
+// Sets every control byte anew that is not closed: after a change of levels or of the mode.
 void refresh_controls();
+// stop(): no call publishes any more once quiesce() has waited too. Another start() opens again.
 void close_controls();
+void open_controls();
 
 // thread.cc
 bool attach_thread(ThreadBlock& block, u64 ring_bytes);
@@ -90,6 +96,25 @@ void count_drop(u32 site, DropReason reason);
 // `deadline_ns` (monotonic). P9: the barrier orders the closed control bytes before every later
 // call's look at them, and every earlier kInCall before our look at that.
 bool quiesce(i64 deadline_ns);
+// In a forked child: the calls of this thread that a handler, which forked, had interrupted. They
+// go on without a ring; what is left of theirs must still say that they are under way.
+class OrphanedCalls {
+ public:
+  // Before the region is abandoned.
+  explicit OrphanedCalls(ThreadBlock& block);
+  // Afterwards. True when there are any.
+  bool put_back();
+
+ private:
+  static constexpr u32 kMax = 5;
+  ThreadBlock& block_;
+  bool any_ = false;
+  u32 count_ = 0;
+  struct Head {
+    std::atomic<u64>* word;
+    u64 value;
+  } heads_[kMax] = {};
+};
 // Gives the backend's spare rings: makes slots until `count` are ready.
 void keep_ready(u32 count);
 

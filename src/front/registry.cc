@@ -2,9 +2,10 @@
 //
 // Lock-free, no allocation: any thread and any signal handler may be here at once. Two threads may
 // register one site twice; both definitions are right. A change of levels that runs beside a
-// registration is seen by one of the two: both step `level_epoch`, registration looks again (P7).
+// registration is seen by one of the two (P12, region/registration.h).
 #include "base/fixed_text.h"
 #include "front/front.h"
+#include "region/registration.h"
 #include "sluice/detail/format_check.h"
 
 namespace sluice::front {
@@ -14,11 +15,10 @@ using detail::kSiteArgumentsMax;
 using detail::kSiteDefinitionFixedBytes;
 using region::LoggerEntry;
 using region::Region;
+using Registration = region::Registration<RealSync>;
 using region::SiteEntry;
 
-std::string_view cut(std::string_view text) {
-  return text.substr(0, detail::kSiteTextBytesMax);
-}
+std::string_view cut(std::string_view text) { return text.substr(0, detail::kSiteTextBytesMax); }
 
 // The name that the format text gives to positional argument `wanted`; empty for {} and {0}.
 std::string_view name_from_format(const SiteShape& shape, u32 hidden, u32 wanted) {
@@ -97,8 +97,8 @@ bool write_definition(Region& region, u32 id, const SiteShape& shape) {
   for (u32 i = 0; i < count; ++i) put(u8(names.of[i].size()));
   for (const std::string_view part : texts) put_text(part);
   for (u32 i = 0; i < count; ++i) put_text(names.of[i]);
-  // release: the definition before its place, for the acquire in Region::site_text() (P6)
-  region.sites()[id].text.store(u64{offset} << 32 | bytes, std::memory_order_release);
+  // The definition before its place, for Region::site_text() (P6).
+  Registration::publish_text(region.sites()[id].text, u64{offset} << 32 | bytes);
   return true;
 }
 
@@ -139,8 +139,8 @@ u8 threshold_for(const Region& region, std::string_view name) {
 
 void refresh(Region& region, u32 id) {
   const SiteEntry& entry = region.sites()[id];
-  if (entry.text.load(std::memory_order_acquire) == 0) return;
-  region.controls()[id].store(control_for(region, entry), std::memory_order_relaxed);
+  if (Registration::read_text(entry.text) == 0) return;
+  Registration::set_control(region.controls()[id], control_for(region, entry));
 }
 
 }  // namespace
@@ -165,19 +165,23 @@ u32 find_logger(std::string_view name) {
   entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
   // release: the name before its length, for the acquire in logger_name()
   entry.bytes.store(u16(name.size()), std::memory_order_release);
-  // acq_rel RMW: either set_level() sees this entry, or this sees its step of the epoch
-  region.wake().level_epoch.fetch_add(1, std::memory_order_acq_rel);
-  entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
+  Registration::settle(region.wake().level_epoch, [&] {
+    entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
+  });
   return index;
 }
 
 void publish_site(CallSite& site, const SiteShape& shape) {
   Front& front = g_front;
   Region& region = front.region;
-  u32 id = site.id.load(std::memory_order_relaxed);
-  if (id == 0) id = front.next_site_id.fetch_add(1, std::memory_order_relaxed);
+  const u32 before = site.id.load(std::memory_order_relaxed);
+  u32 id = before;
+  // One that found no room tries again: this may be another region.
+  if (id == 0 || id == kSiteUnknown) {
+    id = front.next_site_id.fetch_add(1, std::memory_order_relaxed);
+  }
   const u32 limit = region.header().sites_max;
-  if (id < limit && region.sites()[id].text.load(std::memory_order_acquire) == 0) {
+  if (id < limit && Registration::read_text(region.sites()[id].text) == 0) {
     SiteEntry& entry = region.sites()[id];
     const u8 dynamic = (shape.text->flags & detail::kLoggerIsFirstArg) ? 1 : 0;
     entry.logger.store(u16(find_logger(shape.text->logger)), std::memory_order_relaxed);
@@ -188,44 +192,53 @@ void publish_site(CallSite& site, const SiteShape& shape) {
     id = kSiteUnknown;
   }
   if (id == kSiteUnknown) region.wake().site_overflow.fetch_add(1, std::memory_order_relaxed);
+  id = site.publish_id(before, id);
   // relaxed RMW: a bound for scans; the definitions are published by their own words (P6)
   u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
-  while (used <= id && !region.wake().sites_used.compare_exchange_weak(
-                           used, id + 1, std::memory_order_relaxed)) {
+  while (used <= id &&
+         !region.wake().sites_used.compare_exchange_weak(used, id + 1, std::memory_order_relaxed)) {
   }
-  if (id != kSiteUnknown) refresh(region, id);
-  site.id.store(id, std::memory_order_relaxed);
-  // release: the id before the pointer to its byte, for the acquire in control_value() (P7)
-  site.control.store(&region.controls()[id], std::memory_order_release);
-  if (id == kSiteUnknown) return;
-  // acq_rel RMW: either a change of levels sees this site, or this sees the new levels
-  region.wake().level_epoch.fetch_add(1, std::memory_order_acq_rel);
-  if (front.phase.load(std::memory_order_acquire) != Phase::kStopped) refresh(region, id);
+  if (id != kSiteUnknown) {
+    Registration::settle(region.wake().level_epoch, [&] { refresh(region, id); });
+  }
+  site.publish_control(&region.controls()[id]);
 }
 
 void refresh_controls() {
   Region& region = g_front.region;
-  region.wake().level_epoch.fetch_add(1, std::memory_order_acq_rel);
-  const u32 loggers = region.wake().loggers_used.load(std::memory_order_acquire);
-  for (u32 i = 1; i < loggers && i < region.header().loggers_max; ++i) {
-    LoggerEntry& entry = region.loggers()[i];
-    const std::string_view name = logger_name(entry);
-    if (name.empty()) continue;
-    entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
-  }
-  const u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
-  for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
-    refresh(region, id);
-  }
-  const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
-  region.controls()[kSiteUnknown].store(on, std::memory_order_relaxed);
+  Registration::settle_change(region.wake().level_epoch, [&region] {
+    const u32 loggers = region.wake().loggers_used.load(std::memory_order_acquire);
+    for (u32 i = 1; i < loggers && i < region.header().loggers_max; ++i) {
+      LoggerEntry& entry = region.loggers()[i];
+      const std::string_view name = logger_name(entry);
+      if (name.empty()) continue;
+      entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
+    }
+    const u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
+    for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
+      refresh(region, id);
+    }
+    const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
+    Registration::set_control(region.controls()[kSiteUnknown], on);
+  });
 }
 
 void close_controls() {
   Region& region = g_front.region;
   for (u32 id = 0; id < region.header().sites_max; ++id) {
-    region.controls()[id].store(detail::kCold, std::memory_order_relaxed);
+    // relaxed: quiesce() orders it (P9)
+    region.controls()[id].store(detail::kClosed, std::memory_order_relaxed);
   }
+}
+
+void open_controls() {
+  Region& region = g_front.region;
+  for (u32 id = 0; id < region.header().sites_max; ++id) {
+    u8 closed = detail::kClosed;
+    region.controls()[id].compare_exchange_strong(closed, detail::kCold,
+                                                  std::memory_order_relaxed);
+  }
+  refresh_controls();
 }
 
 void set_level(std::string_view logger, Level level) {

@@ -1,12 +1,12 @@
 // Rings for threads, room in them, drops, and calls that interrupt calls.
 //
 // A slot owns its ring for the life of the region. It goes from thread to thread by its state word
-// (P8): acq_rel, so that the next thread sees the ring empty as the consumer left it, and the
-// consumer sees the generation of the thread whose records it reads.
+// (P8, region/slot_handover.h).
 #include <cstring>
 
 #include "front/front.h"
 #include "os/process.h"
+#include "region/slot_handover.h"
 
 namespace sluice::front {
 namespace {
@@ -15,6 +15,7 @@ using region::Region;
 using region::RingLines;
 using region::SlotState;
 using region::ThreadSlot;
+using Handover = region::SlotHandover<RealSync>;
 
 constexpr u64 kNestedRingBytes = 32 * 1024;
 constexpr i64 kWaitNapNs = 20'000;
@@ -36,26 +37,43 @@ struct Nesting {
 };
 constinit thread_local Nesting t_nesting{};
 
-bool take(ThreadSlot& slot, SlotState from, SlotState to) {
-  // acq_rel: P8, see the head of this file
-  return slot.state.compare_exchange_strong(from, to, std::memory_order_acq_rel);
-}
+// The block changes within: a handler that logs meanwhile takes a ring of its own and leaves the
+// block as it found it. On its way through the fast path it may look at any instruction.
+class Changing {
+ public:
+  explicit Changing(ThreadBlock& block)
+      : block_(block), before_(block.in_cold.load(std::memory_order_relaxed)) {
+    block_.in_cold.store(1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  ~Changing() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    block_.in_cold.store(before_, std::memory_order_relaxed);
+  }
+  Changing(const Changing&) = delete;
+  Changing& operator=(const Changing&) = delete;
+
+ private:
+  ThreadBlock& block_;
+  const u8 before_;
+};
 
 // Makes a ring for an unused slot; the slot is left in state `made`.
 ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
   for (u32 i = 0; i < region.header().slots_max; ++i) {
     ThreadSlot& slot = region.slots()[i];
     if (slot.state.load(std::memory_order_relaxed) != SlotState::kUnused ||
-        !take(slot, SlotState::kUnused, SlotState::kMaking)) {
+        !Handover::try_take(slot.state, SlotState::kUnused, SlotState::kMaking)) {
       continue;
     }
     const bool ok = region.make_ring(slot, ring_bytes);
     // relaxed RMW: a bound for scans; what is in the slot is published by its state (P8)
     u32 used = region.wake().slots_used.load(std::memory_order_relaxed);
-    while (ok && used <= i && !region.wake().slots_used.compare_exchange_weak(
-                                  used, i + 1, std::memory_order_relaxed)) {
+    while (
+        ok && used <= i &&
+        !region.wake().slots_used.compare_exchange_weak(used, i + 1, std::memory_order_relaxed)) {
     }
-    slot.state.store(ok ? made : SlotState::kUnused, std::memory_order_release);
+    Handover::give(slot.state, ok ? made : SlotState::kUnused);
     return ok ? &slot : nullptr;
   }
   return nullptr;
@@ -66,11 +84,20 @@ ThreadSlot* claim_slot(Region& region, u64 ring_bytes) {
     ThreadSlot& slot = region.slots()[i];
     if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
         slot.ring_bytes.load(std::memory_order_relaxed) == ring_bytes &&
-        take(slot, SlotState::kReady, SlotState::kActive)) {
+        Handover::try_take(slot.state, SlotState::kReady, SlotState::kActive)) {
       return &slot;
     }
   }
-  return make_slot(region, ring_bytes, SlotState::kActive);
+  if (ThreadSlot* made = make_slot(region, ring_bytes, SlotState::kActive)) return made;
+  // No room for another ring: one of another size is better than none.
+  for (u32 i = 0; i < region.header().slots_max; ++i) {
+    ThreadSlot& slot = region.slots()[i];
+    if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
+        Handover::try_take(slot.state, SlotState::kReady, SlotState::kActive)) {
+      return &slot;
+    }
+  }
+  return nullptr;
 }
 
 RingPlace<RealSync> ring_of(const ThreadBlock& block) {
@@ -83,10 +110,14 @@ Admission refuse(const CallSite& site, ThreadBlock& block, DropReason reason) {
   count_drop(site.id.load(std::memory_order_relaxed), reason);
   if (site.is_state) block.pending |= detail::kPendingStateGap;
   switch (reason) {
-    case DropReason::kTooBig: return Admission::kDroppedTooBig;
-    case DropReason::kNoMemory: return Admission::kDroppedNoMemory;
-    case DropReason::kStopped: return Admission::kStopped;
-    case DropReason::kRingFull: break;
+    case DropReason::kTooBig:
+      return Admission::kDroppedTooBig;
+    case DropReason::kNoMemory:
+      return Admission::kDroppedNoMemory;
+    case DropReason::kStopped:
+      return Admission::kStopped;
+    case DropReason::kRingFull:
+      break;
   }
   return Admission::kDroppedFull;
 }
@@ -110,13 +141,13 @@ bool attach_thread(ThreadBlock& block, u64 ring_bytes) {
 
 void detach_thread(ThreadBlock& block) {
   if (!block.attached) return;
+  const Changing changing(block);
   ThreadSlot& slot = g_front.region.slots()[block.slot];
-  block.ring = {};
+  block.ring.forget();
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
-  // release: everything this thread published precedes kLeft (P8)
-  slot.state.store(SlotState::kLeft, std::memory_order_release);
+  Handover::leave(slot.state);
 }
 
 void count_drop(u32 site, DropReason reason) {
@@ -129,6 +160,39 @@ void count_drop(u32 site, DropReason reason) {
   front.region.drop_cell(site ? site : u32{kSiteUnknown}, reason)
       .fetch_add(1, std::memory_order_relaxed);
   front.region.wake().drops.fetch_add(1, std::memory_order_relaxed);
+}
+
+OrphanedCalls::OrphanedCalls(ThreadBlock& block) : block_(block) {
+  const Nesting& nesting = t_nesting;
+  any_ = nesting.depth > 0 || block.in_cold.load(std::memory_order_relaxed) != 0;
+  const auto keep = [this](std::atomic<u64>* head) {
+    if (!head) return;
+    const u64 value = head->load(std::memory_order_relaxed);
+    any_ = any_ || (value & detail::kInCall);
+    heads_[count_++] = {head, value};
+  };
+  keep(block.ring.head);
+  for (u32 i = 0; i < nesting.depth; ++i) keep(nesting.saved[i].ring.head);
+}
+
+bool OrphanedCalls::put_back() {
+  block_.ring.limit = 0;  // nothing fits
+  block_.filtered = nullptr;
+  block_.attached = 0;
+  for (u32 i = 0; i < t_nesting.depth; ++i) {
+    Interrupted& saved = t_nesting.saved[i];
+    saved.ring.limit = 0;
+    saved.filtered = nullptr;
+    saved.attached = 0;
+  }
+  if (!any_) {
+    block_.ring.forget();
+    return false;
+  }
+  for (u32 i = 0; i < count_; ++i) {
+    heads_[i].word->store(heads_[i].value, std::memory_order_relaxed);
+  }
+  return true;
 }
 
 bool quiesce(i64 deadline_ns) {
@@ -152,7 +216,11 @@ void keep_ready(u32 count) {
   Region& region = g_front.region;
   u32 ready = 0;
   for (u32 i = 0; i < region.header().slots_max; ++i) {
-    if (region.slots()[i].state.load(std::memory_order_relaxed) == SlotState::kReady) ++ready;
+    const ThreadSlot& slot = region.slots()[i];
+    if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
+        slot.ring_bytes.load(std::memory_order_relaxed) == region.header().ring_bytes) {
+      ++ready;
+    }
   }
   for (; ready < count; ++ready) {
     if (!make_slot(region, region.header().ring_bytes, SlotState::kReady)) return;
@@ -175,11 +243,17 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
   bool registered = false;
   for (;;) {
     switch (site.control_value()) {
-      case kOn: return Admit::kGo;
-      case kOnThenRun: return Admit::kGoThenRun;
+      case kOn:
+        return Admit::kGo;
+      case kOnThenRun:
+        return Admit::kGoThenRun;
       case kOff:
         count_filtered();
         why = Admission::kFiltered;
+        return Admit::kStop;
+      case kClosed:
+        count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
+        why = Admission::kStopped;
         return Admit::kStop;
       default: break;
     }
@@ -204,33 +278,45 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
 bool set_aside(ThreadBlock& block) {
   front::Nesting& nesting = front::t_nesting;
   if (nesting.depth == front::kNestingMax) return false;
-  nesting.saved[nesting.depth++] = {block.ring,    block.filtered, block.in_cold.load(
-                                        std::memory_order_relaxed),
-                                    block.attached, block.pending, block.slot};
-  block.ring = {};
+  // A handler in between uses the same place, and is through with it when it returns.
+  nesting.saved[nesting.depth] = {
+      block.ring,     block.filtered, block.in_cold.load(std::memory_order_relaxed),
+      block.attached, block.pending,  block.slot};
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  ++nesting.depth;
+  block.in_cold.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.ring.forget();
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
   return true;
 }
 
+// In the cold path still: a handler that comes in between takes the next place in t_nesting, which
+// is therefore given up last.
 void put_back(ThreadBlock& block) {
+  block.in_cold.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   front::detach_thread(block);
+  // The place stays ours until everything is back.
   front::Nesting& nesting = front::t_nesting;
-  const front::Interrupted& saved = nesting.saved[--nesting.depth];
-  block.ring = saved.ring;
+  const front::Interrupted& saved = nesting.saved[nesting.depth - 1];
+  block.ring.take_up(saved.ring);
   block.filtered = saved.filtered;
   block.attached = saved.attached;
   block.pending = u8(block.pending | saved.pending);
   block.slot = saved.slot;
+  const u8 in_cold = saved.in_cold;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.in_cold.store(saved.in_cold, std::memory_order_relaxed);
+  --nesting.depth;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.in_cold.store(in_cold, std::memory_order_relaxed);
 }
 
 bool attach(ThreadBlock& block, bool nested) {
   if (block.attached) return true;
-  const u64 bytes =
-      nested ? front::kNestedRingBytes : front::g_front.region.header().ring_bytes;
+  const u64 bytes = nested ? front::kNestedRingBytes : front::g_front.region.header().ring_bytes;
   if (!front::attach_thread(block, bytes)) return false;
   if (!nested) os::set_thread_exit_value(&block);
   return true;
@@ -241,8 +327,9 @@ bool attach(ThreadBlock& block, bool nested) {
 bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noexcept {
   const os::KeepErrno keep;
   ThreadBlock& block = t_block;
+  // Attached or not: after a fork in a handler the ring is the parent's call's, in zero pages.
   nested = block.in_cold.load(std::memory_order_relaxed) != 0 ||
-           (block.attached && (block.ring.load() & kInCall));
+           (block.ring.head && (block.ring.load() & kInCall));
   if (nested && !set_aside(block)) {
     front::count_drop(site.id.load(std::memory_order_relaxed), DropReason::kNoMemory);
     why = Admission::kDroppedNoMemory;
@@ -258,16 +345,18 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
       why = front::refuse(site, block, DropReason::kNoMemory);
       break;
     }
-    position = block.ring.load() & ~kInCall;
-    block.ring.enter(position);
+    (void)block.ring.try_enter(position);  // nobody is inside a call on this ring
     // Asked again inside the call, as in write().
     const u8 control = site.control_value();
     if (control == kOn || control == kOnThenRun) return true;
     block.ring.leave(position);
   }
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.in_cold.store(0, std::memory_order_relaxed);
-  if (nested) put_back(block);
+  if (nested) {
+    put_back(block);
+  } else {
+    block.in_cold.store(0, std::memory_order_relaxed);
+  }
   return false;
 }
 
@@ -276,12 +365,12 @@ void ColdCall::end(std::uint64_t to) noexcept {
   ThreadBlock& block = t_block;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   block.ring.leave(to);
-  block.in_cold.store(0, std::memory_order_relaxed);
   if (nested) {
     put_back(block);  // a handler only publishes: the next ordinary call runs the sinks
-  } else if (run_after) {
-    front::kRuntimeHooks.run_now();
+    return;
   }
+  block.in_cold.store(0, std::memory_order_relaxed);
+  if (run_after) front::kRuntimeHooks.run_now();
 }
 
 bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
@@ -290,6 +379,11 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
   const os::KeepErrno keep;
   Front& front = g_front;
   ThreadBlock& block = t_block;
+  if (!block.attached) {
+    // A handler has forked in this call: this is the child, and the ring was the parent's.
+    why = refuse(site, block, DropReason::kNoMemory);
+    return false;
+  }
   const auto ring = front::ring_of(block);
   // A smaller ring than asked for (no room on tmpfs) also means smaller records.
   if (bytes > front.region.header().record_bytes_max || bytes > ring.capacity / 4) {
@@ -330,6 +424,7 @@ Admission prepare_thread() noexcept {
   const os::KeepErrno keep;
   ThreadBlock& block = detail::t_block;
   if (block.attached) return Admission::kOk;
+  const Changing changing(block);
   if (!ensure_region() || !attach_thread(block, g_front.region.header().ring_bytes)) {
     return Admission::kDroppedNoMemory;
   }

@@ -43,9 +43,9 @@ struct Entry {
   const Site& site;
   u64 sequence = 0;
   i64 wall_ns = 0;  // since the Unix epoch
-  ThreadName thread;
+  ThreadName thread = {};
   // Dotted name, "" = root. For a site without kLoggerIsFirstArg it is site.logger.
-  std::string_view logger;
+  std::string_view logger = {};
   const RunInfo* run = nullptr;
   // For messages of the engine's own about other sites and times; both may be missing.
   const Dictionary* sites = nullptr;

@@ -26,14 +26,14 @@ struct FieldMatch {
 };
 
 struct Filter {
-  std::optional<Level> level;      // this one and worse
-  std::optional<i64> since_ns;     // from this time on
-  std::optional<i64> until_ns;     // before this time
-  std::string logger;              // "api" that one, "api.*" all below it, "*" anywhere; empty: all
-  std::string grep;                // part of the message
-  std::vector<FieldMatch> fields;  // all of them
-  std::string run;                 // what the run's id begins with
-  std::optional<u64> limit;        // how many; for the caller to count
+  std::optional<Level> level = {};   // this one and worse
+  std::optional<i64> since_ns = {};  // from this time on
+  std::optional<i64> until_ns = {};  // before this time
+  std::string logger = {};  // "api" that one, "api.*" all below it, "*" anywhere; empty: all
+  std::string grep = {};    // part of the message
+  std::vector<FieldMatch> fields = {};  // all of them
+  std::string run = {};                 // what the run's id begins with
+  std::optional<u64> limit = {};        // how many; for the caller to count
 
   // `message` is looked at only when needs_message(). Does not count towards `limit`.
   [[nodiscard]] bool matches(const Entry& entry, std::string_view message) const;

@@ -18,9 +18,10 @@ using Buffer = fmt::memory_buffer;
 using Nanoseconds = std::chrono::nanoseconds;
 using WallTime = std::chrono::time_point<std::chrono::system_clock, Nanoseconds>;
 
-// Calls `use` with the value as fmt should see it.
+// Calls `use` with the value as fmt should see it. `text` holds what has to be made for that, and
+// must live as long as fmt looks at it.
 template <class Use>
-void with_native(const Value& value, bool chrono, Use&& use) {
+void with_native(const Value& value, bool chrono, std::string& text, Use&& use) {
   switch (value.type) {
     case ArgType::kBool:
       return use(value.word != 0);
@@ -50,25 +51,27 @@ void with_native(const Value& value, bool chrono, Use&& use) {
     case ArgType::kBytes:
       break;
   }
-  TextBuffer text;
-  char* const begin = text.begin_record();
-  (void)text.end_record(put_value(TextForm::kText, text, begin, value));
-  use(text.text());
+  TextBuffer out;
+  char* const begin = out.begin_record();
+  (void)out.end_record(put_value(TextForm::kText, out, begin, value));
+  text = out.text();
+  use(std::string_view(text));
 }
 
 // Anything that fmt objects to ends here: a type that the specification does not fit, a time that
 // the calendar does not have.
 bool format_into(Buffer& to, const FormatSpec& spec, const Value* values) {
   const bool chrono = spec.text.find('%') != std::string::npos;
+  std::string made;
   try {
     if (spec.arguments.size() == 1) {
-      with_native(values[0], chrono, [&](const auto& native) {
+      with_native(values[0], chrono, made, [&](const auto& native) {
         fmt::vformat_to(fmt::appender(to), spec.text, fmt::make_format_args(native));
       });
       return true;
     }
     Store store;
-    with_native(values[0], chrono, [&](const auto& native) { store.push_back(native); });
+    with_native(values[0], chrono, made, [&](const auto& native) { store.push_back(native); });
     for (std::size_t i = 1; i < spec.arguments.size(); ++i) store.push_back(int(values[i].word));
     fmt::vformat_to(fmt::appender(to), spec.text, store);
     return true;

@@ -130,6 +130,11 @@ class JournalWriter {
     while (position_ + bytes - reclaim > place_.capacity) {
       BatchHeader header;
       get_words(&header, reclaim, sizeof header);
+      if (!plausible(header, place_.capacity)) {
+        // Only in a region that something wrote over: its readers find no batch here either.
+        reclaim = position_;
+        break;
+      }
       if (reclaim + header.bytes > floor) return false;
       reclaim += header.bytes;
       sequence = header.first_sequence + header.records;

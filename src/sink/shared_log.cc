@@ -168,11 +168,13 @@ Status SharedLog::write(const IntentPlace& place, std::string_view bytes) {
 
 void SharedLog::keep(std::string_view text) {
   undurable_ = true;
+  // The first lines since the last sync are kept, not the last: a program that writes more than
+  // that between two syncs pays for the copy only once.
   if (kept_.size() + text.size() > kKeptMax) {
-    bytes_let_go_ += kept_.size();
-    kept_.clear();
+    bytes_let_go_ += text.size();
+  } else {
+    kept_ += text;
   }
-  kept_ += text;
 }
 
 // ---- interrupted writes ----
@@ -253,7 +255,7 @@ void SharedLog::sync_failed(int error) {
             std::to_string(count_lines(kept_)) + " lines are written again to a new file";
   if (bytes_let_go_ > 0) {
     report_ += "; " + std::to_string(bytes_let_go_) +
-               " bytes of earlier lines are held no more and may not be on the disk";
+               " bytes of later ones may be lost if power fails, and are held no more";
   }
   bytes_let_go_ = 0;
 }

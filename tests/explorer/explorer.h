@@ -73,6 +73,8 @@ void check(bool holds, const char* what);
 // In a loop that waits for another thread: stops until another thread has stored something, or none
 // can go on; from then on this thread sees the latest stores (they become visible in finite time).
 void spin();
+// Every thread passes a full barrier at this moment, as by membarrier(2).
+void barrier_all_threads();
 // Number of the running model thread, 1..; 0 in set-up and finally().
 std::size_t thread_number();
 
@@ -121,7 +123,7 @@ class Scenario {
 
 // What a model thread is about to do.
 struct Operation {
-  enum class Kind : std::uint8_t { kAtomic, kFence, kLock, kUnlock, kSpin };
+  enum class Kind : std::uint8_t { kAtomic, kFence, kLock, kUnlock, kSpin, kBarrier };
   Kind kind = Kind::kAtomic;
   bool writes = false;
   bool seq_cst = false;
@@ -130,6 +132,7 @@ struct Operation {
   // Whether the two, next to each other, give another result in the other order.
   [[nodiscard]] bool depends_on(const Operation& other) const {
     if (kind == Kind::kSpin || other.kind == Kind::kSpin) return true;
+    if (kind == Kind::kBarrier || other.kind == Kind::kBarrier) return true;
     if (seq_cst && other.seq_cst) return true;
     return address != nullptr && address == other.address && (writes || other.writes);
   }

@@ -305,6 +305,18 @@ inline void spin() {
   operation.kind = Operation::Kind::kSpin;
   Explorer::running().announce(operation);
 }
+inline void barrier_all_threads() {
+  Operation operation;
+  operation.kind = Operation::Kind::kBarrier;
+  Explorer& explorer = Explorer::running();
+  explorer.announce(operation);
+  Memory& memory = explorer.memory();
+  // Once so that the others see what came before it here, once more to see what came before it
+  // there.
+  memory.fence(explorer.thread(), std::memory_order_seq_cst);
+  for (std::size_t i = 0; i < kThreadsMax; ++i) memory.fence(i, std::memory_order_seq_cst);
+  memory.fence(explorer.thread(), std::memory_order_seq_cst);
+}
 inline std::size_t thread_number() { return Explorer::running().thread(); }
 
 }  // namespace sluice::explorer

@@ -132,6 +132,24 @@ TEST(StoreBuffering, BothZeroUnlessSequentiallyConsistent) {
   EXPECT_EQ(run(kRelaxed, kRelaxed, true), ordered);
 }
 
+// One side without a fence of its own: the other side's barrier stands for it.
+TEST(StoreBuffering, ABarrierForAllThreadsStandsForBothFences) {
+  const auto run = [](bool barrier) {
+    return outcomes("store buffering, barrier", 2,
+                    {[](Shared& s) {
+                       s.x.store(1, kRelaxed);
+                       s.seen[0] = s.y.load(kRelaxed);
+                     },
+                     [barrier](Shared& s) {
+                       s.y.store(1, kRelaxed);
+                       if (barrier) barrier_all_threads();
+                       s.seen[1] = s.x.load(kRelaxed);
+                     }});
+  };
+  EXPECT_EQ(run(true), (Outcomes{{0, 1}, {1, 0}, {1, 1}}));
+  EXPECT_TRUE(run(false).contains({0, 0}));
+}
+
 TEST(Coherence, ReadsNeverGoBack) {
   const Outcomes all = outcomes("coherence, reads", 2,
                                 {[](Shared& s) {

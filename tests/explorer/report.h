@@ -1,6 +1,8 @@
 // What tests print of an exploration.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdio>
 #include <string>
 
@@ -24,6 +26,12 @@ inline std::string describe(const Result& result) {
             result.trace;
   }
   return text;
+}
+
+inline void expect_holds(const char* name, const Result& result) {
+  print(name, result);
+  EXPECT_FALSE(result.failed) << describe(result);
+  EXPECT_TRUE(result.complete || result.failed) << describe(result);
 }
 
 }  // namespace sluice::explorer

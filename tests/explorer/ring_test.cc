@@ -77,11 +77,12 @@ void consume(Ring& ring, RingConsumer<ModelSync, Orders>& consumer) {
 
 template <class Orders>
 Result explore_ring(u64 bytes, bool* padded = nullptr, u64 usable = kCapacity) {
-  return explore({}, [=](Scenario& s) {
+  const Options options{.preemptions = bytes == 16 ? 2 : -1};
+  return explore(options, [=](Scenario& s) {
     auto& ring = s.make<Ring>();
     s.name(&ring.head, "head");
     s.name(&ring.tail, "tail");
-    s.thread("producer", [=, &ring] { produce<Orders>(ring, bytes == 16 ? 7 : 5, bytes, usable); });
+    s.thread("producer", [=, &ring] { produce<Orders>(ring, bytes == 16 ? 7 : 4, bytes, usable); });
     s.thread("consumer", [&ring] {
       RingConsumer<ModelSync, Orders> consumer(ring.place(), 0);
       for (int i = 0; i < 3; ++i) consume(ring, consumer);
@@ -98,8 +99,8 @@ Result explore_ring(u64 bytes, bool* padded = nullptr, u64 usable = kCapacity) {
 
 TEST(Ring, HoldsInEveryExecution) {
   bool padded = false;
-  expect_holds("records of 16 bytes", explore_ring<RingOrders>(16, &padded));
-  expect_holds("records of 48 bytes", explore_ring<RingOrders>(48, &padded));
+  expect_holds("7 records of 16 bytes, 2 preemptions", explore_ring<RingOrders>(16, &padded));
+  expect_holds("4 records of 48 bytes", explore_ring<RingOrders>(48, &padded));
   EXPECT_TRUE(padded) << "no execution wrapped";
 }
 
@@ -111,6 +112,7 @@ TEST(Ring, OverrunIntoUnreadBytesIsCaught) {
 }
 
 SLUICE_WEAKER(RingOrders, publish_head, relaxed);
+SLUICE_WEAKER(RingOrders, enter_call, relaxed);
 SLUICE_WEAKER(RingOrders, read_head, relaxed);
 SLUICE_WEAKER(RingOrders, publish_tail, relaxed);
 SLUICE_WEAKER(RingOrders, read_tail, relaxed);
@@ -118,6 +120,7 @@ SLUICE_WEAKER(RingOrders, read_tail, relaxed);
 TEST(Ring, EveryWeakerOrderIsCaught) {
   const std::vector<Weakening> weakenings = {
       {"publish_head", [] { return explore_ring<RingOrders_publish_head>(48); }},
+      {"enter_call", [] { return explore_ring<RingOrders_enter_call>(48); }},
       {"read_head", [] { return explore_ring<RingOrders_read_head>(48); }},
       {"publish_tail", [] { return explore_ring<RingOrders_publish_tail>(48); }},
       {"read_tail", [] { return explore_ring<RingOrders_read_tail>(48); }},

@@ -31,23 +31,53 @@ struct SiteText {
   std::string_view unit;
 };
 
+struct SiteOrders {
+  static constexpr std::memory_order publish_id = std::memory_order_release;       // P7
+  static constexpr std::memory_order see_id = std::memory_order_acquire;           // P7
+  static constexpr std::memory_order publish_control = std::memory_order_release;  // P7
+  static constexpr std::memory_order read_control = std::memory_order_acquire;     // P7
+};
+
+// The site's number, and where its control byte is (P7). A thread that registers the site publishes
+// its definition, then `id`, then the pointer to the byte; a call that reads the byte through the
+// pointer has a number whose definition every reader of its record finds. Where several threads
+// register at once, the first `id` holds for all of them.
+template <class Sync, class Orders = SiteOrders>
+struct SiteWords {
+  using Control = typename Sync::template Atomic<std::uint8_t>;
+
+  typename Sync::template Atomic<Control*> control;
+  typename Sync::template Atomic<std::uint32_t> id{0};
+
+  constexpr explicit SiteWords(Control* cold) noexcept : control(cold) {}
+
+  [[nodiscard]] SLUICE_INLINE std::uint8_t control_value() const noexcept {
+    // acquire: pairs with the release in publish() (P7)
+    return control.load(Orders::read_control)->load(std::memory_order_relaxed);
+  }
+  // Puts `number` in the place of `before`. Returns the number that holds now.
+  std::uint32_t publish_id(std::uint32_t before, std::uint32_t number) noexcept {
+    // release; acquire on failure: whoever comes second knows the definition of the first, and
+    // passes it on with its own publish_control() (P7)
+    return id.compare_exchange_strong(before, number, Orders::publish_id, Orders::see_id) ? number
+                                                                                         : before;
+  }
+  void publish_control(Control* byte) noexcept {
+    // release: the id, and its definition, before the acquire in control_value() (P7)
+    control.store(byte, Orders::publish_control);
+  }
+};
+
 // What the process knows of it.
-struct CallSite {
-  // release / acquire (P7): `id` is stored before the pointer to the site's control byte.
-  std::atomic<std::atomic<std::uint8_t>*> control{&g_cold};
-  std::atomic<std::uint32_t> id{0};
+struct CallSite : SiteWords<RealSync> {
   bool may_use_reserve;  // warnings and above, state, params: the last 1/8 of a ring is theirs
   bool is_state;
 
   constexpr CallSite(Level level, RecordKind kind) noexcept
-      : may_use_reserve(level >= Level::warning || kind == RecordKind::kState ||
+      : SiteWords(&g_cold),
+        may_use_reserve(level >= Level::warning || kind == RecordKind::kState ||
                         kind == RecordKind::kParam),
         is_state(kind == RecordKind::kState) {}
-
-  [[nodiscard]] SLUICE_INLINE std::uint8_t control_value() const noexcept {
-    // acquire: pairs with the release in publish_site() (P7), so that `id` is the one of this byte
-    return control.load(std::memory_order_acquire)->load(std::memory_order_relaxed);
-  }
 };
 
 // Everything that registration needs besides the site itself.
@@ -70,8 +100,7 @@ SLUICE_API void count_filtered_unattached() noexcept;
 SLUICE_INLINE void count_filtered() noexcept {
   std::atomic<std::uint64_t>* const cell = t_block.filtered;
   if (!cell) [[unlikely]] return count_filtered_unattached();
-  // relaxed, load and store: only this thread (and handlers on it) adds; a reader wants the number.
-  cell->store(cell->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  RealSync::add_one(*cell);
 }
 
 // The frame of a call on the cold path: on from admission to the end of the call.
