@@ -1,5 +1,5 @@
-// The merge: takes records out of the rings in time order and commits them to the journal, one batch
-// a call. Formats nothing, blocks on nothing.
+// The merge: takes records out of the rings in time order and commits them to the journal, one
+// batch a call. Formats nothing, blocks on nothing.
 //
 // Order: key = max(ticks, that ring's last key), clamped to now. A record is held back for the
 // window, so that an older one of another thread can still come before it; a record older than what
@@ -49,11 +49,17 @@ class Merger {
   // `now`. Part of merge() for the next batch.
   void want_drop_report() { report_now_ = true; }
 
+  // The last batch was ended by its size: there is more to merge at once.
+  [[nodiscard]] bool more() const { return more_; }
   [[nodiscard]] u64 next_sequence() const { return next_sequence_; }
   [[nodiscard]] u64 callers() const { return callers_; }
   [[nodiscard]] u64 journal_position() const { return journal_.position(); }
   [[nodiscard]] u64 damaged() const { return damaged_; }
   [[nodiscard]] u64 late() const { return late_; }
+  // How far every ring is published, by slot; and whether all of that is in the journal, with the
+  // drop report that is wanted.
+  [[nodiscard]] std::vector<u64> published() const;
+  [[nodiscard]] bool has_merged(const std::vector<u64>& published) const;
   // Caller records that are published and not yet merged. Walks the rings.
   [[nodiscard]] u64 queued() const;
   // The fullest ring, in 1/256 of its capacity.
@@ -65,12 +71,12 @@ class Merger {
     region::RingLines* lines = nullptr;
     RingConsumer<RealSync> ring;
     u32 index = 0;
-    u64 end = 0;       // published when this batch began
+    u64 end = 0;  // published when this batch began
     u64 last_key = 0;
-    u64 key = 0;       // of the record at the front
-    u32 bytes = 0;     // of that record; 0: none left
+    u64 key = 0;    // of the record at the front
+    u32 bytes = 0;  // of that record; 0: none left
     u32 site = 0;
-    bool gap = false;           // the next state record is flagged kAfterGap
+    bool gap = false;  // the next state record is flagged kAfterGap
     bool context_moved = false;
     bool moved = false;
     std::vector<std::byte> context;  // FieldBlock in force
@@ -107,7 +113,7 @@ class Merger {
   std::vector<Source> sources_;  // by slot index; no lines: slot not in use yet
   std::vector<Source*> live_;    // those with records in this batch
   std::vector<SiteTraits> traits_;
-  std::vector<u64> reported_;    // by site and reason
+  std::vector<u64> reported_;  // by site and reason
   std::vector<std::byte> scratch_;
   std::vector<BatchThread> threads_;
   bool dead_ = false;
@@ -121,6 +127,7 @@ class Merger {
   u64 damaged_ = 0;
   u64 late_ = 0;
   u32 pressure_ = 0;
+  bool more_ = false;
   // The batch being built:
   u64 write_at_ = 0;
   u64 write_end_ = 0;

@@ -64,11 +64,15 @@ void SinkRunner::thread_main() {
   moved_.notify_all();
 }
 
-bool SinkRunner::stop_thread(i64 deadline_ns) {
-  if (!thread_.joinable()) return true;
+void SinkRunner::ask_to_stop() {
+  if (!thread_.joinable()) return;
   stopping_.store(true, std::memory_order_release);
   epoch_->fetch_add(1, std::memory_order_release);
   os::wake_all(*epoch_);
+}
+
+bool SinkRunner::wait_for_thread(i64 deadline_ns) {
+  if (!thread_.joinable()) return true;
   {
     std::unique_lock lock(mutex_);
     if (!moved_.wait_until(lock, time_point(deadline_ns), [this] { return thread_ended_; })) {
@@ -99,12 +103,14 @@ bool SinkRunner::run_once() {
       return false;
     case JournalRead::kPassed:
       reader_.skip_to_oldest();
+      publish_position();
       return true;
     case JournalRead::kDamaged: {
       // Only in a region that something wrote over: what is committed cannot be found any more.
       const u64 committed = region_.journal_lines().committed.load(std::memory_order_acquire);
       reporter_.report("sluice: " + name_ + ": the journal is damaged; records were lost");
       reader_ = {region_.journal(), committed};
+      publish_position();
       return true;
     }
     case JournalRead::kBatch:
@@ -147,6 +153,10 @@ void SinkRunner::pass(const BatchView& batch) {
   callers_passed_ = batch.header().callers_before + batch.header().callers;
   reader_.advance(batch.header().bytes);
   entry_.cursor_callers.store(callers_passed_, std::memory_order_relaxed);
+  publish_position();
+}
+
+void SinkRunner::publish_position() {
   // release: our reads of the batch before the consumer's acquire in floor() (P4)
   entry_.cursor_position.store(reader_.position(), std::memory_order_release);
 }
@@ -230,6 +240,7 @@ void SinkRunner::recover_from_failure() {
 
 void SinkRunner::give_up(const Status& status) {
   reporter_.report("sluice: " + name_ + ": " + status.message() + "; this sink is given up");
+  given_up_.store(true, std::memory_order_relaxed);
   ended_.store(true, std::memory_order_release);
   const std::lock_guard lock(mutex_);
   moved_.notify_all();

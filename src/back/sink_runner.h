@@ -39,9 +39,10 @@ class SinkRunner {
   // Runs until stop_thread() and everything committed is handed over. `epoch`: futex word that is
   // stepped after commits.
   void start_thread(std::atomic<u32>& epoch);
-  // Asks the thread to finish what is committed, close the sink and end. Waits until `deadline_ns`
-  // (monotonic); false: it is stuck and has been abandoned.
-  bool stop_thread(i64 deadline_ns);
+  // Asks the thread to finish what is committed, close the sink and end.
+  void ask_to_stop();
+  // Waits for that until `deadline_ns` (monotonic). False: it is stuck, and goes on using this.
+  bool wait_for_thread(i64 deadline_ns);
 
   // One batch. True when there was one.
   bool run_once();
@@ -59,6 +60,9 @@ class SinkRunner {
 
   // Lowest journal position this sink still needs; ~0 for a best-effort or ended one.
   [[nodiscard]] u64 floor() const;
+  // Ended by an error for good: what it has not passed is lost to this sink.
+  [[nodiscard]] bool given_up() const { return given_up_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool is_callback() const { return entry_.kind == u32(SinkKind::callback); }
   [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
   [[nodiscard]] bool failing() const { return failing_.load(std::memory_order_relaxed); }
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -73,6 +77,7 @@ class SinkRunner {
   bool hand_over(const BatchView& batch);
   void note_gap(const BatchView& batch);
   void pass(const BatchView& batch);
+  void publish_position();
   void fail(const Status& status);
   void recover_from_failure();
   void give_up(const Status& status);
@@ -99,9 +104,10 @@ class SinkRunner {
   std::thread thread_;
   std::atomic<u32>* epoch_ = nullptr;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> ended_{false};    // release: after the sink's last word (with ended())
-  std::atomic<bool> failing_{false};  // relaxed: shown only
-  std::atomic<u64> wanted_{0};        // a flush waits for this sequence; under mutex_ with the next
+  std::atomic<bool> ended_{false};     // release: after the sink's last word (with ended())
+  std::atomic<bool> given_up_{false};  // relaxed: counted only
+  std::atomic<bool> failing_{false};   // relaxed: shown only
+  std::atomic<u64> wanted_{0};  // a flush waits for this sequence; under mutex_ with the next
   std::atomic<bool> wanted_durable_{false};
   std::mutex mutex_;
   std::condition_variable moved_;

@@ -235,15 +235,16 @@ void open_controls() {
   Region& region = g_front.region;
   for (u32 id = 0; id < region.header().sites_max; ++id) {
     u8 closed = detail::kClosed;
-    region.controls()[id].compare_exchange_strong(closed, detail::kCold,
-                                                  std::memory_order_relaxed);
+    region.controls()[id].compare_exchange_strong(closed, detail::kCold, std::memory_order_relaxed);
   }
   refresh_controls();
 }
 
 void set_level(std::string_view logger, Level level) {
   Region& region = g_front.region;
-  LoggerEntry& entry = region.loggers()[find_logger(logger)];
+  const u32 index = find_logger(logger);
+  if (index == 0 && !logger.empty()) return;  // no room for it: the root's rule is not its rule
+  LoggerEntry& entry = region.loggers()[index];
   entry.rule.store(u8(level), std::memory_order_relaxed);
   entry.threshold.store(u8(level), std::memory_order_relaxed);
   refresh_controls();

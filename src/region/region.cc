@@ -288,6 +288,8 @@ int Region::adopt(const char* path) {
       (io.stat(path, again) != 0 || again.inode != opened.inode || again.device != opened.device)) {
     result = -ESTALE;
   }
+  // Again under the lock: until then its owner may have been alive, and made another ring.
+  if (result == 0) result = io.stat_fd(fd, opened);
   const u64 bytes = opened.size / kPage * kPage;
   if (result == 0 && bytes < kPage) result = -EBADMSG;
   const u64 room = bytes + kAdoptedGrowth;
@@ -330,6 +332,7 @@ bool Region::check_header() {
     offsets_[area.kind] = area.offset;
     lengths_[area.kind] = area.length;
   }
+  if (overlap()) return false;
   const u64 journal = header.journal_bytes;
   return check_area(AreaKind::kClock, sizeof(ClockPage)) &&
          check_area(AreaKind::kWake, sizeof(WakeLines)) &&
@@ -339,11 +342,23 @@ bool Region::check_header() {
          check_area(AreaKind::kDropCells, u64{header.sites_max} * kDropReasons * 8) &&
          check_area(AreaKind::kThreadSlots, u64{header.slots_max} * sizeof(ThreadSlot)) &&
          check_area(AreaKind::kSinks, kSinksMax * kSinkEntryBytes) &&
-         lengths_[u32(AreaKind::kDictionary)] > 0 && journal >= kPage &&
+         lengths_[u32(AreaKind::kDictionary)] > 0 && journal >= kBatchBytesMax &&
          std::has_single_bit(journal) && journal <= mapped_ &&
          check_area(AreaKind::kJournal, sizeof(JournalLines) + journal) &&
          header.slots_max <= kThreadSlotsMax && header.loggers_max > 0 &&
          header.sites_max > kSiteFirstCaller && header.record_bytes_max <= kRecordBytesMax;
+}
+
+bool Region::overlap() const {
+  for (u32 a = 1; a < kAreasMax; ++a) {
+    for (u32 b = a + 1; b < kAreasMax; ++b) {
+      if (offsets_[a] < offsets_[b] + lengths_[b] && offsets_[b] < offsets_[a] + lengths_[a] &&
+          lengths_[a] != 0 && lengths_[b] != 0) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 bool Region::check_area(AreaKind kind, u64 bytes) const {
@@ -424,8 +439,15 @@ u64 Region::allocate(u64 bytes) {
   do {
     if (offset + bytes > reserved_) return 0;
   } while (!grown.compare_exchange_weak(offset, offset + bytes, std::memory_order_relaxed));
-  if (fd_ >= 0 && os::real_io().allocate(fd_, offset, bytes) != 0) return 0;
-  return os::populate(base_ + offset, bytes) == 0 ? offset : 0;
+  if ((fd_ < 0 || os::real_io().allocate(fd_, offset, bytes) == 0) &&
+      os::populate(base_ + offset, bytes) == 0) {
+    return offset;
+  }
+  // Given back, if nobody has allocated behind it: attempts while there is no room, one by every
+  // call of a thread without a ring, must not use up the addresses.
+  u64 end = offset + bytes;
+  grown.compare_exchange_strong(end, offset, std::memory_order_relaxed);
+  return 0;
 }
 
 // Behind the end of the file: what the dead process noted of its size is not believed.

@@ -119,6 +119,7 @@ class Region {
   void write_header(const RegionOptions& options, u64 bytes);
   // Reads the table of areas; false when anything does not lie within the file.
   bool check_header();
+  [[nodiscard]] bool overlap() const;
   [[nodiscard]] bool check_area(AreaKind kind, u64 bytes) const;
   u64 allocate_adopted(u64 bytes);
 

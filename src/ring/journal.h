@@ -199,6 +199,7 @@ class JournalReader {
     // acquire: pairs with the release in commit() (P3)
     const u64 committed = place_.committed->load(Orders::read_committed);
     if (position_ == committed) return JournalRead::kNothing;
+    if (position_ % 8 != 0) return JournalRead::kDamaged;
     BatchHeader header;
     copy(&header, position_, sizeof header);
     if (passed()) return JournalRead::kPassed;
