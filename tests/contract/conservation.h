@@ -58,15 +58,14 @@ struct Attempts {
   std::string wrong;
   for (std::uint32_t i = 0; i < told.sinks; ++i) {
     const SinkStats& sink = told.sink[i];
-    const std::uint64_t sum = sink.delivered + sink.filtered + sink.dropped_backlog +
-                              sink.dropped_error + sink.queued;
+    const std::uint64_t sum =
+        sink.delivered + sink.filtered + sink.dropped_backlog + sink.dropped_error + sink.queued;
     if (sum == told.merged) continue;
     wrong += "sink " + std::to_string(i) + ": " + std::to_string(sum) + " of " +
              std::to_string(told.merged) + " (delivered " + std::to_string(sink.delivered) +
              ", filtered " + std::to_string(sink.filtered) + ", backlog " +
              std::to_string(sink.dropped_backlog) + ", error " +
-             std::to_string(sink.dropped_error) + ", queued " + std::to_string(sink.queued) +
-             ")\n";
+             std::to_string(sink.dropped_error) + ", queued " + std::to_string(sink.queued) + ")\n";
   }
   return wrong;
 }

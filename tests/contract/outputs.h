@@ -113,12 +113,13 @@ class Gate {
   void wait_until_entered() { entered_.wait(0, std::memory_order_acquire); }
   [[nodiscard]] std::uint32_t entered() const { return entered_.load(std::memory_order_acquire); }
 
- private:
   void wait() {
     entered_.fetch_add(1, std::memory_order_release);
     entered_.notify_all();
     open_.wait(0, std::memory_order_acquire);
   }
+
+ private:
   std::atomic<std::uint32_t> open_{0};
   std::atomic<std::uint32_t> entered_{0};
 };
