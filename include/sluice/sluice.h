@@ -69,7 +69,7 @@ struct SinkStats {
 };
 
 // attempted == filtered + merged + dropped() + queued, exactly once the callers are quiet; and for
-// each sink merged == its delivered + filtered + dropped_* + queued.
+// each sink, its delivered + filtered + dropped_* + queued are the records merged since its start.
 struct Stats {
   std::uint64_t attempted = 0;
   std::uint64_t filtered = 0;  // kept out by levels

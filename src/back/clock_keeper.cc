@@ -1,5 +1,6 @@
 #include "back/clock_keeper.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "os/process.h"
@@ -86,7 +87,8 @@ void ClockKeeper::publish(const Reading& reading) {
   }
   clock_.ticks = reading.ticks;
   clock_.wall_ns = reading.wall_ns;
-  next_update_ = reading.ticks + ticks_of_ns(kNsPerSecond);
+  // Soon after the start, when the rate is still rough; so no correction is worth a microsecond.
+  next_update_ = reading.ticks + ticks_of_ns(std::clamp(10 * ns, kFirstBaselineNs, kNsPerSecond));
   if (!page_) return;
   // A seqlock with its orders on the words (release here, acquire in readers): odd while writing.
   const u64 version = page_->version.load(std::memory_order_relaxed);

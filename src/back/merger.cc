@@ -173,7 +173,8 @@ void Merger::look_at_front(Source& source) {
       source.moved = true;
       continue;
     }
-    if (bytes < kRecordHeaderBytes || bytes > kRecordBytesMax || source.site >= region_.header().sites_max) {
+    if (bytes < kRecordHeaderBytes || bytes > kRecordBytesMax ||
+        source.site >= region_.header().sites_max) {
       return damage(source);
     }
     source.bytes = u32(bytes);
@@ -267,7 +268,8 @@ bool Merger::append(Source& source) {
     if (source.site == kSiteStateGap) source.gap = true;
   } else {
     auto header = load<RecordHeader>(at);
-    header.size_in_words = u16(bytes / 8);  // as checked: in a dead region it may have changed since
+    header.size_in_words =
+        u16(bytes / 8);  // as checked: in a dead region it may have changed since
     const SiteTraits& about = traits(source.site);
     u16 origin = u16(source.index);
     if (header.ticks < last_key_) origin |= kLate;

@@ -104,10 +104,10 @@ class SinkRunner {
   std::thread thread_;
   std::atomic<u32>* epoch_ = nullptr;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> ended_{false};    // release: after the sink's last word (with ended())
+  std::atomic<bool> ended_{false};     // release: after the sink's last word (with ended())
   std::atomic<bool> given_up_{false};  // relaxed: counted only
-  std::atomic<bool> failing_{false};  // relaxed: shown only
-  std::atomic<u64> wanted_{0};        // a flush waits for this sequence; under mutex_ with the next
+  std::atomic<bool> failing_{false};   // relaxed: shown only
+  std::atomic<u64> wanted_{0};  // a flush waits for this sequence; under mutex_ with the next
   std::atomic<bool> wanted_durable_{false};
   std::mutex mutex_;
   std::condition_variable moved_;

@@ -238,8 +238,7 @@ void open_controls() {
   Region& region = g_front.region;
   for (u32 id = 0; id < region.header().sites_max; ++id) {
     u8 closed = detail::kClosed;
-    region.controls()[id].compare_exchange_strong(closed, detail::kCold,
-                                                  std::memory_order_relaxed);
+    region.controls()[id].compare_exchange_strong(closed, detail::kCold, std::memory_order_relaxed);
   }
   refresh_controls();
 }
