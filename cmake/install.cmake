@@ -2,6 +2,12 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
+# What must be built before `cmake --install`.
+add_custom_target(sluice_package DEPENDS sluice_lib_static sluice_lib_shared)
+if(TARGET sluice)
+  add_dependencies(sluice_package sluice)
+endif()
+
 set(SLUICE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/sluice)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sluice DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h")

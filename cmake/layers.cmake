@@ -6,10 +6,9 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
 add_library(sluice_flags INTERFACE)
-target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
 if(PROJECT_IS_TOP_LEVEL)
-  # Another project's newer compiler may warn of what ours does not; that must not stop its build.
-  target_compile_options(sluice_flags INTERFACE -Werror)
+  # Only here: another project's compiler and flags may warn of what ours do not.
+  target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
 endif()
 target_include_directories(sluice_flags INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)

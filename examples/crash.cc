@@ -1,8 +1,9 @@
 // A program is killed in the middle of its logging: what is lost?
 //
 // A worker logs numbered records as fast as it can. After each call that returned kOk it writes the
-// number into a page it shares with its parent: so far it has *published*. The parent sends SIGKILL
-// at a random moment; nothing in the worker gets a chance to tidy up. Then what the worker left in
+// number into a page it shares with its parent: so far it has *published*. (A call that finds the
+// ring full is refused at once, and the number is tried again.) The parent sends SIGKILL at a
+// random moment; nothing in the worker gets a chance to tidy up. Then what the worker left in
 // shared memory is delivered: in odd rounds by `sluice recover`, in even rounds (and where the
 // command is not built) by the next start of the same product. Every published record must be in
 // the file once.
@@ -110,9 +111,10 @@ bool start(const Round& round) {
   // The one record whose call was in progress may have been published without being counted.
   const bool good = recovered && published > 0 && lost == 0 && after.duplicates == 0 &&
                     after.torn == 0 && after.beyond <= 1;
-  std::printf("  %4d %10.1f %11llu %12llu %12llu %6llu %6llu %6llu  %-7s %s\n", number,
+  std::printf("  %4d %9.1f %10llu %10llu %12llu %11llu %6llu %6llu %6llu  %-7s %s\n", number,
               static_cast<double>(round.life.count()) / 1000,
               static_cast<unsigned long long>(published),
+              static_cast<unsigned long long>(page.dropped.load(std::memory_order_relaxed)),
               static_cast<unsigned long long>(before.present),
               static_cast<unsigned long long>(after.present), static_cast<unsigned long long>(lost),
               static_cast<unsigned long long>(after.duplicates),
@@ -160,8 +162,8 @@ int main(int argc, char** argv) {
   const bool has_command = fs::exists(command_path(), error);
   std::printf("A worker that logs without pause is killed (SIGKILL) %d times; seed %u\n\n", kills,
               seed);
-  std::printf("  %4s %10s %11s %12s %12s %6s %6s %6s  %s\n", "kill", "after ms", "published",
-              "in the file", "after", "lost", "twice", "torn", "recovered by");
+  std::printf("  %4s %9s %10s %10s %12s %11s %6s %6s %6s  %s\n", "kill", "after ms", "published",
+              "refused", "in the file", "recovered", "lost", "twice", "torn", "by");
   std::fflush(stdout);  // or children would print it again
   std::mt19937 random(seed);
   std::uniform_int_distribution<int> life_us(200, 60000);

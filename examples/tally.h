@@ -21,17 +21,18 @@ struct Tally {
   [[nodiscard]] std::uint64_t lost(std::uint64_t expected) const { return expected - present; }
 };
 
-// The number of a line; 0 when it has none.
+// The number of a line; 0 when it has none, or more than one (the rest of a torn line before it).
 inline std::uint64_t number_of(const char* line) {
+  std::uint64_t found = 0;
+  int fields = 0;
   for (const char* at = line; (at = std::strchr(at, 'n')) != nullptr; ++at) {
     const bool text = at > line && at[-1] == ' ' && at[1] == '=';
     const bool json = at > line && at[-1] == '"' && at[1] == '"' && at[2] == ':';
     if (!text && !json) continue;
-    char* end = nullptr;
-    const std::uint64_t number = std::strtoull(at + (json ? 3 : 2), &end, 10);
-    if (end != at + (json ? 3 : 2)) return number;
+    found = std::strtoull(at + (json ? 3 : 2), nullptr, 10);
+    ++fields;
   }
-  return 0;
+  return fields == 1 ? found : 0;
 }
 
 // In the lines where the library says what it dropped: "dropped 12 records of ..., 40 in all".

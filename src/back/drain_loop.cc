@@ -37,6 +37,8 @@ void Engine::thread_main() {
       if (merged == Merged::kJournalFull) tell_sinks();
       if (merged != Merged::kBatch) break;
       worked = untold = true;
+      // What came meanwhile waits for the next round, or a busy caller would keep us here.
+      if (!merger_.more()) break;
     }
     const i64 now = os::monotonic_ns();
     if (untold && now - last_wake >= kWakeIntervalNs) {

@@ -3,10 +3,14 @@
 #include <algorithm>
 
 #include "os/process.h"
+#include "sluice/detail/thread_block.h"
 
 namespace sluice::back {
 namespace {
 constexpr i64 kJournalFullNapNs = 500'000;
+// Of stop()'s time: what is kept for closing, and what closing a sink gets in any case.
+constexpr i64 kCloseNs = 200'000'000;
+constexpr i64 kCloseLeastNs = 20'000'000;
 }
 
 Engine::Engine(region::Region& region, const EngineOptions& options, Reporter& reporter)
@@ -54,42 +58,43 @@ void Engine::tell_sinks() {
   os::wake_all(epoch_);
 }
 
-bool Engine::merge_until_empty(i64 deadline_ns) {
+// What is published later does not count: callers who go on logging must not keep a flush waiting.
+bool Engine::merge_published(i64 deadline_ns) {
+  std::vector<u64> published;
+  {
+    const std::lock_guard lock(drain_);
+    published = merger_.published();
+  }
   for (;;) {
     Merged merged;
     {
       const std::lock_guard lock(drain_);
       merged = merge_locked(true);
+      if (merged == Merged::kNothing || merger_.has_merged(published)) return true;
     }
-    if (merged == Merged::kNothing) return true;
-    if (merged == Merged::kJournalFull) {
-      if (os::monotonic_ns() >= deadline_ns) return false;
-      if (options_.threads) {
-        tell_sinks();
-        os::sleep_ns(kJournalFullNapNs);
-      } else if (!run_sinks_once()) {
-        return false;
-      }
+    if (merged != Merged::kJournalFull) continue;
+    if (!options_.threads) {
+      // As long as the sinks get on: nobody else would make room.
+      if (!run_sinks_once()) return false;
+      continue;
     }
+    if (os::monotonic_ns() >= deadline_ns) return false;
+    tell_sinks();
+    os::sleep_ns(kJournalFullNapNs);
   }
 }
 
 bool Engine::run_sinks_once() {
   bool moved = false;
-  for (const auto& runner : runners_) {
-    const u64 before = runner->entry().cursor.load(std::memory_order_relaxed);
-    while (runner->run_once() && !runner->failing()) {
-    }
-    moved |= runner->entry().cursor.load(std::memory_order_relaxed) != before;
-  }
+  for (const auto& runner : runners_) moved |= runner->run_while_it_gets_on();
   return moved;
 }
 
 bool Engine::drain_all(bool run_sinks) {
-  const bool merged = merge_until_empty(os::monotonic_ns());
+  const bool merged = merge_published(os::monotonic_ns());
   if (run_sinks) {
     run_sinks_once();
-    for (const auto& runner : runners_) runner->settle(false);
+    for (const auto& runner : runners_) runner->settle(false, true);
   }
   return merged;
 }
@@ -100,23 +105,27 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns) {
     const std::lock_guard lock(drain_);
     merger_.want_drop_report();
   }
-  outcome.merged = merge_until_empty(deadline_ns);
+  outcome.merged = merge_published(deadline_ns);
   u64 target;
   {
     const std::lock_guard lock(drain_);
     target = merger_.next_sequence();
   }
+  // Two callbacks that flush would wait for each other.
+  const bool by_sink = detail::t_block.in_sink != 0;
+  const auto waits_for = [&](const SinkRunner& runner) {
+    return !runner.on_own_thread() && !(by_sink && runner.is_callback());
+  };
   for (const auto& runner : runners_) {
     if (!options_.threads) {
-      while (runner->run_once() && !runner->failing()) {
-      }
-      runner->settle(durable);
-    } else if (!runner->on_own_thread()) {
+      runner->run_while_it_gets_on();
+      runner->settle(durable, true);
+    } else if (waits_for(*runner)) {
       runner->request(target, durable, epoch_);
     }
   }
   for (const auto& runner : runners_) {
-    if (runner->on_own_thread()) continue;
+    if (!waits_for(*runner)) continue;
     ++outcome.sinks;
     if (!runner->wait_reached(target, durable, deadline_ns)) ++outcome.behind;
   }
@@ -130,21 +139,23 @@ u32 Engine::stop(i64 deadline_ns) {
     os::wake_all(region_.wake().consumer);
     thread_.join();
   }
-  const FlushOutcome outcome = flush(true, deadline_ns);
-  u32 left = outcome.behind;
+  // A sink that is stuck must not take the time that the others need to close.
+  const i64 left_ns = std::max<i64>(deadline_ns - os::monotonic_ns(), 0);
+  const FlushOutcome outcome = flush(true, deadline_ns - std::min(left_ns / 4, kCloseNs));
+  if (!options_.threads) {
+    for (auto& runner : runners_) runner->finish();
+    return outcome.behind;
+  }
+  for (auto& runner : runners_) runner->ask_to_stop();
   for (auto& runner : runners_) {
-    if (options_.threads) {
-      if (!runner->stop_thread(deadline_ns)) {
-        // Stuck in a system call: it keeps its own memory, and what it has not passed stays.
-        reporter_.report("sluice: " + runner->name() + " is stuck and was left behind");
-        (void)runner.release();
-      }
-    } else {
-      runner->finish();
+    const i64 at_least = os::monotonic_ns() + kCloseLeastNs;
+    if (!runner->wait_for_thread(std::max(deadline_ns, at_least))) {
+      // Stuck in a call: it goes on using its runner, this engine and the region.
+      reporter_.report("sluice: " + runner->name() + " is stuck and was left behind");
+      left_behind_ = true;
     }
   }
-  std::erase(runners_, nullptr);
-  return left;
+  return outcome.behind;
 }
 
 EngineCounts Engine::counts() {
@@ -158,7 +169,8 @@ bool Engine::all_delivered() {
   const u64 end = merger_.next_sequence();
   if (merger_.queued() != 0) return false;
   return std::all_of(runners_.begin(), runners_.end(), [end](const auto& runner) {
-    return runner->floor() == ~u64{0} || runner->entry().cursor.load(std::memory_order_acquire) >= end;
+    return runner->floor() == ~u64{0} ||
+           runner->entry().cursor.load(std::memory_order_acquire) >= end;
   });
 }
 

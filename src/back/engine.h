@@ -68,6 +68,9 @@ class Engine {
   // be abandoned or have not got everything.
   u32 stop(i64 deadline_ns);
 
+  // After stop(): a sink's thread still uses this object, which must then never be destroyed.
+  [[nodiscard]] bool left_behind() const { return left_behind_; }
+
   [[nodiscard]] EngineCounts counts();
   [[nodiscard]] const std::vector<std::unique_ptr<SinkRunner>>& runners() const {
     return runners_;
@@ -80,7 +83,7 @@ class Engine {
   Merged merge_locked(bool all);
   [[nodiscard]] u64 floor() const;
   void tell_sinks();
-  bool merge_until_empty(i64 deadline_ns);
+  bool merge_published(i64 deadline_ns);
   bool run_sinks_once();
 
   region::Region& region_;
@@ -93,6 +96,7 @@ class Engine {
   std::thread thread_;
   std::atomic<u32> epoch_{0};       // futex of the sinks; stepped (release) after commits
   std::atomic<bool> stopping_{false};
+  bool left_behind_ = false;
 };
 
 }  // namespace sluice::back

@@ -50,10 +50,12 @@ void Merger::resume(bool dead, bool slow_clock) {
     clock_.start(region_.clock(), slow_clock);
   }
   const auto place = region_.journal();
-  const u64 committed = place.committed->load(std::memory_order_acquire);
+  const u64 committed = round_up(place.committed->load(std::memory_order_acquire), 8);
   u64 reclaimed = place.reclaimed->load(std::memory_order_acquire);
-  if (committed - reclaimed > place.capacity) reclaimed = committed;  // nothing to believe
+  // Nothing to believe: it goes on with an empty journal. Readers find the end for themselves.
+  if (committed - reclaimed > place.capacity || reclaimed % 8 != 0) reclaimed = committed;
   journal_ = {place, committed, reclaimed};
+  last_report_ticks_ = clock_.clock().ticks;
   adopt_positions();
 }
 
@@ -77,24 +79,34 @@ void Merger::adopt_positions() {
     callers_ = batch.header().callers_before + batch.header().callers;
     reader.advance(batch.header().bytes);
   }
+  if (reader.position() != committed) {
+    // A batch was written over. What comes now must have sequences that no sink has passed.
+    ++damaged_;
+    for (u32 i = 0; i < region::kSinksMax; ++i) {
+      next_sequence_ =
+          std::max(next_sequence_, region_.sink(i).cursor.load(std::memory_order_relaxed));
+    }
+  }
   for (u32 i = 0; i < sources_.size(); ++i) {
     ThreadSlot& slot = region_.slots()[i];
     RingLines* lines = region_.lines_of(slot);
     if (!lines) continue;
     Source& source = sources_[i];
     const auto place_of_ring = region_.ring_of(slot);
-    const u64 head = lines->head.load(std::memory_order_acquire);
+    const u64 head = lines->head.load(std::memory_order_acquire) & ~detail::kInCall;
     u64 position = std::max(lines->tail.load(std::memory_order_acquire), positions[i]);
     if (head - position > place_of_ring.capacity || position % 8 != 0) {
       ++damaged_;
-      position = head;
+      position = head & ~u64{7};
     }
     source.slot = &slot;
     source.lines = lines;
     source.ring = {place_of_ring, position};
     source.index = i;
     const ContextCopy* best = nullptr;
-    for (const ContextCopy& copy : lines->context) {
+    for (ContextCopy& copy : lines->context) {
+      // Of a batch that was never committed: its end may lie within a batch that will be.
+      if (copy.batch_end > committed) copy.batch_end = 0;
       const bool holds = copy.batch_end != 0 && copy.batch_end <= committed &&
                          copy.bytes <= region::kContextBytesMax &&
                          copy.generation == slot.generation.load(std::memory_order_relaxed);
@@ -135,6 +147,7 @@ void Merger::take_in_sources() {
     const u64 filled = source.end - source.ring.position();
     pressure_ = std::max(pressure_, u32(filled * 256 / source.ring.capacity()));
     live_.push_back(&source);
+    if (live_.size() == kBatchThreadsMax) break;
   }
   // Read behind the heads: nothing that is published is honestly later than this.
   now_ = clock_.now();
@@ -160,7 +173,7 @@ void Merger::look_at_front(Source& source) {
       source.moved = true;
       continue;
     }
-    if (bytes < kRecordHeaderBytes || source.site >= region_.header().sites_max) {
+    if (bytes < kRecordHeaderBytes || bytes > kRecordBytesMax || source.site >= region_.header().sites_max) {
       return damage(source);
     }
     source.bytes = u32(bytes);
@@ -214,9 +227,9 @@ Merged Merger::merge(bool all, u64 floor) {
   const bool moved_only =
       std::any_of(live_.begin(), live_.end(), [](const Source* s) { return s->moved; });
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const bool report = drops != reported_drops_ &&
-                      (report_now_ || dead_ ||
-                       now_ - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
+  const bool report =
+      drops != reported_drops_ &&
+      (report_now_ || dead_ || now_ - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
   const u64 horizon = find_horizon(all);
   u64 second_key;
   Source* source = earliest(second_key);
@@ -240,6 +253,7 @@ Merged Merger::merge(bool all, u64 floor) {
     } while (source->bytes && source->key <= second_key && source->key <= horizon);
     if (!full) source = earliest(second_key);
   }
+  more_ = full;
   if (report) append_drop_reports();
   commit_batch(header_bytes);
   return Merged::kBatch;
@@ -252,14 +266,15 @@ bool Merger::append(Source& source) {
     if (source.site == kSiteContext) take_context(source, at, bytes);
     if (source.site == kSiteStateGap) source.gap = true;
   } else {
-    const auto header = load<RecordHeader>(at);
+    auto header = load<RecordHeader>(at);
+    header.size_in_words = u16(bytes / 8);  // as checked: in a dead region it may have changed since
     const SiteTraits& about = traits(source.site);
     u16 origin = u16(source.index);
     if (header.ticks < last_key_) origin |= kLate;
     if (about.state && source.gap) origin |= kAfterGap;
     const bool rebuild = about.redact || !source.context.empty();
-    const bool done = rebuild ? append_rebuilt(source, header, at, origin)
-                              : append_plain(header, at, origin);
+    const bool done =
+        rebuild ? append_rebuilt(source, header, at, origin) : append_plain(header, at, origin);
     if (!done) return false;
     if (origin & kLate) ++late_;
     if (origin & kAfterGap) source.gap = false;
@@ -286,6 +301,7 @@ bool Merger::append_plain(const RecordHeader& header, const char* bytes, u16 ori
 bool Merger::append_rebuilt(Source& source, const RecordHeader& header, const char* bytes,
                             u16 origin) {
   std::memcpy(scratch_.data(), bytes, header.size());
+  store(scratch_.data(), header);
   std::size_t size = header.size();
   const Site* site = catalog_.site(header.site);
   if (!source.context.empty()) {
@@ -336,13 +352,12 @@ const Merger::SiteTraits& Merger::traits(u32 site) {
 
 void Merger::append_drop_reports() {
   const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const u64 now = dead_ ? last_key_ : now_;
+  const u64 now = dead_ ? std::max(last_key_, last_report_ticks_) : now_;
   const u32 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
                             region_.header().sites_max);
   for (u32 site = 0; site < used; ++site) {
     for (u32 reason = 0; reason < kDropReasons; ++reason) {
-      const u64 total =
-          region_.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
+      const u64 total = region_.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
       u64& reported = reported_[u64{site} * kDropReasons + reason];
       if (total == reported) continue;
       // What does not fit goes with the next report: `drops` is then still not what was reported.
@@ -425,12 +440,35 @@ void Merger::recycle(Source& source) {
   Handover::give(source.slot->state, SlotState::kReady);
 }
 
+std::vector<u64> Merger::published() const {
+  const u32 used = region_.wake().slots_used.load(std::memory_order_relaxed);
+  std::vector<u64> heads(std::min<std::size_t>(used, sources_.size()));
+  for (u32 i = 0; i < heads.size(); ++i) {
+    const RingLines* lines = region_.lines_of(region_.slots()[i]);
+    // acquire: as in RingConsumer::published()
+    if (lines) heads[i] = lines->head.load(std::memory_order_acquire) & ~detail::kInCall;
+  }
+  return heads;
+}
+
+bool Merger::has_merged(const std::vector<u64>& published) const {
+  if (report_now_ && region_.wake().drops.load(std::memory_order_relaxed) != reported_drops_) {
+    return false;
+  }
+  for (u32 i = 0; i < published.size(); ++i) {
+    const u64 position = sources_[i].lines ? sources_[i].ring.position() : 0;
+    if (position < published[i]) return false;
+  }
+  return true;
+}
+
 u64 Merger::queued() const {
   u64 count = 0;
   for (const Source& source : sources_) {
     if (!source.lines) continue;
     u64 position = source.ring.position();
     const u64 end = source.ring.published();
+    if (end - position > source.ring.capacity()) continue;
     while (position < end) {
       const u64 word = RealSync::read_word(source.ring.at(position));
       const u64 bytes = size_of_word(word);

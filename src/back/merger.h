@@ -49,11 +49,17 @@ class Merger {
   // `now`. Part of merge() for the next batch.
   void want_drop_report() { report_now_ = true; }
 
+  // The last batch was ended by its size: there is more to merge at once.
+  [[nodiscard]] bool more() const { return more_; }
   [[nodiscard]] u64 next_sequence() const { return next_sequence_; }
   [[nodiscard]] u64 callers() const { return callers_; }
   [[nodiscard]] u64 journal_position() const { return journal_.position(); }
   [[nodiscard]] u64 damaged() const { return damaged_; }
   [[nodiscard]] u64 late() const { return late_; }
+  // How far every ring is published, by slot; and whether all of that is in the journal, with the
+  // drop report that is wanted.
+  [[nodiscard]] std::vector<u64> published() const;
+  [[nodiscard]] bool has_merged(const std::vector<u64>& published) const;
   // Caller records that are published and not yet merged. Walks the rings.
   [[nodiscard]] u64 queued() const;
   // The fullest ring, in 1/256 of its capacity.
@@ -121,6 +127,7 @@ class Merger {
   u64 damaged_ = 0;
   u64 late_ = 0;
   u32 pressure_ = 0;
+  bool more_ = false;
   // The batch being built:
   u64 write_at_ = 0;
   u64 write_end_ = 0;

@@ -64,11 +64,15 @@ void SinkRunner::thread_main() {
   moved_.notify_all();
 }
 
-bool SinkRunner::stop_thread(i64 deadline_ns) {
-  if (!thread_.joinable()) return true;
+void SinkRunner::ask_to_stop() {
+  if (!thread_.joinable()) return;
   stopping_.store(true, std::memory_order_release);
   epoch_->fetch_add(1, std::memory_order_release);
   os::wake_all(*epoch_);
+}
+
+bool SinkRunner::wait_for_thread(i64 deadline_ns) {
+  if (!thread_.joinable()) return true;
   {
     std::unique_lock lock(mutex_);
     if (!moved_.wait_until(lock, time_point(deadline_ns), [this] { return thread_ended_; })) {
@@ -95,16 +99,22 @@ bool SinkRunner::run_once() {
   if (ended()) return false;
   if (!open()) return !ended() && !stopping_.load(std::memory_order_acquire);
   switch (reader_.read(bytes_.data())) {
-    case JournalRead::kNothing: return false;
-    case JournalRead::kPassed: reader_.skip_to_oldest(); return true;
+    case JournalRead::kNothing:
+      return false;
+    case JournalRead::kPassed:
+      reader_.skip_to_oldest();
+      publish_position();
+      return true;
     case JournalRead::kDamaged: {
       // Only in a region that something wrote over: what is committed cannot be found any more.
       const u64 committed = region_.journal_lines().committed.load(std::memory_order_acquire);
       reporter_.report("sluice: " + name_ + ": the journal is damaged; records were lost");
       reader_ = {region_.journal(), committed};
+      publish_position();
       return true;
     }
-    case JournalRead::kBatch: break;
+    case JournalRead::kBatch:
+      break;
   }
   const BatchView batch(bytes_.data());
   return hand_over(batch);
@@ -130,8 +140,7 @@ void SinkRunner::note_gap(const BatchView& batch) {
   const u64 before = batch.header().callers_before;
   if (before > callers_passed_ && batch.first_sequence() > cursor_.sequence()) {
     const u64 missed = before - callers_passed_;
-    const u64 in_all =
-        entry_.dropped_backlog.fetch_add(missed, std::memory_order_relaxed) + missed;
+    const u64 in_all = entry_.dropped_backlog.fetch_add(missed, std::memory_order_relaxed) + missed;
     // A failed notice is not repeated: the counter has it.
     const Status said = sink_->write_gap(missed, in_all);
     if (!said.ok()) reporter_.report("sluice: " + name_ + ": " + said.message());
@@ -144,14 +153,30 @@ void SinkRunner::pass(const BatchView& batch) {
   callers_passed_ = batch.header().callers_before + batch.header().callers;
   reader_.advance(batch.header().bytes);
   entry_.cursor_callers.store(callers_passed_, std::memory_order_relaxed);
+  publish_position();
+}
+
+void SinkRunner::publish_position() {
   // release: our reads of the batch before the consumer's acquire in floor() (P4)
   entry_.cursor_position.store(reader_.position(), std::memory_order_release);
 }
 
-void SinkRunner::settle(bool durable) {
+bool SinkRunner::run_while_it_gets_on() {
+  const u64 first_position = reader_.position();
+  const u64 first_sequence = cursor_.sequence();
+  for (;;) {
+    const u64 position = reader_.position(), sequence = cursor_.sequence();
+    if (!run_once()) break;
+    // A sink that fails may have got on all the same: it only had something to say.
+    if (failing() && reader_.position() == position && cursor_.sequence() == sequence) break;
+  }
+  return reader_.position() != first_position || cursor_.sequence() != first_sequence;
+}
+
+void SinkRunner::settle(bool durable, bool at_once) {
   if (ended() || !opened_) return;
   const i64 now = os::monotonic_ns();
-  const bool asked = wanted_.load(std::memory_order_acquire) != 0;
+  const bool asked = at_once || wanted_.load(std::memory_order_acquire) != 0;
   if (dirty_ && (durable || asked || now - last_flush_ns_ >= kFlushIntervalNs ||
                  stopping_.load(std::memory_order_acquire))) {
     const Status status = sink_->flush(false);
@@ -159,7 +184,8 @@ void SinkRunner::settle(bool durable) {
     dirty_ = false;
     last_flush_ns_ = now;
   }
-  const bool due = options_.sync_interval_ns > 0 && now - last_sync_ns_ >= options_.sync_interval_ns;
+  const bool due =
+      options_.sync_interval_ns > 0 && now - last_sync_ns_ >= options_.sync_interval_ns;
   if (undurable_ && sink_->can_be_durable() && (durable || due)) {
     const Status status = sink_->flush(true);
     if (!status.ok()) return fail(status);
@@ -214,6 +240,7 @@ void SinkRunner::recover_from_failure() {
 
 void SinkRunner::give_up(const Status& status) {
   reporter_.report("sluice: " + name_ + ": " + status.message() + "; this sink is given up");
+  given_up_.store(true, std::memory_order_relaxed);
   ended_.store(true, std::memory_order_release);
   const std::lock_guard lock(mutex_);
   moved_.notify_all();

@@ -39,14 +39,17 @@ class SinkRunner {
   // Runs until stop_thread() and everything committed is handed over. `epoch`: futex word that is
   // stepped after commits.
   void start_thread(std::atomic<u32>& epoch);
-  // Asks the thread to finish what is committed, close the sink and end. Waits until `deadline_ns`
-  // (monotonic); false: it is stuck and has been abandoned.
-  bool stop_thread(i64 deadline_ns);
+  // Asks the thread to finish what is committed, close the sink and end.
+  void ask_to_stop();
+  // Waits for that until `deadline_ns` (monotonic). False: it is stuck, and goes on using this.
+  bool wait_for_thread(i64 deadline_ns);
 
   // One batch. True when there was one.
   bool run_once();
-  // Flushes what is due; `durable`: to the disk, now.
-  void settle(bool durable);
+  // All there are, as long as the sink gets on. True when it got anywhere.
+  bool run_while_it_gets_on();
+  // Flushes what is due; `durable`: to the disk, now; `at_once`: to the kernel at least.
+  void settle(bool durable, bool at_once = false);
   // Closes the sink from the calling thread (no thread of its own).
   void finish();
 
@@ -57,11 +60,16 @@ class SinkRunner {
 
   // Lowest journal position this sink still needs; ~0 for a best-effort or ended one.
   [[nodiscard]] u64 floor() const;
+  // Ended by an error for good: what it has not passed is lost to this sink.
+  [[nodiscard]] bool given_up() const { return given_up_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool is_callback() const { return entry_.kind == u32(SinkKind::callback); }
   [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
   [[nodiscard]] bool failing() const { return failing_.load(std::memory_order_relaxed); }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] region::SinkEntry& entry() const { return entry_; }
-  [[nodiscard]] bool on_own_thread() const { return thread_.get_id() == std::this_thread::get_id(); }
+  [[nodiscard]] bool on_own_thread() const {
+    return thread_.get_id() == std::this_thread::get_id();
+  }
 
  private:
   void thread_main();
@@ -69,6 +77,7 @@ class SinkRunner {
   bool hand_over(const BatchView& batch);
   void note_gap(const BatchView& batch);
   void pass(const BatchView& batch);
+  void publish_position();
   void fail(const Status& status);
   void recover_from_failure();
   void give_up(const Status& status);
@@ -85,23 +94,24 @@ class SinkRunner {
   JournalReader<JournalSync> reader_;
   std::vector<char> bytes_;
   bool opened_ = false;
-  bool dirty_ = false;       // written since the last flush(false)
-  bool undurable_ = false;   // written since the last flush(true)
+  bool dirty_ = false;      // written since the last flush(false)
+  bool undurable_ = false;  // written since the last flush(true)
   i64 last_flush_ns_ = 0;
   i64 last_sync_ns_ = 0;
   i64 pause_ns_ = 0;
-  u64 callers_passed_ = 0;   // caller records before the reader, to measure gaps
+  u64 callers_passed_ = 0;  // caller records before the reader, to measure gaps
 
   std::thread thread_;
   std::atomic<u32>* epoch_ = nullptr;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};    // release: after the sink's last word (with ended())
+  std::atomic<bool> given_up_{false};  // relaxed: counted only
   std::atomic<bool> failing_{false};  // relaxed: shown only
   std::atomic<u64> wanted_{0};        // a flush waits for this sequence; under mutex_ with the next
   std::atomic<bool> wanted_durable_{false};
   std::mutex mutex_;
   std::condition_variable moved_;
-  Reached reached_;        // under mutex_
+  Reached reached_;            // under mutex_
   bool thread_ended_ = false;  // under mutex_
 };
 

@@ -89,15 +89,15 @@ void Context::publish() noexcept {
   const os::KeepErrno keep;
   detail::ThreadBlock& block = detail::t_block;
   block.pending |= detail::kPendingContext;
-  if (!block.attached) return;
-  u64 position = block.ring.load();
-  if (position & detail::kInCall) return;  // a handler inside a call: with the next record
+  u64 position;
+  // A handler inside a call: with the next record.
+  if (!block.attached || !block.ring.head || !block.ring.try_enter(position)) return;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   // Nothing fits until the block is written: see make_room().
   block.ring.limit = position;
-  if (front::g_front.phase.load(std::memory_order_acquire) == front::Phase::kStopped) return;
-  block.ring.enter(position);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  front::write_pending(block, position);
+  if (front::g_front.phase.load(std::memory_order_acquire) != front::Phase::kStopped) {
+    front::write_pending(block, position);
+  }
   std::atomic_signal_fence(std::memory_order_seq_cst);
   block.ring.leave(position);
 }

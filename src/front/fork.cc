@@ -4,8 +4,8 @@
 // first record makes a region of its own, and a call that the fork interrupted writes into memory
 // that nobody reads. The handler only resets and closes; it allocates nothing and takes no lock,
 // so it is right whatever the parent's other threads were doing.
-#include "front/front.h"
 #include "os/fork.h"
+#include "front/front.h"
 #include "os/process.h"
 
 namespace sluice::front {
@@ -15,25 +15,28 @@ void in_child() {
   Front& front = g_front;
   ThreadBlock& block = detail::t_block;
   const Phase phase = front.phase.load(std::memory_order_relaxed);
-  if (phase == Phase::kFresh) return;
-  const bool was_running = phase == Phase::kRunning || front.started_in_parent;
-  const u64 inherited_head = block.attached ? block.ring.load() : 0;
-  front.region.abandon_after_fork();
   os::close_inherited();
-  kRuntimeHooks.forked();
-  if (inherited_head & detail::kInCall) {
-    // Forked by a signal handler inside a call, which still writes to the old place: zero pages now.
-    block.ring.limit = 0;
-    front.reservation = nullptr;
-  } else {
-    block.ring = {};
+  if (phase == Phase::kFresh) return;
+  if (front.creating_here()) {
+    // A handler that interrupted the making of the region has forked: its child goes on making
+    // one, in files of its own.
+    front.creator.store(os::thread_id(), std::memory_order_relaxed);
+    kRuntimeHooks.forked();
+    return;
   }
-  block.filtered = nullptr;
-  block.attached = 0;
+  const bool was_running =
+      phase == Phase::kRunning || front.started_in_parent.load(std::memory_order_relaxed);
+  OrphanedCalls orphans(block);
+  front.region.abandon_after_fork();
+  kRuntimeHooks.forked();
+  // They still write to the old place: zero pages now. The child's region goes elsewhere.
+  if (orphans.put_back()) front.reservation = nullptr;
   // Its context goes on in the child.
   block.pending = detail::kPendingContext;
+  block.in_sink = 0;
+  front.registering.store(0, std::memory_order_relaxed);
   front.lost_without_region.store(0, std::memory_order_relaxed);
-  front.started_in_parent = was_running;
+  front.started_in_parent.store(was_running, std::memory_order_relaxed);
   // A child of a stopped program stays stopped: it has no region to count in, only the process.
   if (phase != Phase::kStopped) front.phase.store(Phase::kFresh, std::memory_order_release);
 }

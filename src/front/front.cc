@@ -1,5 +1,6 @@
 #include "front/front.h"
 
+#include <cstdlib>
 #include <new>
 
 #include "base/fixed_text.h"
@@ -35,7 +36,15 @@ constinit Front g_front;
 
 namespace {
 
+// relaxed: looked at by this thread and its handlers only.
+constinit thread_local std::atomic<bool> t_creating{false};
+
 void fill_labels(region::RegionOptions& options) {
+  // start() may come later, or never; a recovery looks where the variable says.
+  const char* directory = std::getenv("SLUICE_REGION_DIRECTORY");
+  if (!options.directory[0] && directory && directory[0] == '/') {
+    copy_text(options.directory, directory);
+  }
   if (!options.program[0]) copy_text(options.program, os::program_path());
   if (!options.product[0]) copy_text(options.product, os::program_name());
   if (!options.host[0]) copy_text(options.host, os::host_name());
@@ -59,6 +68,8 @@ bool create_region(Front& front) {
 
 }  // namespace
 
+bool Front::creating_here() { return t_creating.load(std::memory_order_relaxed); }
+
 bool ensure_region() {
   Front& front = g_front;
   for (;;) {
@@ -71,9 +82,13 @@ bool ensure_region() {
         continue;
       }
       front.creator.store(os::thread_id(), std::memory_order_relaxed);
+      t_creating.store(true, std::memory_order_relaxed);
       const bool made = create_region(front);
+      t_creating.store(false, std::memory_order_relaxed);
       front.phase.store(made ? Phase::kQueueing : Phase::kFresh, std::memory_order_release);
-      if (made && front.started_in_parent) kRuntimeHooks.start_in_child();
+      if (made && front.started_in_parent.load(std::memory_order_relaxed)) {
+        kRuntimeHooks.start_in_child();
+      }
       return made;
     }
     // A handler that interrupted the creator must not wait for it.

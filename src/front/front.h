@@ -9,6 +9,7 @@
 // |-----------------|---------------------------|----------------|-------------------------------|
 // | phase           | creator, start, stop      | cold paths     | acq_rel: region before phase  |
 // | next_site_id    | cold paths                | cold paths     | relaxed: only unique          |
+// | registering     | cold paths                | quiesce()      | seq_cst, with phase           |
 // | lost_*          | cold paths without region | stats          | relaxed: counters             |
 #ifndef SLUICE_SRC_FRONT_FRONT_H_
 #define SLUICE_SRC_FRONT_FRONT_H_
@@ -57,12 +58,28 @@ struct Front {
   std::atomic<u32> creator{0};
   std::atomic<u32> next_site_id{kSiteFirstCaller};
   std::atomic<bool> clock_is_slow{false};  // no usable TSC: every call asks the kernel's clock
+  std::atomic<u32> registering{0};
   std::atomic<u64> lost_without_region{0};
   std::atomic<u64> lost_after_stop{0};
-  bool started_in_parent = false;
+  // relaxed: the child's first thread sets it; start() in the child takes it back.
+  std::atomic<bool> started_in_parent{false};
+
+  // Whether the calling thread is making the region (it is then in a handler).
+  [[nodiscard]] static bool creating_here();
 };
 
 extern constinit Front g_front;
+
+// Held while a call may open control bytes: from its look at the phase to the last byte it stores.
+// seq_cst, with the store of kStopped: either the call sees that, or quiesce() sees the call and
+// closes the bytes behind it. Else a call could be admitted that nobody delivers any more.
+class Registering {
+ public:
+  Registering() { g_front.registering.fetch_add(1, std::memory_order_seq_cst); }
+  ~Registering() { g_front.registering.fetch_sub(1, std::memory_order_seq_cst); }
+  Registering(const Registering&) = delete;
+  Registering& operator=(const Registering&) = delete;
+};
 
 // Makes the region if there is none. False: not now (another thread is making it and this is a
 // signal handler, or there is no memory at all).
@@ -88,10 +105,29 @@ bool attach_thread(ThreadBlock& block, u64 ring_bytes);
 void detach_thread(ThreadBlock& block);
 // Counts a record that is not kept.
 void count_drop(u32 site, DropReason reason);
-// Waits until no thread is inside a call that began before close_controls(), at most until
-// `deadline_ns` (monotonic). P9: the barrier orders the closed control bytes before every later
+// After the phase is kStopped: closes every control byte and waits until no thread is inside a call
+// that found one open, at most until `deadline_ns` (monotonic). P9: the barrier orders the closed control bytes before every later
 // call's look at them, and every earlier kInCall before our look at that.
 bool quiesce(i64 deadline_ns);
+// In a forked child: the calls of this thread that a handler, which forked, had interrupted. They
+// go on without a ring; what is left of theirs must still say that they are under way.
+class OrphanedCalls {
+ public:
+  // Before the region is abandoned.
+  explicit OrphanedCalls(ThreadBlock& block);
+  // Afterwards. True when there are any.
+  bool put_back();
+
+ private:
+  static constexpr u32 kMax = 5;
+  ThreadBlock& block_;
+  bool any_ = false;
+  u32 count_ = 0;
+  struct Head {
+    std::atomic<u64>* word;
+    u64 value;
+  } heads_[kMax] = {};
+};
 // Gives the backend's spare rings: makes slots until `count` are ready.
 void keep_ready(u32 count);
 

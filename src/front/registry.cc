@@ -18,9 +18,7 @@ using region::Region;
 using Registration = region::Registration<RealSync>;
 using region::SiteEntry;
 
-std::string_view cut(std::string_view text) {
-  return text.substr(0, detail::kSiteTextBytesMax);
-}
+std::string_view cut(std::string_view text) { return text.substr(0, detail::kSiteTextBytesMax); }
 
 // The name that the format text gives to positional argument `wanted`; empty for {} and {0}.
 std::string_view name_from_format(const SiteShape& shape, u32 hidden, u32 wanted) {
@@ -105,6 +103,8 @@ bool write_definition(Region& region, u32 id, const SiteShape& shape) {
 }
 
 u8 control_for(const Region& region, const SiteEntry& entry) {
+  // relaxed: quiesce() closes what a call opens while the phase changes, see Registering
+  if (g_front.phase.load(std::memory_order_relaxed) == Phase::kStopped) return detail::kCold;
   const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
   if (entry.dynamic_logger.load(std::memory_order_relaxed)) return on;
   const u32 logger = entry.logger.load(std::memory_order_relaxed);
@@ -178,6 +178,7 @@ void publish_site(CallSite& site, const SiteShape& shape) {
   Region& region = front.region;
   const u32 before = site.id.load(std::memory_order_relaxed);
   u32 id = before;
+  // One that found no room tries again: this may be another region.
   if (id == 0 || id == kSiteUnknown) {
     id = front.next_site_id.fetch_add(1, std::memory_order_relaxed);
   }
@@ -196,8 +197,8 @@ void publish_site(CallSite& site, const SiteShape& shape) {
   id = site.publish_id(before, id);
   // relaxed RMW: a bound for scans; the definitions are published by their own words (P6)
   u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
-  while (used <= id && !region.wake().sites_used.compare_exchange_weak(
-                           used, id + 1, std::memory_order_relaxed)) {
+  while (used <= id &&
+         !region.wake().sites_used.compare_exchange_weak(used, id + 1, std::memory_order_relaxed)) {
   }
   if (id != kSiteUnknown) {
     Registration::settle(region.wake().level_epoch, [&] { refresh(region, id); });
@@ -219,6 +220,7 @@ void refresh_controls() {
     for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
       refresh(region, id);
     }
+    if (g_front.phase.load(std::memory_order_acquire) == Phase::kStopped) return;
     const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
     Registration::set_control(region.controls()[kSiteUnknown], on);
   });
@@ -244,7 +246,9 @@ void open_controls() {
 
 void set_level(std::string_view logger, Level level) {
   Region& region = g_front.region;
-  LoggerEntry& entry = region.loggers()[find_logger(logger)];
+  const u32 index = find_logger(logger);
+  if (index == 0 && !logger.empty()) return;  // no room for it: the root's rule is not its rule
+  LoggerEntry& entry = region.loggers()[index];
   entry.rule.store(u8(level), std::memory_order_relaxed);
   entry.threshold.store(u8(level), std::memory_order_relaxed);
   refresh_controls();

@@ -37,6 +37,27 @@ struct Nesting {
 };
 constinit thread_local Nesting t_nesting{};
 
+// The block changes within: a handler that logs meanwhile takes a ring of its own and leaves the
+// block as it found it. On its way through the fast path it may look at any instruction.
+class Changing {
+ public:
+  explicit Changing(ThreadBlock& block)
+      : block_(block), before_(block.in_cold.load(std::memory_order_relaxed)) {
+    block_.in_cold.store(1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  ~Changing() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    block_.in_cold.store(before_, std::memory_order_relaxed);
+  }
+  Changing(const Changing&) = delete;
+  Changing& operator=(const Changing&) = delete;
+
+ private:
+  ThreadBlock& block_;
+  const u8 before_;
+};
+
 // Makes a ring for an unused slot; the slot is left in state `made`.
 ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
   for (u32 i = 0; i < region.header().slots_max; ++i) {
@@ -48,8 +69,9 @@ ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
     const bool ok = region.make_ring(slot, ring_bytes);
     // relaxed RMW: a bound for scans; what is in the slot is published by its state (P8)
     u32 used = region.wake().slots_used.load(std::memory_order_relaxed);
-    while (ok && used <= i && !region.wake().slots_used.compare_exchange_weak(
-                                  used, i + 1, std::memory_order_relaxed)) {
+    while (
+        ok && used <= i &&
+        !region.wake().slots_used.compare_exchange_weak(used, i + 1, std::memory_order_relaxed)) {
     }
     Handover::give(slot.state, ok ? made : SlotState::kUnused);
     return ok ? &slot : nullptr;
@@ -66,21 +88,16 @@ ThreadSlot* claim_slot(Region& region, u64 ring_bytes) {
       return &slot;
     }
   }
-  return make_slot(region, ring_bytes, SlotState::kActive);
-}
-
-// A handler may log between any two stores here, and its call looks at `head` first: it must never
-// find one beside another ring's limit or address.
-void forget_ring(ThreadBlock& block) {
-  block.ring.head = nullptr;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.ring = {};
-}
-void restore_ring(ThreadBlock& block, const detail::RingProducer<RealSync>& ring) {
-  block.ring.limit = ring.limit;
-  block.ring.to_address = ring.to_address;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.ring.head = ring.head;
+  if (ThreadSlot* made = make_slot(region, ring_bytes, SlotState::kActive)) return made;
+  // No room for another ring: one of another size is better than none.
+  for (u32 i = 0; i < region.header().slots_max; ++i) {
+    ThreadSlot& slot = region.slots()[i];
+    if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
+        Handover::try_take(slot.state, SlotState::kReady, SlotState::kActive)) {
+      return &slot;
+    }
+  }
+  return nullptr;
 }
 
 RingPlace<RealSync> ring_of(const ThreadBlock& block) {
@@ -91,12 +108,20 @@ RingPlace<RealSync> ring_of(const ThreadBlock& block) {
 
 Admission refuse(const CallSite& site, ThreadBlock& block, DropReason reason) {
   count_drop(site.id.load(std::memory_order_relaxed), reason);
-  if (site.is_state) block.pending |= detail::kPendingStateGap;
+  if (site.is_state) {
+    block.pending |= detail::kPendingStateGap;
+    // Nothing fits until the mark is written, or a smaller patch would pass without it.
+    if (block.attached) block.ring.limit = block.ring.load() & ~detail::kInCall;
+  }
   switch (reason) {
-    case DropReason::kTooBig: return Admission::kDroppedTooBig;
-    case DropReason::kNoMemory: return Admission::kDroppedNoMemory;
-    case DropReason::kStopped: return Admission::kStopped;
-    case DropReason::kRingFull: break;
+    case DropReason::kTooBig:
+      return Admission::kDroppedTooBig;
+    case DropReason::kNoMemory:
+      return Admission::kDroppedNoMemory;
+    case DropReason::kStopped:
+      return Admission::kStopped;
+    case DropReason::kRingFull:
+      break;
   }
   return Admission::kDroppedFull;
 }
@@ -120,18 +145,13 @@ bool attach_thread(ThreadBlock& block, u64 ring_bytes) {
 
 void detach_thread(ThreadBlock& block) {
   if (!block.attached) return;
+  const Changing changing(block);
   ThreadSlot& slot = g_front.region.slots()[block.slot];
-  // A handler that logs while this goes on takes a ring of its own: half of a block is no block.
-  const u8 in_cold = block.in_cold.load(std::memory_order_relaxed);
-  block.in_cold.store(1, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  forget_ring(block);
+  block.ring.forget();
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
   Handover::leave(slot.state);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.in_cold.store(in_cold, std::memory_order_relaxed);
 }
 
 void count_drop(u32 site, DropReason reason) {
@@ -146,9 +166,48 @@ void count_drop(u32 site, DropReason reason) {
   front.region.wake().drops.fetch_add(1, std::memory_order_relaxed);
 }
 
+OrphanedCalls::OrphanedCalls(ThreadBlock& block) : block_(block) {
+  const Nesting& nesting = t_nesting;
+  any_ = nesting.depth > 0 || block.in_cold.load(std::memory_order_relaxed) != 0;
+  const auto keep = [this](std::atomic<u64>* head) {
+    if (!head) return;
+    const u64 value = head->load(std::memory_order_relaxed);
+    any_ = any_ || (value & detail::kInCall);
+    heads_[count_++] = {head, value};
+  };
+  keep(block.ring.head);
+  for (u32 i = 0; i < nesting.depth; ++i) keep(nesting.saved[i].ring.head);
+}
+
+bool OrphanedCalls::put_back() {
+  block_.ring.limit = 0;  // nothing fits
+  block_.filtered = nullptr;
+  block_.attached = 0;
+  for (u32 i = 0; i < t_nesting.depth; ++i) {
+    Interrupted& saved = t_nesting.saved[i];
+    saved.ring.limit = 0;
+    saved.filtered = nullptr;
+    saved.attached = 0;
+  }
+  if (!any_) {
+    block_.ring.forget();
+    return false;
+  }
+  for (u32 i = 0; i < count_; ++i) {
+    heads_[i].word->store(heads_[i].value, std::memory_order_relaxed);
+  }
+  return true;
+}
+
 bool quiesce(i64 deadline_ns) {
   const Region& region = g_front.region;
   const ThreadBlock& self = detail::t_block;
+  // seq_cst: with Registering. Signed: a child forked inside a registration leaves one too many.
+  while (std::int32_t(g_front.registering.load(std::memory_order_seq_cst)) > 0) {
+    if (os::monotonic_ns() >= deadline_ns) return false;
+    os::yield();
+  }
+  close_controls();
   const bool barrier = os::barrier_all_threads();
   const u32 used = region.wake().slots_used.load(std::memory_order_relaxed);
   for (u32 i = 0; i < used; ++i) {
@@ -167,7 +226,11 @@ void keep_ready(u32 count) {
   Region& region = g_front.region;
   u32 ready = 0;
   for (u32 i = 0; i < region.header().slots_max; ++i) {
-    if (region.slots()[i].state.load(std::memory_order_relaxed) == SlotState::kReady) ++ready;
+    const ThreadSlot& slot = region.slots()[i];
+    if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
+        slot.ring_bytes.load(std::memory_order_relaxed) == region.header().ring_bytes) {
+      ++ready;
+    }
   }
   for (; ready < count; ++ready) {
     if (!make_slot(region, region.header().ring_bytes, SlotState::kReady)) return;
@@ -190,8 +253,10 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
   bool registered = false;
   for (;;) {
     switch (site.control_value()) {
-      case kOn: return Admit::kGo;
-      case kOnThenRun: return Admit::kGoThenRun;
+      case kOn:
+        return Admit::kGo;
+      case kOnThenRun:
+        return Admit::kGoThenRun;
       case kOff:
         count_filtered();
         why = Admission::kFiltered;
@@ -202,7 +267,8 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         return Admit::kStop;
       default: break;
     }
-    if (front.phase.load(std::memory_order_acquire) == Phase::kStopped) {
+    const Registering registering;
+    if (front.phase.load(std::memory_order_seq_cst) == Phase::kStopped) {
       count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
       why = Admission::kStopped;
       return Admit::kStop;
@@ -220,12 +286,18 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
 }
 
 // Puts the interrupted call's ring aside. False: too deep.
-bool set_aside(ThreadBlock& block, u8 in_cold) {
+bool set_aside(ThreadBlock& block) {
   front::Nesting& nesting = front::t_nesting;
   if (nesting.depth == front::kNestingMax) return false;
-  nesting.saved[nesting.depth++] = {block.ring,     block.filtered, in_cold,
-                                    block.attached, block.pending,  block.slot};
-  front::forget_ring(block);
+  // A handler in between uses the same place, and is through with it when it returns.
+  nesting.saved[nesting.depth] = {
+      block.ring,     block.filtered, block.in_cold.load(std::memory_order_relaxed),
+      block.attached, block.pending,  block.slot};
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  ++nesting.depth;
+  block.in_cold.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  block.ring.forget();
   block.filtered = nullptr;
   block.attached = 0;
   block.pending = 0;
@@ -235,24 +307,29 @@ bool set_aside(ThreadBlock& block, u8 in_cold) {
 // In the cold path still: a handler that comes in between takes the next place in t_nesting, which
 // is therefore given up last.
 void put_back(ThreadBlock& block) {
+  block.in_cold.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  const u8 left_to_write = block.pending;
   front::detach_thread(block);
+  // The place stays ours until everything is back.
   front::Nesting& nesting = front::t_nesting;
-  const front::Interrupted saved = nesting.saved[nesting.depth - 1];
-  front::restore_ring(block, saved.ring);
+  const front::Interrupted& saved = nesting.saved[nesting.depth - 1];
+  block.ring.take_up(saved.ring);
   block.filtered = saved.filtered;
   block.attached = saved.attached;
-  block.pending = u8(block.pending | saved.pending);
+  block.pending = u8(left_to_write | saved.pending);
   block.slot = saved.slot;
+  const u8 in_cold = saved.in_cold;
+  if (left_to_write && block.attached) block.ring.limit = block.ring.load() & ~kInCall;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   --nesting.depth;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.in_cold.store(saved.in_cold, std::memory_order_relaxed);
+  block.in_cold.store(in_cold, std::memory_order_relaxed);
 }
 
 bool attach(ThreadBlock& block, bool nested) {
   if (block.attached) return true;
-  const u64 bytes =
-      nested ? front::kNestedRingBytes : front::g_front.region.header().ring_bytes;
+  const u64 bytes = nested ? front::kNestedRingBytes : front::g_front.region.header().ring_bytes;
   if (!front::attach_thread(block, bytes)) return false;
   if (!nested) os::set_thread_exit_value(&block);
   return true;
@@ -263,17 +340,16 @@ bool attach(ThreadBlock& block, bool nested) {
 bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noexcept {
   const os::KeepErrno keep;
   ThreadBlock& block = t_block;
-  const u8 in_cold = block.in_cold.load(std::memory_order_relaxed);
-  nested = in_cold != 0 || (block.attached && (block.ring.load() & kInCall));
-  // Before anything is set aside: a handler that comes in between must find itself nested.
-  block.in_cold.store(1, std::memory_order_relaxed);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (nested && !set_aside(block, in_cold)) {
-    block.in_cold.store(in_cold, std::memory_order_relaxed);
+  // Attached or not: after a fork in a handler the ring is the parent's call's, in zero pages.
+  nested = block.in_cold.load(std::memory_order_relaxed) != 0 ||
+           (block.ring.head && (block.ring.load() & kInCall));
+  if (nested && !set_aside(block)) {
     front::count_drop(site.id.load(std::memory_order_relaxed), DropReason::kNoMemory);
     why = Admission::kDroppedNoMemory;
     return false;
   }
+  block.in_cold.store(1, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   for (;;) {
     const Admit admitted = admit(site, shape, why);
     if (admitted == Admit::kStop) break;
@@ -282,10 +358,8 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
       why = front::refuse(site, block, DropReason::kNoMemory);
       break;
     }
-    position = block.ring.load() & ~kInCall;
-    block.ring.enter(position);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    // Asked again inside the call, as in write() (P9).
+    (void)block.ring.try_enter(position);  // nobody is inside a call on this ring
+    // Asked again inside the call, as in write().
     const u8 control = site.control_value();
     if (control == kOn || control == kOnThenRun) return true;
     block.ring.leave(position);
@@ -304,7 +378,10 @@ void ColdCall::end(std::uint64_t to) noexcept {
   ThreadBlock& block = t_block;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   block.ring.leave(to);
-  if (nested) return put_back(block);  // only publishes: the next ordinary call runs the sinks
+  if (nested) {
+    put_back(block);  // a handler only publishes: the next ordinary call runs the sinks
+    return;
+  }
   block.in_cold.store(0, std::memory_order_relaxed);
   if (run_after) front::kRuntimeHooks.run_now();
 }
@@ -315,6 +392,11 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
   const os::KeepErrno keep;
   Front& front = g_front;
   ThreadBlock& block = t_block;
+  if (!block.attached) {
+    // A handler has forked in this call: this is the child, and the ring was the parent's.
+    why = refuse(site, block, DropReason::kNoMemory);
+    return false;
+  }
   const auto ring = front::ring_of(block);
   // A smaller ring than asked for (no room on tmpfs) also means smaller records.
   if (bytes > front.region.header().record_bytes_max || bytes > ring.capacity / 4) {
@@ -355,6 +437,7 @@ Admission prepare_thread() noexcept {
   const os::KeepErrno keep;
   ThreadBlock& block = detail::t_block;
   if (block.attached) return Admission::kOk;
+  const Changing changing(block);
   if (!ensure_region() || !attach_thread(block, g_front.region.header().ring_bytes)) {
     return Admission::kDroppedNoMemory;
   }

@@ -18,6 +18,10 @@ class SiteCache {
  public:
   static constexpr std::size_t kEntriesMax = std::size_t{1} << 20;
 
+  SiteCache() = default;
+  SiteCache(SiteCache&&) = default;
+  SiteCache& operator=(SiteCache&&) = default;
+
   // The cached value of `site`; make(site) gives it as a std::unique_ptr<T> the first time.
   template <class Make>
   [[nodiscard]] T& of(const Site& site, Make&& make) {

@@ -15,23 +15,49 @@ namespace sluice::region {
 namespace {
 
 constexpr u64 kPage = os::kPageBytes;
+constexpr u64 kAdoptedGrowth = 4 << 20;  // for what a recovery adds: intents of its own sinks
 
 // {device, inode} of the regions this process holds the locks of. relaxed: entries are only
 // compared, and each is written and erased by the thread that owns the region.
 struct Held {
-  std::atomic<u64> device;
+  std::atomic<u64> device;  // before the inode, which is 0 in a free entry
   std::atomic<u64> inode;
 };
-Held held[8];
+Held held[16];
+// Two scans of one process must not both take a region: the kernel's locks are the process's. Only
+// adopt() waits for it, which no signal handler calls.
+std::atomic_flag claiming;
 
-void hold(u64 device, u64 inode) {
-  for (Held& entry : held) {
-    u64 free = 0;
-    if (entry.inode.compare_exchange_strong(free, inode, std::memory_order_relaxed)) {
+// False when it is held already, by another thread of this process, or there is no room to say so.
+bool hold(u64 device, u64 inode) {
+  while (claiming.test_and_set(std::memory_order_acquire)) os::yield();
+  bool held_now = false;
+  if (!held_by_this_process(device, inode)) {
+    for (Held& entry : held) {
+      u64 free = 0;
+      if (!entry.inode.compare_exchange_strong(free, ~u64{0}, std::memory_order_relaxed)) continue;
       entry.device.store(device, std::memory_order_relaxed);
-      return;
+      entry.inode.store(inode, std::memory_order_relaxed);
+      held_now = true;
+      break;
     }
   }
+  claiming.clear(std::memory_order_release);
+  return held_now;
+}
+
+// The same for a file that this process has just made, which no other thread claims. Waits for
+// nobody.
+bool hold_own(u64 device, u64 inode) {
+  for (Held& entry : held) {
+    u64 free = 0;
+    if (entry.inode.compare_exchange_strong(free, ~u64{0}, std::memory_order_relaxed)) {
+      entry.device.store(device, std::memory_order_relaxed);
+      entry.inode.store(inode, std::memory_order_relaxed);
+      return true;
+    }
+  }
+  return false;
 }
 
 void let_go(u64 device, u64 inode) {
@@ -76,13 +102,21 @@ bool region_directory(char* to, std::size_t size, u32 attempt, bool make) {
 int Region::create(const RegionOptions& options, void* at) {
   base_ = static_cast<char*>(at);
   reserved_ = mapped_ = options.reserved_bytes;
+  exists_ = false;
   const u64 bytes = plan(options);
   if (bytes > reserved_) return -EINVAL;
   if (options.private_memory || make_file(options, bytes) != 0) {
     fd_ = -1;
     path_[0] = '\0';
-    if (const int failed = os::map_zero(base_, reserved_); failed) return failed;
+    int failed = os::map_zero(base_, reserved_);
+    if (failed == 0) failed = fill(options, bytes);
+    if (failed) return failed;
   }
+  exists_ = true;
+  return 0;
+}
+
+int Region::fill(const RegionOptions& options, u64 bytes) {
   write_header(options, bytes);
   // Faulted in before the first call: control bytes, cells, slots. The dictionary and the journal
   // are touched only by the cold path and by the consumer.
@@ -101,40 +135,71 @@ int Region::make_file(const RegionOptions& options, u64 bytes) {
   return result;
 }
 
-// The file gets its name only when it is locked and whole, so no scan ever sees half of one.
 int Region::make_file_in(const char* directory, const RegionOptions& options, u64 bytes) {
+  // Again when a scan took the draft for a dead process's, before it was locked.
+  int result = -EAGAIN;
+  for (u32 tries = 0; tries < 8 && (result == -EAGAIN || result == -ENOENT); ++tries) {
+    result = try_make_file_in(directory, options, bytes);
+  }
+  return result;
+}
+
+// The file gets its name only when it is locked and whole, so no scan ever sees half of one.
+int Region::try_make_file_in(const char* directory, const RegionOptions& options, u64 bytes) {
   os::Io& io = os::real_io();
   u64 id;
   os::random_bytes(&id, sizeof id);
   char draft[sizeof path_];
-  FixedText(draft, sizeof draft).text(directory).text("/.new-").number(id, 16);
+  FixedText(draft, sizeof draft).text(directory).text("/").text(kDraftPrefix).number(id, 16);
   FixedText name(path_, sizeof path_);
   name.text(directory).text("/");
   for (u32 i = 0; options.product[i]; ++i) {
     const char c = options.product[i];
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') || c == '_' || c == '-' || (c == '.' && i > 0);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '_' || c == '-' || (c == '.' && i > 0);
     name.text(plain ? std::string_view(&c, 1) : "_");
   }
   name.text("-").number(os::process_id()).text("-").number(id & 0xffffffff, 16).text(".region");
   if (name.cut()) return -ENAMETOOLONG;
 
+  const u32 maker = os::process_id();
   fd_ = io.open(draft, os::kRead | os::kWrite | os::kCreate | os::kExclusive);
   if (fd_ < 0) return fd_;
-  os::FileInfo info;
+  os::FileInfo info, named;
   int result = os::is_memory_filesystem(fd_) ? io.stat_fd(fd_, info) : -ENOTSUP;
+  if (result == 0 && !hold_own(info.device, info.inode)) result = -EMFILE;
   if (result == 0) result = io.lock(fd_, kOwnerLock, false);
   if (result == 0) result = io.lock(fd_, kConsumerLock, false);
+  // A scan for drafts of the dead may have found it before it was locked.
+  if (result == 0) result = io.stat(draft, named);
   if (result == 0) result = io.allocate(fd_, 0, bytes);
   if (result == 0) result = os::map_file(base_, fd_, reserved_);
+  if (result == 0) result = fill(options, bytes);
   if (result == 0) result = io.rename(draft, path_);
   if (result != 0) {
-    io.unlink(draft);
+    // Not the parent's, when a handler has forked meanwhile.
+    if (os::process_id() == maker) io.unlink(draft);
+    let_go(info.device, info.inode);
     io.close(fd_);
-    return result;
   }
-  hold(info.device, info.inode);
-  return 0;
+  return result;
+}
+
+void remove_dead_draft(const char* path) {
+  os::Io& io = os::real_io();
+  os::FileInfo named, opened;
+  if (io.stat(path, named) != 0 || !named.regular || named.uid != os::user_id() ||
+      !hold(named.device, named.inode)) {
+    return;
+  }
+  const int fd = io.open(path, os::kRead | os::kWrite);
+  if (fd >= 0) {
+    const bool same =
+        io.stat_fd(fd, opened) == 0 && opened.inode == named.inode && opened.device == named.device;
+    if (same && io.lock(fd, kOwnerLock, false) == 0) io.unlink(path);
+    io.close(fd);
+  }
+  let_go(named.device, named.inode);
 }
 
 u64 Region::plan(const RegionOptions& options) {
@@ -190,8 +255,8 @@ void Region::write_header(const RegionOptions& options, u64 bytes) {
     if (!lengths_[kind]) continue;
     header->areas[header->area_count++] = {kind, 1, offsets_[kind], lengths_[kind]};
   }
-  // Ids below kSiteFirstCaller are built in; nobody registers them.
   header_ = header;
+  // Ids below kSiteFirstCaller are built in; nobody registers them.
   wake().sites_used.store(kSiteFirstCaller, std::memory_order_relaxed);
   header->magic = kMagic;
 }
@@ -202,36 +267,49 @@ int Region::adopt(const char* path) {
   if (const int failed = io.stat(path, named); failed) return failed;
   if (!named.regular) return -EBADMSG;
   if (named.uid != os::user_id()) return -EPERM;
-  if (held_by_this_process(named.device, named.inode)) return -EAGAIN;
+  if (!hold(named.device, named.inode)) return -EAGAIN;
   const int fd = io.open(path, os::kRead | os::kWrite);
-  if (fd < 0) return fd;
+  if (fd < 0) {
+    let_go(named.device, named.inode);
+    return fd;
+  }
   os::FileInfo opened, again;
   int result = io.stat_fd(fd, opened);
+  if (result == 0 && (opened.inode != named.inode || opened.device != named.device)) {
+    result = -ESTALE;  // closed again below, which is right unless it is one of ours
+    if (held_by_this_process(opened.device, opened.inode)) result = -EAGAIN;
+  }
   if (result == 0 && opened.uid != os::user_id()) result = -EPERM;
   if (result == 0 && !os::is_memory_filesystem(fd)) result = -EBADMSG;
   if (result == 0) result = io.lock(fd, kOwnerLock, false);
   if (result == 0) result = io.lock(fd, kConsumerLock, false);
   // Whoever drained it before us may have removed it between our open and our lock.
-  if (result == 0 && (io.stat(path, again) != 0 || again.inode != opened.inode ||
-                      again.device != opened.device)) {
+  if (result == 0 &&
+      (io.stat(path, again) != 0 || again.inode != opened.inode || again.device != opened.device)) {
     result = -ESTALE;
   }
+  // Again under the lock: until then its owner may have been alive, and made another ring.
+  if (result == 0) result = io.stat_fd(fd, opened);
   const u64 bytes = opened.size / kPage * kPage;
   if (result == 0 && bytes < kPage) result = -EBADMSG;
-  void* at = result == 0 ? os::reserve(bytes) : nullptr;
+  const u64 room = bytes + kAdoptedGrowth;
+  void* at = result == 0 ? os::reserve(room) : nullptr;
   if (result == 0 && !at) result = -ENOMEM;
-  if (result == 0) result = os::map_file(at, fd, bytes);
+  if (result == 0) result = os::map_file(at, fd, room);
   if (result != 0) {
-    if (at) os::release(at, bytes);
+    if (at) os::release(at, room);
     io.close(fd);
+    let_go(named.device, named.inode);
     return result;
   }
   fd_ = fd;
   base_ = static_cast<char*>(at);
-  mapped_ = bytes;
+  reserved_ = room;
+  mapped_ = bytes;  // what lies behind it is no memory until allocate()
+  adopted_ = true;
   header_ = reinterpret_cast<RegionHeader*>(base_);
   FixedText(path_, sizeof path_).text(path);
-  hold(opened.device, opened.inode);
+  exists_ = true;
   if (!check_header()) {
     close(false);
     return -EBADMSG;
@@ -254,6 +332,7 @@ bool Region::check_header() {
     offsets_[area.kind] = area.offset;
     lengths_[area.kind] = area.length;
   }
+  if (overlap()) return false;
   const u64 journal = header.journal_bytes;
   return check_area(AreaKind::kClock, sizeof(ClockPage)) &&
          check_area(AreaKind::kWake, sizeof(WakeLines)) &&
@@ -263,11 +342,23 @@ bool Region::check_header() {
          check_area(AreaKind::kDropCells, u64{header.sites_max} * kDropReasons * 8) &&
          check_area(AreaKind::kThreadSlots, u64{header.slots_max} * sizeof(ThreadSlot)) &&
          check_area(AreaKind::kSinks, kSinksMax * kSinkEntryBytes) &&
-         lengths_[u32(AreaKind::kDictionary)] > 0 && journal >= kPage &&
+         lengths_[u32(AreaKind::kDictionary)] > 0 && journal >= kBatchBytesMax &&
          std::has_single_bit(journal) && journal <= mapped_ &&
          check_area(AreaKind::kJournal, sizeof(JournalLines) + journal) &&
          header.slots_max <= kThreadSlotsMax && header.loggers_max > 0 &&
          header.sites_max > kSiteFirstCaller && header.record_bytes_max <= kRecordBytesMax;
+}
+
+bool Region::overlap() const {
+  for (u32 a = 1; a < kAreasMax; ++a) {
+    for (u32 b = a + 1; b < kAreasMax; ++b) {
+      if (offsets_[a] < offsets_[b] + lengths_[b] && offsets_[b] < offsets_[a] + lengths_[a] &&
+          lengths_[a] != 0 && lengths_[b] != 0) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 bool Region::check_area(AreaKind kind, u64 bytes) const {
@@ -275,15 +366,16 @@ bool Region::check_area(AreaKind kind, u64 bytes) const {
 }
 
 void Region::close(bool remove) {
-  if (!header_) return;
+  if (!exists_) return;
   if (remove) unlink_file();
   os::FileInfo info;
   if (fd_ >= 0) {
     if (os::real_io().stat_fd(fd_, info) == 0) let_go(info.device, info.inode);
     os::real_io().close(fd_);
   }
-  os::release(base_, mapped_);
+  os::release(base_, adopted_ ? reserved_ : mapped_);
   header_ = nullptr;
+  exists_ = false;
   fd_ = -1;
 }
 
@@ -292,11 +384,13 @@ void Region::unlink_file() {
 }
 
 void Region::abandon_after_fork() {
-  if (!header_) return;
-  os::map_zero(base_, mapped_);
   for (Held& entry : held) entry.inode.store(0, std::memory_order_relaxed);
-  header_ = nullptr;
+  claiming.clear(std::memory_order_relaxed);
   fd_ = -1;
+  if (!exists_) return;
+  // The header stays where it is, all zero: an interrupted call may yet look into it.
+  os::map_zero(base_, mapped_);
+  exists_ = false;
 }
 
 JournalPlace<JournalSync> Region::journal() const {
@@ -331,21 +425,40 @@ ByteView Region::site_text(u32 id) const {
 }
 
 char* Region::chunk(u64 offset, u64 bytes) const {
-  const bool sound = offset >= kPage && offset % kPage == 0 && offset < mapped_ &&
-                     bytes <= mapped_ - offset;
+  const bool sound =
+      offset >= kPage && offset % kPage == 0 && offset < mapped_ && bytes <= mapped_ - offset;
   return sound ? base_ + offset : nullptr;
 }
 
 u64 Region::allocate(u64 bytes) {
   bytes = round_up(bytes, kPage);
+  if (adopted_) return allocate_adopted(bytes);
   std::atomic<u64>& grown = header_->grown;
   // relaxed: only makes the range ours; what is put there is published by other words
   u64 offset = grown.load(std::memory_order_relaxed);
   do {
     if (offset + bytes > reserved_) return 0;
   } while (!grown.compare_exchange_weak(offset, offset + bytes, std::memory_order_relaxed));
-  if (fd_ >= 0 && os::real_io().allocate(fd_, offset, bytes) != 0) return 0;
-  return os::populate(base_ + offset, bytes) == 0 ? offset : 0;
+  if ((fd_ < 0 || os::real_io().allocate(fd_, offset, bytes) == 0) &&
+      os::populate(base_ + offset, bytes) == 0) {
+    return offset;
+  }
+  // Given back, if nobody has allocated behind it: attempts while there is no room, one by every
+  // call of a thread without a ring, must not use up the addresses.
+  u64 end = offset + bytes;
+  grown.compare_exchange_strong(end, offset, std::memory_order_relaxed);
+  return 0;
+}
+
+// Behind the end of the file: what the dead process noted of its size is not believed.
+u64 Region::allocate_adopted(u64 bytes) {
+  const u64 offset = mapped_;
+  if (offset + bytes > reserved_ || os::real_io().allocate(fd_, offset, bytes) != 0 ||
+      os::populate(base_ + offset, bytes) != 0) {
+    return 0;
+  }
+  mapped_ += bytes;
+  return offset;
 }
 
 bool Region::make_ring(ThreadSlot& slot, u64 ring_bytes) {

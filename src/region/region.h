@@ -59,7 +59,7 @@ class Region {
   // In a forked child: zero pages over the mapping, and forgets the parent's file.
   void abandon_after_fork();
 
-  [[nodiscard]] bool exists() const { return header_ != nullptr; }
+  [[nodiscard]] bool exists() const { return exists_; }
   [[nodiscard]] bool shared() const { return fd_ >= 0; }
   [[nodiscard]] const char* path() const { return path_; }
   [[nodiscard]] char* base() const { return base_; }
@@ -97,7 +97,8 @@ class Region {
   // that were read from it.
   [[nodiscard]] char* chunk(u64 offset, u64 bytes) const;
 
-  // A chunk of the file, faulted in and zero; its offset, or 0 when there is no room.
+  // A chunk of the file, faulted in and zero; its offset, or 0 when there is no room. Of an adopted
+  // region: for its one owner.
   u64 allocate(u64 bytes);
   // Gives a slot in state kMaking a ring of `ring_bytes` or, without room, a smaller one.
   bool make_ring(ThreadSlot& slot, u64 ring_bytes);
@@ -112,13 +113,20 @@ class Region {
   u64 plan(const RegionOptions& options);
   int make_file(const RegionOptions& options, u64 bytes);
   int make_file_in(const char* directory, const RegionOptions& options, u64 bytes);
+  int try_make_file_in(const char* directory, const RegionOptions& options, u64 bytes);
+  // The header, and every page that a call touches.
+  int fill(const RegionOptions& options, u64 bytes);
   void write_header(const RegionOptions& options, u64 bytes);
   // Reads the table of areas; false when anything does not lie within the file.
   bool check_header();
+  [[nodiscard]] bool overlap() const;
   [[nodiscard]] bool check_area(AreaKind kind, u64 bytes) const;
+  u64 allocate_adopted(u64 bytes);
 
   char* base_ = nullptr;
   RegionHeader* header_ = nullptr;
+  bool exists_ = false;
+  bool adopted_ = false;
   u64 reserved_ = 0;
   u64 mapped_ = 0;
   u64 offsets_[kAreasMax] = {};
@@ -132,6 +140,11 @@ class Region {
 // (owner, mode 0700). Async-signal-safe.
 bool region_directory(char* to, std::size_t size, u32 attempt, bool make);
 inline constexpr u32 kRegionDirectories = 5;
+
+// A region that is being made has a name that begins with this; one whose maker is dead holds
+// nothing. Removes it, unless its maker lives.
+inline constexpr std::string_view kDraftPrefix = ".new-";
+void remove_dead_draft(const char* path);
 
 // True when {device, inode} is a region that this process owns: it must not be opened again, since
 // closing any descriptor of a file drops the process's locks on it.

@@ -130,6 +130,11 @@ class JournalWriter {
     while (position_ + bytes - reclaim > place_.capacity) {
       BatchHeader header;
       get_words(&header, reclaim, sizeof header);
+      // Only in a dead process's region that something wrote over: no reader gets past this place,
+      // all that is left of it is the end.
+      if (!plausible(header, place_.capacity) || header.bytes > position_ - reclaim) {
+        header.bytes = u32(position_ - reclaim);
+      }
       if (reclaim + header.bytes > floor) return false;
       reclaim += header.bytes;
       sequence = header.first_sequence + header.records;
@@ -194,6 +199,7 @@ class JournalReader {
     // acquire: pairs with the release in commit() (P3)
     const u64 committed = place_.committed->load(Orders::read_committed);
     if (position_ == committed) return JournalRead::kNothing;
+    if (position_ % 8 != 0) return JournalRead::kDamaged;
     BatchHeader header;
     copy(&header, position_, sizeof header);
     if (passed()) return JournalRead::kPassed;

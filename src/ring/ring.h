@@ -33,10 +33,9 @@ template <class Sync, class Orders>
 void attach_producer(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Sync>& ring) {
   // relaxed: the slot's state made the ring ours (P8)
   const u64 position = ring.head->load(std::memory_order_relaxed) & ~detail::kInCall;
-  producer.head = ring.head;
-  producer.limit = position;  // the first call asks for room
-  producer.to_address = reinterpret_cast<std::uintptr_t>(ring.data) -
-                        (position & ~(ring.capacity - 1));
+  producer.take_up({ring.head, position,  // the first call asks for room
+                    reinterpret_cast<std::uintptr_t>(ring.data) -
+                        (position & ~(ring.capacity - 1))});
 }
 
 // Makes room, inside a call at `position`, for a record of `bytes` (a multiple of 8) within the

@@ -14,11 +14,32 @@ namespace sluice::runtime {
 namespace {
 
 constexpr std::string_view kSuffix = ".region";
+constexpr u64 kIntentBytes = 256 * 1024;
 
 void list_regions(const std::string& directory, std::vector<std::string>& out) {
   os::real_io().list(directory.c_str(), [&](const char* name) {
     if (std::string_view(name).ends_with(kSuffix)) out.push_back(directory + "/" + name);
   });
+}
+
+std::vector<std::string> places(const std::string& directory) {
+  if (!directory.empty()) return {directory};
+  std::vector<std::string> all;
+  for (u32 attempt = 0; attempt < region::kRegionDirectories; ++attempt) {
+    char place[512];
+    if (region::region_directory(place, sizeof place, attempt, false)) all.emplace_back(place);
+  }
+  return all;
+}
+
+void remove_dead_drafts(const std::string& directory) {
+  std::vector<std::string> drafts;
+  os::real_io().list(directory.c_str(), [&](const char* name) {
+    if (std::string_view(name).starts_with(region::kDraftPrefix)) {
+      drafts.push_back(directory + "/" + name);
+    }
+  });
+  for (const std::string& draft : drafts) region::remove_dead_draft(draft.c_str());
 }
 
 Status adoption_error(const std::string& path, int error) {
@@ -27,13 +48,16 @@ Status adoption_error(const std::string& path, int error) {
       return {ErrorClass::kRetryable, path + ": its process (or another recovery) is alive",
               -error};
     case -ESTALE:
-    case -ENOENT: return {ErrorClass::kRetryable, path + ": already recovered"};
+    case -ENOENT:
+      return {ErrorClass::kRetryable, path + ": already recovered"};
     case -EPERM:
       return fatal(path + ": belongs to another user; run the recovery as that user");
     case -EBADMSG:
-      return fatal(path + ": not a region, or one of a newer version; look at it with a newer "
-                          "sluice, or delete it");
-    default: return fatal(path + ": " + os::error_text(error));
+      return fatal(path +
+                   ": not a region, or one of a newer version; look at it with a newer "
+                   "sluice, or delete it");
+    default:
+      return fatal(path + ": " + os::error_text(error));
   }
 }
 
@@ -79,10 +103,24 @@ void add_sinks(back::Engine& engine, region::Region& region, const RecoverOption
   }
 }
 
+// A recovery that was killed has left its extra destinations in the table.
+bool has_sink(const region::Region& region, const back::SinkConfig& config) {
+  for (u32 i = 0; i < region::kSinksMax; ++i) {
+    const region::SinkEntry& entry = region.sink(i);
+    if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen) continue;
+    const Result<back::SinkConfig> there = sink::read_entry(entry);
+    if (there.ok() && there.value().kind == config.kind && there.value().path == config.path) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Extra destinations take a free entry each, so that a recovery of this recovery finds them.
 void add_extra_sinks(back::Engine& engine, region::Region& region, const RecoverOptions& options,
                      RegionSummary& summary) {
   for (const back::SinkConfig& config : options.extra_sinks) {
+    if (has_sink(region, config)) continue;
     for (u32 i = 0; i < region::kSinksMax; ++i) {
       region::SinkEntry& entry = region.sink(i);
       if (entry.state.load(std::memory_order_relaxed) != region::SinkState::kUnused) continue;
@@ -92,8 +130,14 @@ void add_extra_sinks(back::Engine& engine, region::Region& region, const Recover
         break;
       }
       sink::write_entry(config, entry);
+      if (config.kind == SinkKind::text || config.kind == SinkKind::json_lines) {
+        entry.intent_offset = region.allocate(kIntentBytes);
+        entry.intent_bytes = entry.intent_offset ? kIntentBytes : 0;
+      }
       const u64 oldest = region.journal_lines().reclaimed.load(std::memory_order_acquire);
       entry.cursor_position.store(oldest, std::memory_order_relaxed);
+      const u64 first = region.journal_lines().reclaimed_sequence.load(std::memory_order_relaxed);
+      entry.cursor.store(std::max<u64>(first, 1), std::memory_order_relaxed);
       entry.state.store(region::SinkState::kOpen, std::memory_order_release);
       engine.add_sink(entry, std::move(made.value()), config.path, config.required, false);
       break;
@@ -104,8 +148,10 @@ void add_extra_sinks(back::Engine& engine, region::Region& region, const Recover
 bool required_sinks_done(const region::Region& region, u64 next_sequence) {
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region.sink(i);
-    if (entry.state.load(std::memory_order_relaxed) == region::SinkState::kOpen &&
-        entry.required && entry.cursor.load(std::memory_order_relaxed) < next_sequence) {
+    // A callback went with its process.
+    if (entry.state.load(std::memory_order_relaxed) == region::SinkState::kOpen && entry.required &&
+        sink::can_be_rebuilt(SinkKind(entry.kind)) &&
+        entry.cursor.load(std::memory_order_relaxed) < next_sequence) {
       return false;
     }
   }
@@ -128,8 +174,7 @@ void drain(region::Region& region, const RecoverOptions& options, RegionSummary&
   summary.merged = counts.merged;
   summary.recovered = counts.merged - before;
   summary.damaged = counts.damaged;
-  if (!outcome.merged || counts.queued != 0 ||
-      !required_sinks_done(region, counts.next_sequence)) {
+  if (!outcome.merged || counts.queued != 0 || !required_sinks_done(region, counts.next_sequence)) {
     if (summary.problem.empty()) summary.problem = "a sink could not take everything";
   } else if (engine.runners().empty() && counts.merged > 0) {
     summary.problem = "its process had named no destination; give one with --text FILE";
@@ -140,16 +185,7 @@ void drain(region::Region& region, const RecoverOptions& options, RegionSummary&
 
 std::vector<std::string> find_regions(const std::string& directory) {
   std::vector<std::string> found;
-  if (!directory.empty()) {
-    list_regions(directory, found);
-  } else {
-    for (u32 attempt = 0; attempt < region::kRegionDirectories; ++attempt) {
-      char place[512];
-      if (region::region_directory(place, sizeof place, attempt, false)) {
-        list_regions(place, found);
-      }
-    }
-  }
+  for (const std::string& place : places(directory)) list_regions(place, found);
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -182,6 +218,7 @@ Result<RegionSummary> recover_region(const std::string& path, const RecoverOptio
 
 std::vector<RegionSummary> recover_all(const RecoverOptions& options, Reporter& reporter) {
   std::vector<RegionSummary> all;
+  for (const std::string& place : places(options.directory)) remove_dead_drafts(place);
   for (const std::string& path : find_regions(options.directory)) {
     Result<RegionSummary> one = recover_region(path, options, reporter);
     if (one.ok()) {

@@ -96,7 +96,10 @@ std::string Runtime::start_locked() {
   for (const auto& [logger, level] : config_.logger_levels) front::set_level(logger, level);
   front::set_level("", config_.level);
   front.region.header().finished.store(0, std::memory_order_relaxed);
-  running_ = true;
+  {
+    const std::lock_guard alone(immediate_);
+    running_ = true;
+  }
   // release: everything above before calls that see the new phase
   front.phase.store(front::Phase::kRunning, std::memory_order_release);
   front::open_controls();
@@ -114,6 +117,13 @@ std::string Runtime::open_region() {
   options.immediate = config_.mode == Mode::immediate;
   options.block_when_full = config_.overflow == Overflow::block;
   options.block_deadline_ns = i64{config_.block_deadline_ms} * kNsPerMs;
+  // A forked child that starts with options of its own does not start as its parent.
+  front.started_in_parent.store(false, std::memory_order_relaxed);
+  if (front.phase.load(std::memory_order_acquire) == front::Phase::kStopped &&
+      !front.region.exists()) {
+    // The child of a stopped program.
+    front.phase.store(front::Phase::kFresh, std::memory_order_release);
+  }
   if (front.phase.load(std::memory_order_acquire) == front::Phase::kFresh) {
     region::RegionOptions& region = options.region;
     copy_text(region.product, config_.product);
@@ -131,8 +141,9 @@ std::string Runtime::open_region() {
   copy_text(header.version_text, config_.version);
   copy_text(header.run_id, config_.run_id);
   if (!front.region.shared() && !config_.quiet) {
-    report("sluice: no shared memory could be had (a full or missing /dev/shm?); records do not "
-           "survive the death of this process");
+    report(
+        "sluice: no shared memory could be had (a full or missing /dev/shm?); records do not "
+        "survive the death of this process");
   }
   return {};
 }
@@ -217,12 +228,19 @@ bool Runtime::wait_for_starter(i64 deadline_ns) {
 std::string Runtime::stop(u32 deadline_ms) {
   const std::lock_guard lock(mutex_);
   if (!running_) return {};
+  const bool in_callers = config_.mode == Mode::immediate;
+  if (in_callers && detail::t_block.in_sink) {
+    return "sluice: stop() was called by a sink, which it would wait for; call it elsewhere";
+  }
   const i64 deadline = deadline_after(deadline_ms ? deadline_ms : config_.stop_deadline_ms);
   front::Front& front = front::g_front;
   // release: calls that see it count as stopped
   front.phase.store(front::Phase::kStopped, std::memory_order_release);
   front::close_controls();
   const bool quiet = front::quiesce(deadline);
+  // A call that is out of its ring may still be running the sinks.
+  std::unique_lock<std::mutex> alone(immediate_, std::defer_lock);
+  if (in_callers) alone.lock();
   running_ = false;
   was_stopped_ = true;
   if (!wait_for_starter(deadline)) {
@@ -253,6 +271,7 @@ FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
     engine = engine_;
   }
   const bool threads = config_.mode == Mode::asynchronous;
+  if (!threads && detail::t_block.in_sink) return result;  // it would wait for itself
   std::unique_lock<std::mutex> alone(immediate_, std::defer_lock);
   if (!threads) alone.lock();
   const back::FlushOutcome outcome =
@@ -266,16 +285,22 @@ FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
 void Runtime::run_now() {
   detail::ThreadBlock& block = detail::t_block;
   if (block.in_sink) return;  // a sink that logs: the call it runs in delivers it
-  const std::lock_guard alone(immediate_);
-  if (!running_ || !engine_) return;
+  // Before the lock: a handler on this thread must not wait for it.
   block.in_sink = 1;
-  engine_->drain_all(true);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  {
+    const std::lock_guard alone(immediate_);
+    if (running_ && engine_) engine_->drain_all(true);
+  }
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   block.in_sink = 0;
 }
 
 void Runtime::set_level(std::string_view logger, Level level) {
+  // Before the lock: a forked child starts here, which takes it.
+  if (!front::ensure_region()) return;
   const std::lock_guard lock(mutex_);
-  if (front::ensure_region()) front::set_level(logger, level);
+  front::set_level(logger, level);
 }
 
 std::string Runtime::configuration() {
@@ -302,7 +327,11 @@ void Runtime::at_exit() {
   front::Front& front = front::g_front;
   const front::Phase phase = front.phase.load(std::memory_order_acquire);
   if (phase == front::Phase::kFresh) return;  // a forked child that never logged
-  if (phase == front::Phase::kQueueing) {
+  const Config* parents = g_child_config.load(std::memory_order_acquire);
+  if (phase == front::Phase::kQueueing && parents &&
+      front.started_in_parent.load(std::memory_order_relaxed)) {
+    start_as(*parents);
+  } else if (phase == front::Phase::kQueueing) {
     // Nobody called start(): what was said goes to the console now.
     Options options;
     options.quiet = true;

@@ -80,6 +80,8 @@ Status LockFile::open() {
     return failed(ErrorClass::kRetryable, path_, "not a lock file", error);
   }
   fd_ = fd;
+  device_ = info.device;
+  inode_ = info.inode;
   in_process_ = mutex_of(info.device, info.inode);
   return {};
 }
@@ -90,14 +92,13 @@ int LockFile::try_lock() {
   if (!in_process) return -EAGAIN;
   int error = io_.lock(fd_, kLockByte, false);
   if (error < 0) return error;
-  os::FileInfo held, named;
-  error = io_.stat_fd(fd_, held);
-  if (error >= 0) error = io_.stat(path_.c_str(), named);
-  const bool same = error >= 0 && held.device == named.device && held.inode == named.inode;
-  if (error >= 0 && same && held.size < kBytes) {
+  os::FileInfo named;
+  error = io_.stat(path_.c_str(), named);
+  const bool same = error >= 0 && named.device == device_ && named.inode == inode_;
+  if (error >= 0 && same && named.size < kBytes) {
     // Room for every note, so that none needs space on a full disk.
-    const std::string zeros(kBytes - held.size, '\0');
-    const i64 written = os::pwrite_all(io_, fd_, zeros.data(), zeros.size(), held.size);
+    const std::string zeros(kBytes - named.size, '\0');
+    const i64 written = os::pwrite_all(io_, fd_, zeros.data(), zeros.size(), named.size);
     if (written < 0) error = int(written);
   }
   if (error == -ENOENT || (error >= 0 && !same)) error = -ESTALE;

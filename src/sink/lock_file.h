@@ -94,6 +94,8 @@ class LockFile {
   os::Io& io_;
   const std::string path_;
   int fd_ = -1;
+  u64 device_ = 0;
+  u64 inode_ = 0;
   std::shared_ptr<std::mutex> in_process_;
   std::unique_lock<std::mutex> held_;
 };

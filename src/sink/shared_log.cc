@@ -168,11 +168,13 @@ Status SharedLog::write(const IntentPlace& place, std::string_view bytes) {
 
 void SharedLog::keep(std::string_view text) {
   undurable_ = true;
-  if (kept_.size() + text.size() > kKeptMax) {
-    lines_let_go_ += count_lines(kept_);
-    kept_.clear();
+  // The first lines since the last sync are kept, not the last: a program that writes more than
+  // that between two syncs pays for the copy only once.
+  if (bytes_let_go_ > 0 || kept_.size() + text.size() > kKeptMax) {
+    bytes_let_go_ += text.size();
+  } else {
+    kept_ += text;
   }
-  kept_ += text;
 }
 
 // ---- interrupted writes ----
@@ -226,7 +228,7 @@ Status SharedLog::sync() {
     if (error == -EINTR) return failed(ErrorClass::kRetryable, path(), "cannot sync", error);
     if (error >= 0) {
       undurable_ = false;
-      lines_let_go_ = 0;
+      bytes_let_go_ = 0;
       kept_.clear();
       replacement_pause_ns_ = 0;
       return {};
@@ -251,11 +253,11 @@ void SharedLog::sync_failed(int error) {
   write_again_ = true;
   report_ = failed(ErrorClass::kRotate, path(), "sync failed", error).message() + "; " +
             std::to_string(count_lines(kept_)) + " lines are written again to a new file";
-  if (lines_let_go_ > 0) {
-    report_ += ", " + std::to_string(lines_let_go_) +
-               " more may be lost if power fails, and are held no more";
+  if (bytes_let_go_ > 0) {
+    report_ += "; " + std::to_string(bytes_let_go_) +
+               " bytes of later ones may be lost if power fails, and are held no more";
   }
-  lines_let_go_ = 0;
+  bytes_let_go_ = 0;
 }
 
 void SharedLog::sync_former() {
@@ -265,7 +267,7 @@ void SharedLog::sync_former() {
   while (error == -EINTR) error = io_.sync_data(former.fd());
   if (error < 0) return sync_failed(error);
   undurable_ = false;
-  lines_let_go_ = 0;
+  bytes_let_go_ = 0;
   kept_.clear();
 }
 

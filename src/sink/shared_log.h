@@ -35,7 +35,7 @@ struct SharedLogOptions {
 
 class SharedLog {
  public:
-  static constexpr std::size_t kKeptMax = std::size_t{4} << 20;
+  static constexpr std::size_t kKeptMax = std::size_t{1} << 20;
 
   SharedLog(os::Io& io, const SharedLogOptions& options);
 
@@ -114,10 +114,10 @@ class SharedLog {
 
   std::string kept_;        // lines not known to be durable
   bool undurable_ = false;  // there are such lines, kept or not
-  u64 lines_let_go_ = 0;    // of these, no longer in kept_
+  u64 bytes_let_go_ = 0;    // of these, not in kept_
   bool write_again_ = false;
   u64 again_attempt_ = u64{1} << 63;  // apart from those of intents
-  bool rotation_fails_ = false;  // and that has been said
+  bool rotation_fails_ = false;       // and that has been said
   std::string report_;
 };
 

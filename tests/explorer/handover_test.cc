@@ -52,8 +52,8 @@ void own_slot(Slot& slot, Seen& seen, u32 thread, int records) {
   detail::RingProducer<ModelSync> producer{};
   attach_producer(producer, slot.place());
   for (int i = 0; i < records; ++i) {
-    u64 position = producer.load();
-    producer.enter(position);
+    u64 position = 0;
+    check(producer.try_enter(position), "nobody is inside a call");
     const bool room =
         producer.fits(position, kRecordBytes) ||
         make_room(producer, slot.place(), position, kRecordBytes, kRingBytes, kRingBytes);
@@ -227,8 +227,8 @@ Result consumer_dies(Resume resume = Resume::kMaximum, Store when = Store::kAfte
       detail::RingProducer<ModelSync> producer{};
       attach_producer(producer, line.slot.place());
       for (u64 i = 1; i <= 2; ++i) {
-        u64 position = producer.load();
-        producer.enter(position);
+        u64 position = 0;
+        check(producer.try_enter(position), "nobody is inside a call");
         make_room(producer, line.slot.place(), position, kRecordBytes, kRingBytes, kRingBytes);
         ModelSync::write_word(producer.at(position), record_word(1));
         ModelSync::write_word(producer.at(position) + 8, i);

@@ -203,6 +203,9 @@ struct ModelSync {
     std::memcpy(&value, from, sizeof value);
     return value;
   }
+  static bool set_low_bit(Atomic<std::uint64_t>& word) noexcept {
+    return (word.fetch_or(1, std::memory_order_relaxed) & 1) == 0;
+  }
   // Words of shared bytes that are atomics one by one, as the journal's are.
   static void store_word(void* to, std::uint64_t value, std::memory_order order) {
     static_cast<explorer::Atomic<std::uint64_t>*>(to)->store(value, order);

@@ -51,8 +51,8 @@ void call(Process& process, RingProducer<ModelSync>& ring, Look look) {
     if (!Handover::try_take(process.state, SlotState::kReady, SlotState::kActive)) return;
     attach_producer(ring, process.place());
   }
-  u64 position = ring.load();
-  ring.enter(position);
+  u64 position = 0;
+  check(ring.try_enter(position), "nobody is inside a call");
   if (look == Look::kBeforeTheCall || !closed(process)) {
     if (make_room(ring, process.place(), position, kRecordBytes, kRingBytes, kRingBytes)) {
       ModelSync::write_word(ring.at(position), kRecordBytes / 8);

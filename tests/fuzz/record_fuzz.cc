@@ -46,9 +46,10 @@ std::string render(Renderer&& renderer, const Entry& entry) {
 }
 
 void render_all(const Entry& entry) {
-  static const auto pattern = TextPattern::compile(
+  static auto pattern = TextPattern::compile(
       "%(time) %(level:<8) [%(thread_name)] %(path) %(function) %(logger:>9) %(message)");
-  (void)render(TextPattern(pattern.value()), entry);
+  pattern.value().forget_sites();
+  (void)render(pattern.value(), entry);
   (void)render(Logfmt(), entry);
   const std::string json = render(JsonLines(), entry);
   require(nlohmann::json::accept(json), "not JSON", json);

@@ -3,11 +3,11 @@
 # way a user may choose: find_package, pkg-config and add_subdirectory, static and shared. Checks
 # what the shared library exports and needs. Exit 1 at the first thing that is wrong.
 #
-# usage: tests/package/package_test.sh [BUILD_DIR]   (build/package)
+# usage: tests/package/package_test.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source=$PWD
-build=${1:-build/package}
+build=build/release subproject=build/package_subproject  # kept: the next run builds what changed
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -31,9 +31,8 @@ foreign_symbols() {
 }
 
 echo "== install"
-cmake --preset release -B "$build" -DSLUICE_BUILD_TESTS=OFF -DSLUICE_BUILD_EXAMPLES=OFF \
-  -DSLUICE_BUILD_BENCH=OFF -DCMAKE_INSTALL_LIBDIR=lib >/dev/null
-cmake --build "$build"
+cmake --preset release >/dev/null
+cmake --build --preset release --target sluice_package
 cmake --install "$build" --prefix "$work/first" >/dev/null
 mv "$work/first" "$work/prefix"  # an installed tree may be moved
 prefix=$work/prefix lib=$work/prefix/lib
@@ -82,9 +81,9 @@ run_consumer "$work/pc_static"
 
 echo "== add_subdirectory"
 launcher=$(command -v ccache >/dev/null && echo -DCMAKE_CXX_COMPILER_LAUNCHER=ccache || true)
-cmake -S tests/package/add_subdirectory -B "$work/sub" -G Ninja -DSLUICE_SOURCE="$source" \
+cmake -S tests/package/add_subdirectory -B "$subproject" -G Ninja -DSLUICE_SOURCE="$source" \
   -DCMAKE_BUILD_TYPE=Release $launcher >/dev/null
-cmake --build "$work/sub"
-for kind in sluice static shared; do run_consumer "$work/sub/consumer_$kind"; done
+cmake --build "$subproject"
+for kind in sluice static shared; do run_consumer "$source/$subproject/consumer_$kind"; done
 
 echo "figure: $count consumers"

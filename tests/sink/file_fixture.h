@@ -89,12 +89,21 @@ struct WriterOptions {
   u64 rotate_bytes = 0;
   u32 keep_files = 0;
   bool intent_area = true;
-  bool same_text = false;  // every line is "same"
+  bool same_text = false;          // every line is "same"
+  std::string region_directory{};  // empty: the region is private memory
 };
+
+inline region::RegionOptions region_of(const WriterOptions& options) {
+  region::RegionOptions region = small_region();
+  copy_text(region.directory, options.region_directory);
+  region.private_memory = options.region_directory.empty();
+  return region;
+}
 
 class Writer {
  public:
-  explicit Writer(WriterOptions options) : options_(std::move(options)), journal_(region_.get()) {
+  explicit Writer(WriterOptions options)
+      : options_(std::move(options)), region_(region_of(options_)), journal_(region_.get()) {
     if (options_.intent_area) region_.give_intent_area(0, 128 * 1024);
     const u32 site = journal_.add_site(text_site("{}", {{ArgType::kString, ""}}));
     for (u32 batch = 0; batch < options_.batches; ++batch) {

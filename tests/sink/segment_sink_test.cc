@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "segment/directory.h"
 #include "segment/reader.h"
 #include "sink/file_fixture.h"
 #include "support/fault_io.h"

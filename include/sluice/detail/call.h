@@ -162,9 +162,8 @@ SLUICE_INLINE Admission write(CallSite& site, const SiteText& text, std::uint64_
                               V... value) noexcept {
   RingProducer<RealSync>& ring = t_block.ring;
   if (ring.head) [[likely]] {
-    const std::uint64_t position = ring.load();
-    if (!(position & kInCall)) [[likely]] {
-      ring.enter(position);
+    std::uint64_t position;
+    if (ring.try_enter(position)) [[likely]] {
       // The handler of a signal that arrives from here on sees kInCall.
       std::atomic_signal_fence(std::memory_order_seq_cst);
       // Asked (again) inside the call, so that stop() knows when nothing can be published any more.

@@ -100,8 +100,7 @@ SLUICE_API void count_filtered_unattached() noexcept;
 SLUICE_INLINE void count_filtered() noexcept {
   std::atomic<std::uint64_t>* const cell = t_block.filtered;
   if (!cell) [[unlikely]] return count_filtered_unattached();
-  // relaxed, load and store: only this thread (and handlers on it) adds; a reader wants the number.
-  cell->store(cell->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  RealSync::add_one(*cell);
 }
 
 // The frame of a call on the cold path: on from admission to the end of the call.

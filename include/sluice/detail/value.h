@@ -117,11 +117,11 @@ constexpr auto value_of(const T& value) noexcept {
     const char* text = value;
     if (!text) text = "(null)";
     return Tail<ArgType::kString>{text, std::char_traits<char>::length(text)};
+  } else if constexpr (std::is_null_pointer_v<D>) {  // before string_view, which would take it
+    return Scalar<ArgType::kPointer>{0};
   } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
     const std::string_view text = value;
     return Tail<ArgType::kString>{text.data(), text.size()};
-  } else if constexpr (std::is_null_pointer_v<D>) {
-    return Scalar<ArgType::kPointer>{0};
   } else if constexpr (std::is_pointer_v<D>) {
     return Scalar<ArgType::kPointer>{reinterpret_cast<std::uintptr_t>(value)};
   } else {
