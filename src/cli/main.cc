@@ -27,6 +27,18 @@ int mistake(const CLI::App& app, const CLI::ParseError& error) {
   return kUsage;
 }
 
+// The first word must be a subcommand: CLI11 would only say that one is missing.
+bool is_known(const CLI::App& app, const std::vector<std::string>& words) {
+  if (words.empty() || words[0].starts_with('-')) return true;
+  std::string names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (sub->get_name() == words[0]) return true;
+    names += (names.empty() ? "" : ", ") + sub->get_name();
+  }
+  complain(in_quotes(words[0]) + " is no command; there are " + names);
+  return false;
+}
+
 int run_command(int count, char** values) {
   std::vector<std::string> ours(values + 1, values + count);
   std::vector<std::string> command;
@@ -40,8 +52,11 @@ int run_command(int count, char** values) {
   app.require_subcommand(1);
   Chosen chosen;
   add_run(app, chosen, command);
+  add_cat(app, chosen);
+  add_tail(app, chosen);
   add_recover(app, chosen);
   add_verify(app, chosen);
+  if (!is_known(app, ours)) return kUsage;
   try {
     std::reverse(ours.begin(), ours.end());  // as App::parse wants it
     app.parse(std::move(ours));

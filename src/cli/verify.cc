@@ -117,7 +117,8 @@ void collect(const std::string& path, std::vector<std::string>& files,
       files.push_back(path + (path.ends_with('/') ? "" : "/") +
                       segment_file_name(name.name, name.number));
     }
-    if (listed.value().empty()) mistakes.push_back(in_quotes(path) + " holds no segment files (.seg)");
+    if (listed.value().empty())
+      mistakes.push_back(in_quotes(path) + " holds no segment files (.seg)");
     return;
   }
   if (const int error = os::real_io().stat(path.c_str(), info); error != 0) {

@@ -68,6 +68,11 @@ i64 readable_bytes(int fd) {
   return ::ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : -errno;
 }
 
+bool reader_has_gone(int fd) {
+  pollfd file{fd, 0, 0};
+  return wait_poll(&file, 1, 0) > 0 && (file.revents & POLLERR) != 0;
+}
+
 int write_fully(int fd, const void* bytes, std::size_t size) {
   const char* at = static_cast<const char*>(bytes);
   while (size > 0) {

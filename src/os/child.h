@@ -27,6 +27,8 @@ struct Pipe {
 void close_descriptor(int& fd);  // and sets it to -1
 // Bytes in a pipe that can be read now.
 [[nodiscard]] i64 readable_bytes(int fd);
+// The other end of this pipe is closed: a write would fail. False for what is no pipe.
+[[nodiscard]] bool reader_has_gone(int fd);
 // All of it, going on after EINTR, short counts and EAGAIN (by waiting). 0 or -errno.
 [[nodiscard]] int write_fully(int fd, const void* bytes, std::size_t size);
 

@@ -1,0 +1,207 @@
+// Records of one segment file, or of all in a directory: each name's files in their order, one name
+// after the other. Following goes on with the next file of a name when there is one.
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "cli/command.h"
+#include "cli/record_source.h"
+#include "os/io.h"
+#include "record/builtin.h"
+#include "segment/directory.h"
+#include "segment/reader.h"
+
+namespace sluice::cli {
+namespace {
+
+// The files of one name, one after the other.
+struct Chain {
+  std::string name;
+  u64 number = 0;  // of the open file
+  std::string path;
+  std::unique_ptr<SegmentReader> reader;
+  u64 next_sequence = 0;
+  bool at_end = false;
+};
+
+class SegmentSource final : public RecordSource {
+ public:
+  SegmentSource(std::string directory, const SourceOptions& options)
+      : directory_(std::move(directory)), only_newest_(options.only_newest) {}
+
+  Status open_file(const std::string& path) {
+    auto reader = SegmentReader::open(os::real_io(), path);
+    if (!reader.ok()) return reader.status();
+    chains_.push_back({{}, 0, path, std::move(reader.value()), 0, false});
+    return {};
+  }
+
+  Status open_directory() {
+    const auto listed = list_segments(os::real_io(), directory_);
+    if (!listed.ok()) return listed.status();
+    if (listed.value().empty()) {
+      return fatal(in_quotes(directory_) + " holds no segment files (.seg); check the path");
+    }
+    add_names(listed.value(), only_newest_);
+    return {};
+  }
+
+  const Entry* next() override {
+    for (; at_ < chains_.size(); ++at_) {
+      Chain& chain = chains_[at_];
+      while (!chain.at_end) {
+        if (chain.reader->next(record_)) {
+          if (const Entry* entry = make_entry(chain)) return entry;
+        } else if (!next_file(chain)) {
+          chain.at_end = true;
+        }
+      }
+    }
+    return nullptr;
+  }
+
+  bool follow() override {
+    bool more = false;
+    if (!directory_.empty()) {
+      const auto listed = list_segments(os::real_io(), directory_);
+      if (listed.ok()) add_names(listed.value(), false);
+    }
+    for (Chain& chain : chains_) {
+      // Also for one whose next file is there: what was written last to this one comes first.
+      const bool grown = chain.reader->follow();
+      const bool has_next = !directory_.empty() && newest(chain) > chain.number;
+      if (grown || has_next) {
+        chain.at_end = false;
+        more = true;
+      }
+    }
+    at_ = 0;
+    return more;
+  }
+
+  u64 generation() const override { return generation_; }
+
+  std::string trouble() const override {
+    std::string text = problems_;
+    for (const Chain& chain : chains_) text += damage_of(chain);
+    if (unreadable_ > 0) {
+      text += (text.empty() ? "" : "\n") + std::to_string(unreadable_) +
+              " records could not be read: their definitions are lost";
+    }
+    return text;
+  }
+
+ private:
+  u64 newest(const Chain& chain) const {
+    const auto found = newest_.find(chain.name);
+    return found == newest_.end() ? chain.number : found->second;
+  }
+
+  void add_names(const std::vector<SegmentName>& listed, bool from_newest) {
+    std::map<std::string, u64> first;
+    for (const SegmentName& file : listed) {
+      first.try_emplace(file.name, file.number);
+      u64& newest = newest_[file.name];
+      newest = std::max(newest, file.number);
+    }
+    for (const auto& [name, number] : first) {
+      const bool known = std::any_of(chains_.begin(), chains_.end(),
+                                     [&name = name](const Chain& c) { return c.name == name; });
+      if (known) continue;
+      Chain chain{name, (from_newest ? newest_[name] : number) - 1, {}, {}, 0, false};
+      // Numbers need not be without gaps: old files may have been removed.
+      if (next_file(chain)) chains_.push_back(std::move(chain));
+    }
+  }
+
+  // Goes on with the next file of the name; false when there is none.
+  bool next_file(Chain& chain) {
+    if (directory_.empty()) return false;
+    while (chain.number < newest(chain)) {
+      ++chain.number;
+      const std::string path = directory_ + "/" + segment_file_name(chain.name, chain.number);
+      auto reader = SegmentReader::open(os::real_io(), path);
+      if (!reader.ok()) continue;  // removed meanwhile, or a gap
+      go_on_with(chain, path, std::move(reader.value()));
+      return true;
+    }
+    return false;
+  }
+
+  // A file that goes on with the run of the one before may repeat some of its records.
+  void go_on_with(Chain& chain, const std::string& path, std::unique_ptr<SegmentReader> reader) {
+    if (chain.reader && chain.reader->index().run() && reader->index().run() &&
+        chain.reader->index().region_id() == reader->index().region_id()) {
+      reader->start_at(chain.next_sequence);
+    }
+    if (chain.reader) problems_ += damage_of(chain);
+    chain.path = path;
+    chain.reader = std::move(reader);
+    run_of_ = nullptr;
+    ++generation_;
+  }
+
+  static std::string damage_of(const Chain& chain) {
+    if (chain.reader->damaged_ranges() == 0) return {};
+    return chain.path + ": skipped " + std::to_string(chain.reader->damaged_bytes()) +
+           " damaged bytes in " + std::to_string(chain.reader->damaged_ranges()) +
+           " places; see `sluice verify`\n";
+  }
+
+  const Entry* make_entry(Chain& chain) {
+    chain.next_sequence = record_.sequence + 1;
+    const u32 id = record_.header.site;
+    const Site* site = record_.site;
+    if (site == nullptr && id < kSiteFirstCaller) site = &builtin_site(id);
+    if (site == nullptr || !RecordView::parse(record_.bytes, *site, view_)) {
+      ++unreadable_;
+      return nullptr;
+    }
+    if (record_.run != run_of_) {
+      run_of_ = record_.run;
+      run_ = {};
+      if (run_of_) {
+        run_ = {run_of_->product, run_of_->version, run_of_->run_id, run_of_->host,
+                u32(run_of_->pid)};
+      }
+    }
+    ThreadName thread;
+    if (record_.thread) thread = {u32(record_.thread->tid), record_.thread->name};
+    entry_.reset();  // an Entry holds references
+    entry_.emplace(Entry{.record = view_,
+                         .site = *site,
+                         .sequence = record_.sequence,
+                         .wall_ns = record_.wall_ns.value_or(0),
+                         .thread = thread,
+                         .logger = site->logger,
+                         .run = &run_,
+                         .sites = &chain.reader->index().sites()});
+    return &*entry_;
+  }
+
+  const std::string directory_;  // empty: one file
+  const bool only_newest_;
+  std::vector<Chain> chains_;
+  std::size_t at_ = 0;
+  std::map<std::string, u64> newest_;
+  SegmentRecord record_;
+  RecordView view_;
+  std::optional<Entry> entry_;
+  const RunDefinition* run_of_ = nullptr;
+  RunInfo run_;
+  std::string problems_;
+  u64 unreadable_ = 0;
+  u64 generation_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RecordSource>> open_segments(const std::string& path, bool directory,
+                                                    const SourceOptions& options) {
+  auto source = std::make_unique<SegmentSource>(directory ? path : std::string(), options);
+  const Status status = directory ? source->open_directory() : source->open_file(path);
+  if (!status.ok()) return status;
+  return Result<std::unique_ptr<RecordSource>>(std::move(source));
+}
+
+}  // namespace sluice::cli

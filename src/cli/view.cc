@@ -1,0 +1,220 @@
+#include "cli/view.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+#include "cli/command.h"
+#include "cli/region_image.h"
+#include "os/io.h"
+#include "os/process.h"
+#include "record/escape.h"
+#include "record/json_lines.h"
+#include "record/json_text.h"
+#include "record/logfmt.h"
+#include "record/text_pattern.h"
+#include "runtime/recover.h"
+
+namespace sluice::cli {
+namespace {
+
+// JSON Lines, logfmt and text patterns, which have the same face.
+template <class Format>
+class RenderedBy final : public Renderer {
+ public:
+  // `verbatim`: a line that has the wanted form already goes out as it came.
+  template <class... Argument>
+  explicit RenderedBy(bool verbatim, Argument&&... argument)
+      : format_(std::forward<Argument>(argument)...), verbatim_(verbatim) {}
+
+  std::string_view line(const Entry& entry, const RecordSource& source) override {
+    buffer_.clear();
+    if (verbatim_ && !source.line().empty() && source.line_is_json() == kJson) {
+      char* at = buffer_.begin_record();
+      if constexpr (kJson) {
+        at = put_json_line(buffer_, at, source.line());
+      } else {
+        at = put_escaped<TextForm::kText>(buffer_, at, source.line());
+      }
+      (void)buffer_.end_record(put_raw(buffer_, at, "\n"));
+    } else {
+      (void)format_.append(entry, buffer_);
+    }
+    return buffer_.text();
+  }
+  void forget_sites() override { format_.forget_sites(); }
+
+ private:
+  static constexpr bool kJson = std::is_same_v<Format, JsonLines>;
+  Format format_;
+  const bool verbatim_;
+  TextBuffer buffer_;
+};
+
+template <class T>
+void take(Result<T> result, std::string_view option, std::optional<T>& to,
+          std::vector<std::string>& mistakes) {
+  if (result.ok()) {
+    to = std::move(result.value());
+  } else {
+    mistakes.push_back(std::string(option) + ": " + result.status().message());
+  }
+}
+
+bool wants_color() {
+  return os::is_terminal(1) && os::environment("NO_COLOR").empty() &&
+         os::environment("TERM") != "dumb";
+}
+
+// Regions of live and dead processes by their labels.
+std::vector<std::string> find_by_label(const ViewOptions& options,
+                                       std::vector<std::string>& mistakes) {
+  std::vector<std::string> found;
+  if (options.pid.empty() && options.product.empty()) return found;
+  u32 pid = 0;
+  const char* const end = options.pid.data() + options.pid.size();
+  const auto read = std::from_chars(options.pid.data(), end, pid);
+  if (!options.pid.empty() && (read.ec != std::errc() || read.ptr != end || pid == 0)) {
+    mistakes.push_back("--pid: " + in_quotes(options.pid) + " is no process id; write its number");
+    return found;
+  }
+  for (const std::string& path : runtime::find_regions(options.directory)) {
+    const auto image = RegionImage::open(os::real_io(), path);
+    if (!image.ok()) continue;
+    const RunInfo& run = image.value()->run();
+    if (pid != 0 && run.pid != pid) continue;
+    if (!options.product.empty() && run.product != options.product) continue;
+    found.push_back(path);
+  }
+  if (found.empty()) {
+    mistakes.push_back("no region of " +
+                       (pid != 0 ? "process " + options.pid : in_quotes(options.product)) +
+                       " is there; is the program running, and as this user?");
+  }
+  return found;
+}
+
+}  // namespace
+
+void add_view_options(CLI::App& app, ViewOptions& options) {
+  app.add_option("sources", options.sources,
+                 "Segments (file or directory), text or JSON Lines files, region files; - reads "
+                 "standard input")
+      ->type_name("SOURCE");
+  app.add_option("--pid", options.pid, "The live region of process N")->type_name("N");
+  app.add_option("--product", options.product, "The live regions of this product")
+      ->type_name("NAME");
+  app.add_option("--directory", options.directory, "Look for live regions in this directory")
+      ->type_name("DIR");
+  app.add_option("--level", options.level, "This level and worse")->type_name("LEVEL");
+  app.add_option("--since", options.since, "From this time on: 10m, yesterday, @unix, RFC 3339")
+      ->type_name("TIME");
+  app.add_option("--until", options.until, "Before this time")->type_name("TIME");
+  app.add_option("--logger", options.logger, "This logger; net.* all below it")->type_name("NAME");
+  app.add_option("--grep", options.grep, "Messages that hold TEXT")->type_name("TEXT");
+  app.add_option("--field", options.fields, "Records whose field has this value; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--run", options.run, "Records of the run whose id begins with ID")
+      ->type_name("ID");
+  app.add_option("--limit", options.limit, "At most N records")->type_name("N");
+  app.add_option("--format", options.format, "text, json or logfmt")->type_name("FORM");
+  app.add_flag("--json", options.json, "The same as --format json");
+  app.add_option("--pattern", options.pattern, "Layout of text lines, see docs/patterns.md")
+      ->type_name("PATTERN");
+}
+
+Filter make_filter(const ViewOptions& options, std::vector<std::string>& mistakes) {
+  Filter filter;
+  const i64 now = os::wall_ns();
+  if (!options.level.empty()) {
+    take(parse_level_option(options.level), "--level", filter.level, mistakes);
+  }
+  if (!options.since.empty()) {
+    take(parse_time(options.since, now), "--since", filter.since_ns, mistakes);
+  }
+  if (!options.until.empty()) {
+    take(parse_time(options.until, now), "--until", filter.until_ns, mistakes);
+  }
+  if (!options.limit.empty()) take(parse_limit(options.limit), "--limit", filter.limit, mistakes);
+  for (const std::string& field : options.fields) {
+    std::optional<FieldMatch> match;
+    take(parse_field(field), "--field", match, mistakes);
+    if (match) filter.fields.push_back(std::move(*match));
+  }
+  filter.logger = options.logger;
+  filter.grep = options.grep;
+  filter.run = options.run;
+  return filter;
+}
+
+std::vector<std::unique_ptr<RecordSource>> open_sources(const ViewOptions& options,
+                                                        const SourceOptions& how,
+                                                        std::vector<std::string>& mistakes) {
+  std::vector<std::string> paths = options.sources;
+  for (std::string& path : find_by_label(options, mistakes)) paths.push_back(std::move(path));
+  if (paths.empty() && mistakes.empty()) {
+    mistakes.push_back("nothing to read; name a file, a directory of segments, --pid or --product");
+  }
+  std::vector<std::unique_ptr<RecordSource>> sources;
+  for (const std::string& path : paths) {
+    auto source = path == "-" ? open_lines(path, how) : open_source(path, how);
+    if (source.ok()) {
+      sources.push_back(std::move(source.value()));
+    } else {
+      mistakes.push_back(source.status().message());
+    }
+  }
+  return sources;
+}
+
+std::unique_ptr<Renderer> make_renderer(const ViewOptions& options,
+                                        std::vector<std::string>& mistakes) {
+  const std::string form = options.json ? "json" : options.format;
+  if (form == "json") return std::make_unique<RenderedBy<JsonLines>>(true);
+  if (form == "logfmt") return std::make_unique<RenderedBy<Logfmt>>(false);
+  if (form != "text") {
+    mistakes.push_back("--format: " + in_quotes(form) + " is no form; write text, json or logfmt");
+    return nullptr;
+  }
+  const std::string pattern =
+      options.pattern.empty() ? std::string(kDefaultPattern) : options.pattern;
+  auto compiled = TextPattern::compile(pattern, {.color = wants_color()});
+  if (!compiled.ok()) {
+    mistakes.push_back("--pattern: " + compiled.status().message());
+    return nullptr;
+  }
+  return std::make_unique<RenderedBy<TextPattern>>(options.pattern.empty(),
+                                                   std::move(compiled.value()));
+}
+
+bool View::next(RecordSource& source, std::string_view& line) {
+  while (const Entry* entry = source.next()) {
+    if (&source != last_source_ || source.generation() != last_generation_) {
+      renderer_->forget_sites();
+      message_.forget_sites();
+      last_source_ = &source;
+      last_generation_ = source.generation();
+    }
+    // Of a line of text, all that stands there can be looked for.
+    const bool text = !source.line().empty() && !source.line_is_json();
+    std::string_view message;
+    if (filter_.needs_message()) message = text ? source.line() : message_.of(*entry);
+    if (!filter_.matches(*entry, message)) continue;
+    line = renderer_->line(*entry, source);
+    return true;
+  }
+  return false;
+}
+
+bool tell_troubles(const std::vector<std::unique_ptr<RecordSource>>& sources) {
+  bool any = false;
+  for (const auto& source : sources) {
+    const std::string trouble = source->trouble();
+    if (trouble.empty()) continue;
+    complain(trouble);
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,86 @@
+// What `cat` and `tail` have in common: the filter grammar, the sources, the forms of output.
+//
+// Threading: the main thread.
+#ifndef SLUICE_SRC_CLI_VIEW_H_
+#define SLUICE_SRC_CLI_VIEW_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/record_source.h"
+#include "record/filter.h"
+#include "record/message.h"
+#include "record/text_buffer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sluice::cli {
+
+struct ViewOptions {
+  std::vector<std::string> sources;
+  std::string pid;
+  std::string product;
+  std::string directory;
+  std::string level;
+  std::string since;
+  std::string until;
+  std::string logger;
+  std::string grep;
+  std::vector<std::string> fields;
+  std::string run;
+  std::string limit;
+  std::string format = "text";
+  bool json = false;
+  std::string pattern;
+};
+
+void add_view_options(CLI::App& app, ViewOptions& options);
+
+// Reads the texts of the options; adds every mistake.
+[[nodiscard]] Filter make_filter(const ViewOptions& options, std::vector<std::string>& mistakes);
+
+// Opens everything that the options name; adds every mistake.
+[[nodiscard]] std::vector<std::unique_ptr<RecordSource>> open_sources(
+    const ViewOptions& options, const SourceOptions& how, std::vector<std::string>& mistakes);
+
+// Turns records into lines of the form that was asked for.
+class Renderer {
+ public:
+  virtual ~Renderer() = default;
+  // The line, with its newline; valid until the next call.
+  [[nodiscard]] virtual std::string_view line(const Entry& entry, const RecordSource& source) = 0;
+  virtual void forget_sites() = 0;
+};
+[[nodiscard]] std::unique_ptr<Renderer> make_renderer(const ViewOptions& options,
+                                                      std::vector<std::string>& mistakes);
+
+// Filters and renders the records of several sources.
+class View {
+ public:
+  View(Filter filter, std::unique_ptr<Renderer> renderer)
+      : filter_(std::move(filter)), renderer_(std::move(renderer)) {}
+
+  // The line of the source's next record that passes; false when it has no more (for now).
+  [[nodiscard]] bool next(RecordSource& source, std::string_view& line);
+  [[nodiscard]] bool limit_reached() const { return filter_.limit && shown_ >= *filter_.limit; }
+  void count_shown() { ++shown_; }
+
+ private:
+  Filter filter_;
+  std::unique_ptr<Renderer> renderer_;
+  MessageText message_;
+  const RecordSource* last_source_ = nullptr;
+  u64 last_generation_ = 0;
+  u64 shown_ = 0;
+};
+
+// Tells what could not be read; true when there was any.
+bool tell_troubles(const std::vector<std::unique_ptr<RecordSource>>& sources);
+
+}  // namespace sluice::cli
+
+#endif  // SLUICE_SRC_CLI_VIEW_H_
