@@ -18,8 +18,8 @@ class ClockKeeper {
  public:
   // `slow`: ticks are CLOCK_MONOTONIC nanoseconds, see front's clock_is_slow.
   void start(region::ClockPage& page, bool slow);
-  // Takes the relation as a dead process left it in its page; where it left none, or half of one, the
-  // relation of now: ticks and wall clock go on across processes.
+  // Takes the relation as a dead process left it in its page; where it left none, or half of one,
+  // the relation of now: ticks and wall clock go on across processes.
   void adopt(const region::ClockPage& page, bool slow);
 
   // Reads the clocks again when a second has passed. Cheap otherwise: one tick reading.

@@ -29,8 +29,8 @@ std::string join(const std::vector<std::string>& lines) {
   return text;
 }
 
-// While the caller runs sinks itself, what they log is a sink's. Made before `immediate_` is locked:
-// a signal handler on this thread must not wait for it.
+// While the caller runs sinks itself, what they log is a sink's. Made before `immediate_` is
+// locked: a signal handler on this thread must not wait for it.
 class AsSink {
  public:
   AsSink() : before_(detail::t_block.in_sink) {

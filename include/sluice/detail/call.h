@@ -114,7 +114,8 @@ template <class... V>
 [[nodiscard]] SLUICE_INLINE std::size_t record_bytes(const V&... value) noexcept {
   constexpr std::size_t kFixed = 16 + 8 * sizeof...(V);
   if constexpr (kHasTail<V...>) {
-    if (((tail_bytes(value) > kTailBytesMax) || ...)) [[unlikely]] return kTailBytesMax;
+    if (((tail_bytes(value) > kTailBytesMax) || ...)) [[unlikely]]
+      return kTailBytesMax;
     return (kFixed + (tail_bytes(value) + ...) + 7) & ~std::size_t{7};
   } else {
     return kFixed;
