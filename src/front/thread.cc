@@ -308,7 +308,6 @@ bool set_aside(ThreadBlock& block) {
 // In the cold path still: a handler that comes in between takes the next place in t_nesting, which
 // is therefore given up last.
 void put_back(ThreadBlock& block) {
-  const u8 left_to_write = block.pending;
   block.in_cold.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   const u8 left_to_write = block.pending;
@@ -323,7 +322,6 @@ void put_back(ThreadBlock& block) {
   block.slot = saved.slot;
   if (left_to_write && block.attached) block.ring.limit = block.ring.load() & ~kInCall;
   const u8 in_cold = saved.in_cold;
-  if (left_to_write && block.attached) block.ring.limit = block.ring.load() & ~kInCall;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   --nesting.depth;
   std::atomic_signal_fence(std::memory_order_seq_cst);
