@@ -220,6 +220,12 @@ void check(const Config& config, Mistakes& mistakes) {
     if (file && sink.path.size() >= sizeof(region::SinkEntry::path)) {
       mistakes.add(where, "the path is longer than 1023 bytes", "use a shorter one");
     }
+    for (std::size_t j = 0; file && j < i; ++j) {
+      if (config.sinks[j].path == sink.path) {
+        mistakes.add(where, "writes to " + sink.path + " as sinks[" + std::to_string(j) + "] does",
+                     "give each sink a path of its own");
+      }
+    }
     if (sink.kind == SinkKind::callback && !sink.callback) {
       mistakes.add(where, "no function", "set .callback");
     }
