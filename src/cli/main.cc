@@ -56,6 +56,8 @@ int run_command(int count, char** values) {
   add_tail(app, chosen);
   add_recover(app, chosen);
   add_verify(app, chosen);
+  add_selftest(app, chosen);
+  add_bench(app, chosen);
   if (!is_known(app, ours)) return kUsage;
   try {
     std::reverse(ours.begin(), ours.end());  // as App::parse wants it
