@@ -311,7 +311,6 @@ void put_back(ThreadBlock& block) {
   const u8 left_to_write = block.pending;
   block.in_cold.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  const u8 left_to_write = block.pending;
   front::detach_thread(block);
   // The place stays ours until everything is back.
   front::Nesting& nesting = front::t_nesting;
@@ -323,7 +322,6 @@ void put_back(ThreadBlock& block) {
   block.slot = saved.slot;
   if (left_to_write && block.attached) block.ring.limit = block.ring.load() & ~kInCall;
   const u8 in_cold = saved.in_cold;
-  if (left_to_write && block.attached) block.ring.limit = block.ring.load() & ~kInCall;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   --nesting.depth;
   std::atomic_signal_fence(std::memory_order_seq_cst);
