@@ -74,6 +74,7 @@ class SinkRunner {
  private:
   void thread_main();
   bool open();
+  [[nodiscard]] bool settle_is_due() const;
   bool hand_over(const BatchView& batch);
   void note_gap(const BatchView& batch);
   void pass(const BatchView& batch);

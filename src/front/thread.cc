@@ -310,7 +310,6 @@ bool set_aside(ThreadBlock& block) {
 void put_back(ThreadBlock& block) {
   block.in_cold.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  const u8 left_to_write = block.pending;
   front::detach_thread(block);
   // The place stays ours until everything is back.
   front::Nesting& nesting = front::t_nesting;
