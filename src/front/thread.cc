@@ -6,6 +6,7 @@
 
 #include "front/front.h"
 #include "os/process.h"
+#include "sluice/sluice.h"
 #include "region/slot_handover.h"
 
 namespace sluice::front {
