@@ -139,7 +139,7 @@ TEST(KilledAtASystemCall, OfASession) {
   });
 }
 TEST(KilledAtASystemCall, OfASessionInTheCaller) {
-  try_all("immediate", 1, 13, [](const Place& place, std::uint64_t limit) {
+  try_all("immediate", 1, 22, [](const Place& place, std::uint64_t limit) {
     return run_traced([&] { session(place, 0, Mode::immediate); }, limit);
   });
 }
