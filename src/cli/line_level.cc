@@ -185,7 +185,7 @@ Word next_word(std::string_view& rest) {
 
 // Whether this word, at this place, is meant as a level. `time_seen`: the line began with one.
 bool is_meant(const Word& word, bool first, bool time_seen, bool behind_header) {
-  constexpr std::string_view kClosing = "])>:|-,";
+  constexpr std::string_view kClosing = "])>:|-,\x1b";
   const bool closed = word.after != '\0' && kClosing.find(word.after) != std::string_view::npos;
   if (word.before == '[' || word.before == '<' || word.before == '(') {
     return word.after == ']' || word.after == '>' || word.after == ')';

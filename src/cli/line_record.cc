@@ -8,6 +8,7 @@
 #include "cli/text_header.h"
 #include "record/filter.h"
 #include "record/json_text.h"
+#include "record/time_text.h"
 
 namespace sluice::cli {
 namespace {
@@ -67,12 +68,12 @@ std::optional<i64> time_of(const ordered_json& object) {
   }
   if (!value->is_number()) return std::nullopt;
   // Numbers since the epoch: seconds, milliseconds, microseconds or nanoseconds, by their size.
-  double number = value->get<double>();
-  double scale = 1e9;
-  for (double limit = 1e11; scale > 1 && number >= limit; limit *= 1e3) scale /= 1e3;
-  number *= scale;
-  if (!(number >= 0 && number < 9e18)) return std::nullopt;
-  return i64(number);
+  const double number = value->get<double>();
+  i64 scale = kNsPerSecond;
+  for (double limit = 1e11; scale > 1 && number >= limit; limit *= 1e3) scale /= 1000;
+  const double wall_ns = number * double(scale);
+  if (!(wall_ns >= 0 && wall_ns < 9e18)) return std::nullopt;
+  return value->is_number_integer() ? value->get<i64>() * scale : i64(wall_ns);
 }
 
 RecordKind kind_of(std::string_view name) {

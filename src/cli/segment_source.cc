@@ -61,11 +61,12 @@ class SegmentSource final : public RecordSource {
   }
 
   bool follow() override {
-    bool more = false;
+    const std::size_t names = chains_.size();
     if (!directory_.empty()) {
       const auto listed = list_segments(os::real_io(), directory_);
       if (listed.ok()) add_names(listed.value(), false);
     }
+    bool more = chains_.size() > names;
     for (Chain& chain : chains_) {
       // Also for one whose next file is there: what was written last to this one comes first.
       const bool grown = chain.reader->follow();

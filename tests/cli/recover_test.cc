@@ -1,0 +1,88 @@
+// sluice recover: what it finds, what it refuses, and what it says.
+#include "cli/cli_fixture.h"
+
+namespace sluice::test {
+namespace {
+
+class Recover : public Cli {
+ protected:
+  // A region whose process was killed, with some records in it; the program it ran is gone too.
+  std::string leave_region(const std::string& options) {
+    const pid_t pid = start("exec $SLUICE run --product left " + options +
+                                " -- sh -c 'echo $$ > pid; echo one; echo two; exec sleep 300'",
+                            path("out"), path("error"));
+    EXPECT_TRUE(eventually([&] { return text("out") == "one\ntwo\n"; }));
+    ::kill(pid, SIGKILL);
+    wait_for(pid);
+    ::kill(std::stoi(text("pid")), SIGKILL);
+    for (const auto& file : std::filesystem::directory_iterator(regions_)) {
+      if (file.path().extension() == ".region") return file.path();
+    }
+    ADD_FAILURE() << "no region was left";
+    return {};
+  }
+};
+
+TEST_F(Recover, NothingToDoIsSaidAndIsNoFailure) {
+  const Finished none = sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY");
+  EXPECT_EQ(none.code, 0);
+  EXPECT_EQ(none.out, "nothing to recover\n");
+}
+
+TEST_F(Recover, ALiveProcessIsLeftAlone) {
+  const pid_t pid = start("exec $SLUICE run --text a.log -- sh -c 'echo up; read x < /dev/zero'",
+                          path("out"), path("error"));
+  EXPECT_TRUE(eventually([&] { return text("out") == "up\n"; }));
+  const Finished alive = sh("$SLUICE recover --json --directory $SLUICE_REGION_DIRECTORY");
+  EXPECT_EQ(alive.code, 0);
+  EXPECT_EQ(nlohmann::json::parse(alive.out)["state"], "alive");
+  ::kill(pid, SIGTERM);
+  wait_for(pid);
+}
+
+TEST_F(Recover, AnotherDestinationCanBeAdded) {
+  const std::string region = leave_region("--text a.log");
+  const Finished done = sh("$SLUICE recover --json-lines extra.jsonl " + region);
+  EXPECT_EQ(done.code, 0) << done.out << done.error;
+  std::string said;
+  for (const auto& record : records("extra.jsonl")) said += record["msg"].get<std::string>() + " ";
+  EXPECT_EQ(said, "one two ");
+  EXPECT_FALSE(std::filesystem::exists(region));
+}
+
+TEST_F(Recover, WhatCannotBeWrittenStaysAndIsSaid) {
+  std::filesystem::create_directory(path("logs"));
+  const std::string region = leave_region("--text logs/a.log");
+  std::filesystem::remove_all(path("logs"));
+  write("logs", "a file where the directory was");
+  const Finished left = sh("$SLUICE recover --json " + region);
+  EXPECT_EQ(left.code, 1);
+  const auto report = nlohmann::json::parse(lines_of(left.out).at(0));
+  EXPECT_EQ(report["state"], "incomplete");
+  EXPECT_FALSE(report["problem"].get<std::string>().empty());
+  EXPECT_TRUE(std::filesystem::exists(region));
+  // Mended, it goes on.
+  std::filesystem::remove(path("logs"));
+  std::filesystem::create_directory(path("logs"));
+  EXPECT_EQ(sh("$SLUICE recover " + region).code, 0);
+  EXPECT_EQ(text("logs/a.log").find("two") == std::string::npos, false);
+}
+
+TEST_F(Recover, ARegionOfAnotherUserIsRefused) {
+  const std::string region = leave_region("--text a.log");
+  if (::chown(region.c_str(), 12345, 12345) != 0) GTEST_SKIP() << "needs root to give a file away";
+  const Finished refused = sh("$SLUICE recover " + region);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.out.find("another user"), std::string::npos) << refused.out;
+  EXPECT_TRUE(std::filesystem::exists(region));
+}
+
+TEST_F(Recover, WhatIsNoRegionIsRefused) {
+  write("x.region", std::string(10'000, 'x'));
+  EXPECT_EQ(sh("$SLUICE recover x.region").code, 1);
+  EXPECT_EQ(sh("$SLUICE recover missing.region").code, 1);
+  EXPECT_EQ(text("x.region").size(), 10'000u);
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -1,0 +1,115 @@
+// sluice tail: begins with the last records and follows what is written, wherever it is written.
+#include "cli/cli_fixture.h"
+
+namespace sluice::test {
+namespace {
+
+class TailTest : public Cli {
+ protected:
+  void append(const std::string& name, const std::string& more) const {
+    std::ofstream(path(name), std::ios::app) << more;
+  }
+  // What the tail has shown is just this, soon.
+  ::testing::AssertionResult shows(const std::string& wanted) {
+    return eventually([&] { return text("out") == wanted; }) << text("out") << text("error");
+  }
+  int stop(pid_t pid, int signal = SIGINT) {
+    ::kill(pid, signal);
+    return wait_for(pid);
+  }
+};
+
+TEST_F(TailTest, LastLinesThenNewOnesUntilInterrupted) {
+  write("a.log", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n");
+  const pid_t pid = start("exec $SLUICE tail -n 2 a.log", path("out"), path("error"));
+  EXPECT_TRUE(shows("11\n12\n"));
+  append("a.log", "13\nhalf ");
+  EXPECT_TRUE(shows("11\n12\n13\n"));
+  append("a.log", "a line\n");
+  EXPECT_TRUE(shows("11\n12\n13\nhalf a line\n"));
+  EXPECT_EQ(stop(pid), 0);
+  EXPECT_EQ(text("error"), "");
+}
+
+TEST_F(TailTest, LimitEndsIt) {
+  write("a.log", "1\n");
+  const pid_t pid = start("exec $SLUICE tail --limit 3 a.log", path("out"), path("error"));
+  EXPECT_TRUE(shows("1\n"));
+  append("a.log", "2\n3\n4\n");
+  EXPECT_EQ(wait_for(pid), 0);
+  EXPECT_EQ(text("out"), "1\n2\n3\n");
+}
+
+TEST_F(TailTest, ARotatedFileIsReadToItsEndAndTheFilesBetweenToo) {
+  write("a.log", "1\n");
+  const pid_t pid = start("exec $SLUICE tail a.log", path("out"), path("error"));
+  EXPECT_TRUE(shows("1\n"));
+  append("a.log", "2\n");
+  std::filesystem::rename(path("a.log"), path("a.1.log"));
+  write("a.2.log", "3\n");  // written and finished while nobody looked
+  write("a.log", "4\n");
+  EXPECT_TRUE(shows("1\n2\n3\n4\n"));
+  append("a.log", "5\n");
+  EXPECT_TRUE(shows("1\n2\n3\n4\n5\n"));
+  EXPECT_EQ(stop(pid, SIGTERM), 0);
+}
+
+TEST_F(TailTest, AFileThatIsCutIsReadFromItsStart) {
+  write("a.log", "1\n2\n3\n");
+  const pid_t pid = start("exec $SLUICE tail a.log", path("out"), path("error"));
+  EXPECT_TRUE(shows("1\n2\n3\n"));
+  write("a.log", "");
+  append("a.log", "4\n");
+  EXPECT_TRUE(shows("1\n2\n3\n4\n"));
+  EXPECT_EQ(stop(pid), 0);
+}
+
+TEST_F(TailTest, SegmentsOfRunAfterRun) {
+  ASSERT_EQ(sh("$SLUICE run --product p --segments s -- echo one").code, 0);
+  const pid_t pid = start(
+      "exec $SLUICE tail --pattern '%(message)' --grep o --level info s "
+      "--logger ''",
+      path("out"), path("error"));
+  const auto said = [&](const char* word) {
+    return eventually([&] { return text("out").find(word) != std::string::npos; });
+  };
+  EXPECT_TRUE(said("one\n"));
+  ASSERT_EQ(sh("$SLUICE run --product p --segments s -- echo two").code, 0);
+  EXPECT_TRUE(said("two\n"));
+  ASSERT_EQ(sh("$SLUICE run --product q --segments s -- echo of another name").code, 0);
+  EXPECT_TRUE(said("of another name\n"));
+  EXPECT_EQ(stop(pid), 0);
+}
+
+TEST_F(TailTest, ALiveRegionUntilItsProcessEnds) {
+  ASSERT_EQ(::mkfifo(path("go").c_str(), 0600), 0);
+  const pid_t run = start(
+      "exec $SLUICE run --product live --text a.log -- sh -c 'echo first; "
+      "read x < go; echo $x'",
+      path("run.out"), path("error"));
+  EXPECT_TRUE(eventually([&] { return text("run.out") == "first\n"; }));
+  const pid_t pid = start(
+      "exec $SLUICE tail --product live --directory $SLUICE_REGION_DIRECTORY "
+      "--pattern '%(thread_name) %(message)' --logger sh",
+      path("out"), path("error"));
+  EXPECT_TRUE(shows("stdout first\n"));
+  write("go", "third\n");
+  EXPECT_EQ(wait_for(run), 0);
+  EXPECT_EQ(wait_for(pid), 0);  // by itself
+  EXPECT_EQ(text("out"), "stdout first\nstdout third\n");
+}
+
+TEST_F(TailTest, EndsWithItsReader) {
+  write("a.log", "1\n");
+  const Finished run = sh("timeout 60 $SLUICE tail a.log | head -1; echo ${PIPESTATUS[0]}");
+  EXPECT_EQ(run.out, "1\n0\n");
+}
+
+TEST_F(TailTest, Mistakes) {
+  EXPECT_EQ(sh("$SLUICE tail").code, 2);
+  EXPECT_EQ(sh("$SLUICE tail - < /dev/null").code, 2);
+  EXPECT_EQ(sh("$SLUICE tail missing").code, 2);
+}
+
+}  // namespace
+}  // namespace sluice::test
