@@ -309,6 +309,7 @@ bool set_aside(ThreadBlock& block) {
 // In the cold path still: a handler that comes in between takes the next place in t_nesting, which
 // is therefore given up last.
 void put_back(ThreadBlock& block) {
+  const u8 left_to_write = block.pending;
   block.in_cold.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   front::detach_thread(block);
