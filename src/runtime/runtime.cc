@@ -176,6 +176,22 @@ std::string Runtime::open_region() {
   return {};
 }
 
+namespace {
+
+// Why a sink's place in the region may not be given to another: an earlier stop() left records that
+// only this one still has to get. Empty: it may.
+std::string what_is_owed(back::Engine& engine, const region::SinkEntry& entry) {
+  if (entry.state.load(std::memory_order_relaxed) != region::SinkState::kOpen || !entry.required ||
+      entry.kind == u32(SinkKind::callback) ||
+      entry.cursor.load(std::memory_order_relaxed) >= engine.counts().next_sequence) {
+    return {};
+  }
+  return "an earlier stop() left records for " + std::string(field_text(entry.path)) +
+         "; start with that sink in its old place, so that it gets them first";
+}
+
+}  // namespace
+
 std::string Runtime::make_sinks(back::Engine& engine) {
   std::vector<std::string> problems;
   for (u32 i = 0; i < config_.sinks.size(); ++i) {
@@ -184,9 +200,14 @@ std::string Runtime::make_sinks(back::Engine& engine) {
   }
   region::Region& region = front::g_front.region;
   for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
+    const std::string owed = what_is_owed(engine, region.sink(i));
+    if (!owed.empty()) problems.push_back(owed);
+  }
+  if (!problems.empty()) return join(problems);
+  for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
     region.sink(i).state.store(region::SinkState::kUnused, std::memory_order_release);
   }
-  return join(problems);
+  return {};
 }
 
 std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfig& config,
@@ -200,6 +221,8 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
                        entry.kind == u32(config.kind) && field_text(entry.path) == config.path &&
                        entry.state.load(std::memory_order_relaxed) == region::SinkState::kOpen;
   if (!goes_on) {
+    std::string owed = what_is_owed(engine, entry);
+    if (!owed.empty()) return owed;
     for (std::atomic<u64>* count :
          {&entry.delivered, &entry.filtered, &entry.dropped_backlog, &entry.dropped_error}) {
       count->store(0, std::memory_order_relaxed);
