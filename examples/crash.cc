@@ -80,8 +80,8 @@ bool start(const Round& round) {
 
 [[nodiscard]] bool recover(const Round& round) {
   if (!round.by_command) return recover_by_start(round);
-  const std::string line =
-      "'" + command_path().string() + "' recover > '" + round.file + ".recover' 2>&1";
+  const std::string line = "'" + command_path().string() + "' recover --product " + round.product +
+                           " > '" + round.file + ".recover' 2>&1";
   return std::system(line.c_str()) == 0;
 }
 

@@ -17,8 +17,7 @@ SLUICE_API void log_exception(Level level, const std::exception& exception,
                               std::string_view message = "exception") noexcept;
 
 // The same for the exception being handled, whatever its type. For use in a catch block.
-SLUICE_API void log_current_exception(Level level,
-                                      std::string_view message = "exception") noexcept;
+SLUICE_API void log_current_exception(Level level, std::string_view message = "exception") noexcept;
 
 }  // namespace v1
 }  // namespace sluice

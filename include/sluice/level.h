@@ -25,14 +25,22 @@ enum class Level : std::uint8_t {
 // Lower-case name ("info"); "unknown" for a number that is no level.
 [[nodiscard]] constexpr std::string_view level_name(Level level) noexcept {
   switch (level) {
-    case Level::trace: return "trace";
-    case Level::debug: return "debug";
-    case Level::info: return "info";
-    case Level::notice: return "notice";
-    case Level::warning: return "warning";
-    case Level::error: return "error";
-    case Level::critical: return "critical";
-    case Level::off: return "off";
+    case Level::trace:
+      return "trace";
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::notice:
+      return "notice";
+    case Level::warning:
+      return "warning";
+    case Level::error:
+      return "error";
+    case Level::critical:
+      return "critical";
+    case Level::off:
+      return "off";
   }
   return "unknown";
 }

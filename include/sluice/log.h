@@ -26,29 +26,28 @@
 #define SLUICE_LOGGER_NAME ""
 #endif
 
-#define SLUICE_SITE_(kind, level, flags, metric, format, unit)                                    \
+#define SLUICE_SITE_(kind, level, flags, metric, format, unit)                                     \
   static constexpr ::sluice::detail::SiteText sluice_text_{                                        \
-      kind,     level,    metric,             flags,  __LINE__,                                    \
-      __FILE__, __func__, SLUICE_LOGGER_NAME, format, unit};                                       \
+      kind, level, metric, flags, __LINE__, __FILE__, __func__, SLUICE_LOGGER_NAME, format, unit}; \
   static constinit ::sluice::detail::CallSite sluice_site_ { level, kind }
 
-#define SLUICE_CALL_(kind, level, flags, metric, at, format, ...)                                 \
-  do {                                                                                             \
-    if constexpr ((level) >= SLUICE_ACTIVE_LEVEL) {                                                \
-      SLUICE_SITE_(kind, level, flags, metric, format, "");                                        \
-      if (sluice_site_.control_value() != ::sluice::detail::kOff) {                                \
-        (void)::sluice::detail::call(sluice_site_, sluice_text_, at __VA_OPT__(, ) __VA_ARGS__);   \
-      } else {                                                                                     \
-        ::sluice::detail::count_filtered();                                                        \
-      }                                                                                            \
-    }                                                                                              \
+#define SLUICE_CALL_(kind, level, flags, metric, at, format, ...)                                \
+  do {                                                                                           \
+    if constexpr ((level) >= SLUICE_ACTIVE_LEVEL) {                                              \
+      SLUICE_SITE_(kind, level, flags, metric, format, "");                                      \
+      if (sluice_site_.control_value() != ::sluice::detail::kOff) {                              \
+        (void)::sluice::detail::call(sluice_site_, sluice_text_, at __VA_OPT__(, ) __VA_ARGS__); \
+      } else {                                                                                   \
+        ::sluice::detail::count_filtered();                                                      \
+      }                                                                                          \
+    }                                                                                            \
   } while (0)
 
-#define SLUICE_LOG_AT_(level, at, format, ...)                                                    \
-  do {                                                                                             \
-    SLUICE_CHECK_FORMAT_(format, __VA_ARGS__);                                                     \
-    SLUICE_CALL_(::sluice::detail::RecordKind::kLog, level, 0,                                     \
-                 ::sluice::detail::MetricKind::kNone, at, format __VA_OPT__(, ) __VA_ARGS__);      \
+#define SLUICE_LOG_AT_(level, at, format, ...)                                                \
+  do {                                                                                        \
+    SLUICE_CHECK_FORMAT_(format, __VA_ARGS__);                                                \
+    SLUICE_CALL_(::sluice::detail::RecordKind::kLog, level, 0,                                \
+                 ::sluice::detail::MetricKind::kNone, at, format __VA_OPT__(, ) __VA_ARGS__); \
   } while (0)
 
 // level: a ::sluice::Level constant.
@@ -64,15 +63,15 @@
 #define SLUICE_ERROR(...) SLUICE_LOG(::sluice::Level::error, __VA_ARGS__)
 #define SLUICE_CRITICAL(...) SLUICE_LOG(::sluice::Level::critical, __VA_ARGS__)
 
-#define SLUICE_LOGGER_LOG_(logger, level, format, ...)                                            \
-  do {                                                                                             \
-    SLUICE_CHECK_FORMAT_(format, __VA_ARGS__);                                                     \
-    if ((logger).passes(level)) {                                                                  \
-      SLUICE_CALL_(::sluice::detail::RecordKind::kLog, level,                                      \
-                   ::sluice::detail::SiteFlag::kLoggerIsFirstArg,                                  \
-                   ::sluice::detail::MetricKind::kNone, 0, format,                                 \
-                   (logger).id() __VA_OPT__(, ) __VA_ARGS__);                                      \
-    }                                                                                              \
+#define SLUICE_LOGGER_LOG_(logger, level, format, ...)             \
+  do {                                                             \
+    SLUICE_CHECK_FORMAT_(format, __VA_ARGS__);                     \
+    if ((logger).passes(level)) {                                  \
+      SLUICE_CALL_(::sluice::detail::RecordKind::kLog, level,      \
+                   ::sluice::detail::SiteFlag::kLoggerIsFirstArg,  \
+                   ::sluice::detail::MetricKind::kNone, 0, format, \
+                   (logger).id() __VA_OPT__(, ) __VA_ARGS__);      \
+    }                                                              \
   } while (0)
 
 // logger: a sluice::Logger.
@@ -93,12 +92,12 @@
   SLUICE_LOGGER_LOG(logger, ::sluice::Level::critical, __VA_ARGS__)
 
 // An event: SLUICE_EVENT("user.login", kv("user", id), kv("ok", true)). Level info.
-#define SLUICE_EVENT(name, ...)                                                                   \
-  SLUICE_CALL_(::sluice::detail::RecordKind::kEvent, ::sluice::Level::info, 0,                     \
+#define SLUICE_EVENT(name, ...)                                                \
+  SLUICE_CALL_(::sluice::detail::RecordKind::kEvent, ::sluice::Level::info, 0, \
                ::sluice::detail::MetricKind::kNone, 0, name __VA_OPT__(, ) __VA_ARGS__)
 
-#define SLUICE_METRIC_(metric, name, value, ...)                                                  \
-  SLUICE_CALL_(::sluice::detail::RecordKind::kMetric, ::sluice::Level::info, 0, metric, 0, name,   \
+#define SLUICE_METRIC_(metric, name, value, ...)                                                 \
+  SLUICE_CALL_(::sluice::detail::RecordKind::kMetric, ::sluice::Level::info, 0, metric, 0, name, \
                static_cast<double>(value) __VA_OPT__(, ) __VA_ARGS__)
 
 // Metric samples: name, value, then tags as kv(). A counter's value is the increment; a timer's is
@@ -114,8 +113,8 @@
 
 // A change of state: the fields are a JSON merge patch (RFC 7396). SLUICE_STATE(kv("hp", 93)).
 // Uses the ring's reserve.
-#define SLUICE_STATE(...)                                                                         \
-  SLUICE_CALL_(::sluice::detail::RecordKind::kState, ::sluice::Level::info, 0,                     \
+#define SLUICE_STATE(...)                                                      \
+  SLUICE_CALL_(::sluice::detail::RecordKind::kState, ::sluice::Level::info, 0, \
                ::sluice::detail::MetricKind::kNone, 0, "state", __VA_ARGS__)
 
 namespace sluice {
@@ -158,17 +157,17 @@ Admission log_here(const FormatFor<A...>& format, const A&... arg) noexcept {
     count_filtered();
     return Admission::kFiltered;
   }
-  const SiteText text{RecordKind::kLog, kLevel,      MetricKind::kNone, 0,          format.line,
-                      format.file,      format.function, "",            format.text, ""};
+  const SiteText text{RecordKind::kLog, kLevel, MetricKind::kNone, 0, format.line, format.file,
+                      format.function,  "",     format.text,       ""};
   return call(site, text, 0, arg...);
 }
 
 }  // namespace detail
 
-#define SLUICE_LEVEL_FUNCTION_(name)                                                              \
-  template <class... A, class Here = decltype([] {})>                                              \
-  inline Admission name(FormatFor<A...> format, const A&... arg) noexcept {                        \
-    return detail::log_here<Level::name, Here, A...>(format, arg...);                              \
+#define SLUICE_LEVEL_FUNCTION_(name)                                        \
+  template <class... A, class Here = decltype([] {})>                       \
+  inline Admission name(FormatFor<A...> format, const A&... arg) noexcept { \
+    return detail::log_here<Level::name, Here, A...>(format, arg...);       \
   }
 SLUICE_LEVEL_FUNCTION_(trace)
 SLUICE_LEVEL_FUNCTION_(debug)

@@ -27,7 +27,8 @@ class SLUICE_API Logger {
     // acquire: pairs with the release in Logger::find() (P7): the logger's id precedes its byte
     const std::uint8_t threshold =
         threshold_.load(std::memory_order_acquire)->load(std::memory_order_relaxed);
-    if (threshold == 0) [[unlikely]] return find_and_test(level);
+    if (threshold == 0) [[unlikely]]
+      return find_and_test(level);
     if (static_cast<std::uint8_t>(level) >= threshold) return true;
     count();
     return false;

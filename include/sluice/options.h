@@ -25,7 +25,13 @@ enum class Overflow : std::uint8_t {
   block,        // the caller waits, at most block_deadline_ms, then the record is dropped
 };
 
-enum class SinkKind : std::uint8_t { console = 1, text = 2, json_lines = 3, segments = 4, callback = 5 };
+enum class SinkKind : std::uint8_t {
+  console = 1,
+  text = 2,
+  json_lines = 3,
+  segments = 4,
+  callback = 5
+};
 
 enum class Color : std::uint8_t { automatic, always, never };
 
@@ -42,11 +48,11 @@ struct CallbackRecord {
 
 struct Sink {
   SinkKind kind = SinkKind::console;
-  std::string_view path = {};     // text, json_lines: a file; segments: a directory
-  std::string_view name = {};     // segments: file names begin with it; default: the product
-  std::string_view pattern = {};  // console, text: see docs/patterns.md
-  Level level = Level::trace;    // what this sink takes, of what the loggers let through
-  std::string_view logger = {};       // only this logger and those below it ("net.*", "net")
+  std::string_view path = {};      // text, json_lines: a file; segments: a directory
+  std::string_view name = {};      // segments: file names begin with it; default: the product
+  std::string_view pattern = {};   // console, text: see docs/logging.md
+  Level level = Level::trace;      // what this sink takes, of what the loggers let through
+  std::string_view logger = {};    // only this logger and those below it ("net.*", "net")
   std::uint64_t rotate_bytes = 0;  // text, json_lines: a new file above this size; 0: never
   std::uint32_t keep_files = 0;    // rotated files kept; 0: all
   Color color = Color::automatic;
@@ -112,24 +118,24 @@ class SinkList {
 };
 
 struct Options {
-  std::string_view product = {};   // default: the program's name
+  std::string_view product = {};  // default: the program's name
   std::string_view version = {};
-  std::string_view run_id = {};    // default: made up
-  Level level = Level::info;  // threshold of the root logger
+  std::string_view run_id = {};  // default: made up
+  Level level = Level::info;     // threshold of the root logger
   Mode mode = Mode::asynchronous;
-  SinkList sinks = {};        // none: the console
-  std::uint64_t ring_bytes = 512 * 1024;   // each thread's; a power of two, 32 KiB to 64 MiB
-  std::uint32_t queue_records = 0;         // the other way to say it: 0, or records a ring holds
-  std::uint64_t journal_bytes = 8 << 20;   // how long a stuck sink is ridden out; a power of two
+  SinkList sinks = {};                    // none: the console
+  std::uint64_t ring_bytes = 512 * 1024;  // each thread's; a power of two, 32 KiB to 64 MiB
+  std::uint32_t queue_records = 0;        // the other way to say it: 0, or records a ring holds
+  std::uint64_t journal_bytes = 8 << 20;  // how long a stuck sink is ridden out; a power of two
   Overflow overflow = Overflow::drop_newest;
   std::uint32_t block_deadline_ms = 1000;
   std::uint32_t merge_window_us = 2000;  // how long a record may wait for older ones of others
   std::uint32_t stop_deadline_ms = 5000;
-  std::uint32_t sync_interval_ms = 1000;  // how often files are made durable; 0: only by flush()
-  std::uint32_t sites_max = 8192;         // call sites a process can have
-  std::string_view region_directory = {};      // default: /dev/shm/sluice-UID
-  bool recover = true;                    // drain what an earlier run of this product left
-  bool quiet = false;                     // do not say on stderr where the records go
+  std::uint32_t sync_interval_ms = 1000;   // how often files are made durable; 0: only by flush()
+  std::uint32_t sites_max = 8192;          // call sites a process can have
+  std::string_view region_directory = {};  // default: /dev/shm/sluice-UID
+  bool recover = true;                     // drain what an earlier run of this product left
+  bool quiet = false;                      // do not say on stderr where the records go
   std::string_view redact = {};  // further field names whose values are secret, separated by commas
 };
 

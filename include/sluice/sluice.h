@@ -44,15 +44,16 @@ enum class Reach : std::uint8_t {
 };
 
 struct FlushResult {
-  bool complete = false;    // every sink has got that far with all this process had published
-  std::uint32_t sinks = 0;  // sinks asked
+  bool complete = false;     // every sink has got that far with all this process had published
+  std::uint32_t sinks = 0;   // sinks asked
   std::uint32_t behind = 0;  // sinks that had not got there in time
 };
 
 // Waits until every sink has passed what this process had published when flush() was called, at
 // most timeout_ms. A sink without that reach counts at its highest. From a sink's own thread it
 // returns at once for that sink. Thread-safe; blocks.
-SLUICE_API FlushResult flush(Reach reach = Reach::written, std::uint32_t timeout_ms = 5000) noexcept;
+SLUICE_API FlushResult flush(Reach reach = Reach::written,
+                             std::uint32_t timeout_ms = 5000) noexcept;
 
 // Gives this thread its ring now, so that its first record costs no more than the others.
 SLUICE_API Admission prepare_thread() noexcept;
@@ -69,7 +70,7 @@ struct SinkStats {
 };
 
 // attempted == filtered + merged + dropped() + queued, exactly once the callers are quiet; and for
-// each sink merged == its delivered + filtered + dropped_* + queued.
+// each sink, its delivered + filtered + dropped_* + queued are the records merged since its start.
 struct Stats {
   std::uint64_t attempted = 0;
   std::uint64_t filtered = 0;  // kept out by levels
@@ -79,8 +80,8 @@ struct Stats {
   std::uint64_t dropped_too_big = 0;
   std::uint64_t dropped_no_memory = 0;
   std::uint64_t dropped_stopped = 0;
-  std::uint64_t damaged = 0;          // records that made no sense in the ring; 0 unless memory was hit
-  std::uint64_t late = 0;             // delivered out of time order
+  std::uint64_t damaged = 0;  // records that made no sense in the ring; 0 unless memory was hit
+  std::uint64_t late = 0;     // delivered out of time order
   std::uint64_t context_refused = 0;  // context fields that did not fit
   std::uint64_t site_overflow = 0;    // call sites that found no room in the dictionary
   std::uint64_t region_bytes = 0;     // shared memory in use

@@ -1,4 +1,5 @@
-// What a reader of a region's journal knows besides the records: sites, loggers, the run, the clock.
+// What a reader of a region's journal knows besides the records: sites, loggers, the run, the
+// clock.
 //
 // Single-owner: every sink has one. Reads the region's dictionary as it needs it and keeps decoded
 // sites; bytes from the region are untrusted.

@@ -1,5 +1,6 @@
 #include "back/clock_keeper.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "os/process.h"
@@ -44,23 +45,25 @@ void ClockKeeper::start(region::ClockPage& page, bool slow) {
   page_ = &page;
   slow_ = slow;
   live_ = true;
-  base_ = read();
-  Reading next = base_;
-  if (slow_) {
-    clock_.ns_per_tick_q32 = kOneNsPerTick;
-  } else {
-    os::sleep_ns(kFirstBaselineNs);
-    next = read();
-  }
-  publish(next);
+  measure();
 }
 
-void ClockKeeper::adopt(const region::ClockPage& page) {
+void ClockKeeper::adopt(const region::ClockPage& page, bool slow) {
   // acquire: the page's words as its seqlock wrote them; its writer is dead
+  const u64 version = page.version.load(std::memory_order_acquire);
   clock_ = {page.ticks.load(std::memory_order_acquire),
             i64(page.wall_ns.load(std::memory_order_acquire)),
             page.ns_per_tick_2_32.load(std::memory_order_acquire)};
   epoch_ = u16(page.epoch.load(std::memory_order_acquire));
+  slow_ = slow;
+  if (version % 2 != 0 || clock_.ns_per_tick_q32 == 0) measure();
+}
+
+void ClockKeeper::measure() {
+  clock_.ns_per_tick_q32 = kOneNsPerTick;
+  base_ = read();
+  if (!slow_) os::sleep_ns(kFirstBaselineNs);
+  publish(read());
 }
 
 void ClockKeeper::update() {
@@ -84,7 +87,9 @@ void ClockKeeper::publish(const Reading& reading) {
   }
   clock_.ticks = reading.ticks;
   clock_.wall_ns = reading.wall_ns;
-  next_update_ = reading.ticks + ticks_of_ns(kNsPerSecond);
+  // Soon after the start, when the rate is still rough; so no correction is worth a microsecond.
+  next_update_ = reading.ticks + ticks_of_ns(std::clamp(10 * ns, kFirstBaselineNs, kNsPerSecond));
+  if (!page_) return;
   // A seqlock with its orders on the words (release here, acquire in readers): odd while writing.
   const u64 version = page_->version.load(std::memory_order_relaxed);
   page_->version.store(version + 1, std::memory_order_relaxed);

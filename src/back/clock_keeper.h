@@ -18,8 +18,9 @@ class ClockKeeper {
  public:
   // `slow`: ticks are CLOCK_MONOTONIC nanoseconds, see front's clock_is_slow.
   void start(region::ClockPage& page, bool slow);
-  // Takes the relation as a dead process left it in its page.
-  void adopt(const region::ClockPage& page);
+  // Takes the relation as a dead process left it in its page; where it left none, or half of one,
+  // the relation of now: ticks and wall clock go on across processes.
+  void adopt(const region::ClockPage& page, bool slow);
 
   // Reads the clocks again when a second has passed. Cheap otherwise: one tick reading.
   void update();
@@ -36,6 +37,7 @@ class ClockKeeper {
     i64 monotonic_ns;
   };
   [[nodiscard]] Reading read() const;
+  void measure();
   void publish(const Reading& reading);
 
   region::ClockPage* page_ = nullptr;

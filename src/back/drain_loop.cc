@@ -1,8 +1,9 @@
 // The backend's thread: drain, tell the sinks, nap.
 //
 // It never spins on a ring's head (that doubles the callers' p99): naps of 50 us under load, 1 ms
-// while records came within the last second, then growing to 20 ms. A burst between two naps is safe
-// up to 7/8 of a ring. Sinks are woken at most every millisecond, so that they write in groups.
+// while records came within the last second, then growing to 20 ms. A burst between two naps is
+// safe up to 7/8 of a ring. Sinks are woken at most every millisecond, so that they write in
+// groups.
 #include "back/engine.h"
 #include "os/process.h"
 #include "sluice/detail/thread_block.h"

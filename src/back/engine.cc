@@ -11,7 +11,7 @@ constexpr i64 kJournalFullNapNs = 500'000;
 // Of stop()'s time: what is kept for closing, and what closing a sink gets in any case.
 constexpr i64 kCloseNs = 200'000'000;
 constexpr i64 kCloseLeastNs = 20'000'000;
-}
+}  // namespace
 
 Engine::Engine(region::Region& region, const EngineOptions& options, Reporter& reporter)
     : region_(region), options_(options), reporter_(reporter), merger_(region, options.merge) {}
@@ -162,6 +162,12 @@ EngineCounts Engine::counts() {
   const std::lock_guard lock(drain_);
   return {merger_.callers(), merger_.queued(), merger_.damaged(), merger_.late(),
           merger_.next_sequence()};
+}
+
+bool Engine::gave_up(const region::SinkEntry& entry) const {
+  return std::any_of(runners_.begin(), runners_.end(), [&entry](const auto& runner) {
+    return &runner->entry() == &entry && runner->given_up();
+  });
 }
 
 bool Engine::all_delivered() {

@@ -1,8 +1,8 @@
 // The backend put together: one merger, the runners of the sinks, and the thread that drains.
 //
-// Whoever holds `drain_` is the consumer: the backend's thread, a caller in flush() or stats(), or in
-// immediate mode the calling thread. Sinks run on threads of their own, or (threads == false: immediate
-// mode, recovery) in whoever calls drain_all().
+// Whoever holds `drain_` is the consumer: the backend's thread, a caller in flush() or stats(), or
+// in immediate mode the calling thread. Sinks run on threads of their own, or (threads == false:
+// immediate mode, recovery) in whoever calls drain_all().
 //
 // Threading: thread-safe except start() and stop(), which one thread calls.
 #ifndef SLUICE_SRC_BACK_ENGINE_H_
@@ -68,13 +68,14 @@ class Engine {
   // be abandoned or have not got everything.
   u32 stop(i64 deadline_ns);
 
+  [[nodiscard]] bool has_threads() const { return options_.threads; }
   // After stop(): a sink's thread still uses this object, which must then never be destroyed.
   [[nodiscard]] bool left_behind() const { return left_behind_; }
 
   [[nodiscard]] EngineCounts counts();
-  [[nodiscard]] const std::vector<std::unique_ptr<SinkRunner>>& runners() const {
-    return runners_;
-  }
+  [[nodiscard]] const std::vector<std::unique_ptr<SinkRunner>>& runners() const { return runners_; }
+  // Whether the sink of this entry was ended by an error for good.
+  [[nodiscard]] bool gave_up(const region::SinkEntry& entry) const;
   // True when every required sink has passed the whole journal and no ring holds anything.
   [[nodiscard]] bool all_delivered();
 
@@ -94,7 +95,7 @@ class Engine {
   std::vector<std::unique_ptr<SinkRunner>> runners_;
   std::function<void()> keep_ready_;
   std::thread thread_;
-  std::atomic<u32> epoch_{0};       // futex of the sinks; stepped (release) after commits
+  std::atomic<u32> epoch_{0};  // futex of the sinks; stepped (release) after commits
   std::atomic<bool> stopping_{false};
   bool left_behind_ = false;
 };

@@ -45,7 +45,7 @@ Merger::Merger(region::Region& region, const MergeOptions& options)
 void Merger::resume(bool dead, bool slow_clock) {
   dead_ = dead;
   if (dead) {
-    clock_.adopt(region_.clock());
+    clock_.adopt(region_.clock(), slow_clock);
   } else {
     clock_.start(region_.clock(), slow_clock);
   }
@@ -138,9 +138,9 @@ void Merger::take_in_sources() {
       source.ring = {region_.ring_of(slot), lines->tail.load(std::memory_order_relaxed)};
     }
     source.end = source.ring.published();
-    source.moved = false;
     source.context_moved = false;
-    if (source.end == source.ring.position()) {
+    // `moved` stays from a merge that found no room in the journal.
+    if (source.end == source.ring.position() && !source.moved) {
       if (state == SlotState::kLeft) recycle(source);
       continue;
     }
@@ -173,7 +173,8 @@ void Merger::look_at_front(Source& source) {
       source.moved = true;
       continue;
     }
-    if (bytes < kRecordHeaderBytes || bytes > kRecordBytesMax || source.site >= region_.header().sites_max) {
+    if (bytes < kRecordHeaderBytes || bytes > kRecordBytesMax ||
+        source.site >= region_.header().sites_max) {
       return damage(source);
     }
     source.bytes = u32(bytes);
@@ -267,7 +268,8 @@ bool Merger::append(Source& source) {
     if (source.site == kSiteStateGap) source.gap = true;
   } else {
     auto header = load<RecordHeader>(at);
-    header.size_in_words = u16(bytes / 8);  // as checked: in a dead region it may have changed since
+    header.size_in_words =
+        u16(bytes / 8);  // as checked: in a dead region it may have changed since
     const SiteTraits& about = traits(source.site);
     u16 origin = u16(source.index);
     if (header.ticks < last_key_) origin |= kLate;
@@ -411,6 +413,7 @@ void Merger::commit_batch(u64 header_bytes) {
   callers_ += batch_callers_;
   for (Source* source : live_) {
     if (source->moved) source->ring.consume();
+    source->moved = false;
     if (Handover::look(source->slot->state) == SlotState::kLeft) recycle(*source);
   }
 }

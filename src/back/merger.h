@@ -1,5 +1,5 @@
-// The merge: takes records out of the rings in time order and commits them to the journal, one batch
-// a call. Formats nothing, blocks on nothing.
+// The merge: takes records out of the rings in time order and commits them to the journal, one
+// batch a call. Formats nothing, blocks on nothing.
 //
 // Order: key = max(ticks, that ring's last key), clamped to now. A record is held back for the
 // window, so that an older one of another thread can still come before it; a record older than what
@@ -71,12 +71,12 @@ class Merger {
     region::RingLines* lines = nullptr;
     RingConsumer<RealSync> ring;
     u32 index = 0;
-    u64 end = 0;       // published when this batch began
+    u64 end = 0;  // published when this batch began
     u64 last_key = 0;
-    u64 key = 0;       // of the record at the front
-    u32 bytes = 0;     // of that record; 0: none left
+    u64 key = 0;    // of the record at the front
+    u32 bytes = 0;  // of that record; 0: none left
     u32 site = 0;
-    bool gap = false;           // the next state record is flagged kAfterGap
+    bool gap = false;  // the next state record is flagged kAfterGap
     bool context_moved = false;
     bool moved = false;
     std::vector<std::byte> context;  // FieldBlock in force
@@ -113,7 +113,7 @@ class Merger {
   std::vector<Source> sources_;  // by slot index; no lines: slot not in use yet
   std::vector<Source*> live_;    // those with records in this batch
   std::vector<SiteTraits> traits_;
-  std::vector<u64> reported_;    // by site and reason
+  std::vector<u64> reported_;  // by site and reason
   std::vector<std::byte> scratch_;
   std::vector<BatchThread> threads_;
   bool dead_ = false;

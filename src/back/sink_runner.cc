@@ -52,16 +52,27 @@ void SinkRunner::thread_main() {
     // acquire: a commit before the step of the epoch is seen by the read that follows
     const u32 seen = epoch_->load(std::memory_order_acquire);
     const bool stopping = stopping_.load(std::memory_order_acquire);
-    if (run_once()) continue;
+    const bool more = run_once();
+    if (more && !settle_is_due()) continue;
     const bool asked = wanted_durable_.exchange(false, std::memory_order_acq_rel);
     settle(asked);
-    if (stopping || ended()) break;
+    if (ended()) break;
+    if (more) continue;
+    if (stopping) break;
     os::wait_on(*epoch_, seen, dirty_ || undurable_ ? kFlushIntervalNs : -1);
   }
   finish();
   const std::lock_guard lock(mutex_);
   thread_ended_ = true;
   moved_.notify_all();
+}
+
+// Also while there is always more to read: who waits for a flush has waited long enough.
+bool SinkRunner::settle_is_due() const {
+  if (failing()) return false;
+  const u64 wanted = wanted_.load(std::memory_order_acquire);
+  return (wanted != 0 && cursor_.sequence() >= wanted) ||
+         os::monotonic_ns() - last_flush_ns_ >= kFlushIntervalNs;
 }
 
 void SinkRunner::ask_to_stop() {

@@ -74,6 +74,7 @@ class SinkRunner {
  private:
   void thread_main();
   bool open();
+  [[nodiscard]] bool settle_is_due() const;
   bool hand_over(const BatchView& batch);
   void note_gap(const BatchView& batch);
   void pass(const BatchView& batch);
@@ -104,10 +105,10 @@ class SinkRunner {
   std::thread thread_;
   std::atomic<u32>* epoch_ = nullptr;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> ended_{false};    // release: after the sink's last word (with ended())
+  std::atomic<bool> ended_{false};     // release: after the sink's last word (with ended())
   std::atomic<bool> given_up_{false};  // relaxed: counted only
-  std::atomic<bool> failing_{false};  // relaxed: shown only
-  std::atomic<u64> wanted_{0};        // a flush waits for this sequence; under mutex_ with the next
+  std::atomic<bool> failing_{false};   // relaxed: shown only
+  std::atomic<u64> wanted_{0};  // a flush waits for this sequence; under mutex_ with the next
   std::atomic<bool> wanted_durable_{false};
   std::mutex mutex_;
   std::condition_variable moved_;

@@ -34,7 +34,9 @@ inline void store(void* to, T value) {
   std::memcpy(to, &value, sizeof value);
 }
 
-[[nodiscard]] constexpr u64 round_up(u64 value, u64 step) { return (value + step - 1) / step * step; }
+[[nodiscard]] constexpr u64 round_up(u64 value, u64 step) {
+  return (value + step - 1) / step * step;
+}
 
 [[nodiscard]] inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

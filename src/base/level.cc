@@ -19,10 +19,10 @@ struct Name {
   Level level;
 };
 constexpr Name kNames[] = {
-    {"trace", Level::trace},       {"debug", Level::debug}, {"info", Level::info},
-    {"notice", Level::notice},     {"warning", Level::warning}, {"warn", Level::warning},
-    {"error", Level::error},       {"err", Level::error},   {"critical", Level::critical},
-    {"fatal", Level::critical},    {"off", Level::off},
+    {"trace", Level::trace},    {"debug", Level::debug},     {"info", Level::info},
+    {"notice", Level::notice},  {"warning", Level::warning}, {"warn", Level::warning},
+    {"error", Level::error},    {"err", Level::error},       {"critical", Level::critical},
+    {"fatal", Level::critical}, {"off", Level::off},
 };
 
 }  // namespace

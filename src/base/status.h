@@ -1,7 +1,8 @@
 // Status and Result: how every cold path reports failure. Nothing here throws.
 //
-// A Status carries what the caller does next (its class) and one sentence for a person: what failed,
-// where, and how to mend it. The hot path uses Admission instead (include/sluice/detail/call.h).
+// A Status carries what the caller does next (its class) and one sentence for a person: what
+// failed, where, and how to mend it. The hot path uses Admission instead
+// (include/sluice/detail/call.h).
 #ifndef SLUICE_SRC_BASE_STATUS_H_
 #define SLUICE_SRC_BASE_STATUS_H_
 

@@ -38,8 +38,7 @@ Admission log_text_at(std::string_view logger, std::string_view line) noexcept {
 
 template <MetricKind kMetric>
 Admission sample(std::string_view name, double value) noexcept {
-  static constexpr SiteText text =
-      named(RecordKind::kMetric, kMetric, detail::kNameIsFirstArg, "");
+  static constexpr SiteText text = named(RecordKind::kMetric, kMetric, detail::kNameIsFirstArg, "");
   static constinit CallSite site{Level::info, RecordKind::kMetric};
   return call(site, text, 0, name, value);
 }
@@ -48,14 +47,22 @@ Admission sample(std::string_view name, double value) noexcept {
 
 Admission log_text(Level level, std::string_view logger, std::string_view text) noexcept {
   switch (level) {
-    case Level::trace: return log_text_at<Level::trace>(logger, text);
-    case Level::debug: return log_text_at<Level::debug>(logger, text);
-    case Level::info: return log_text_at<Level::info>(logger, text);
-    case Level::notice: return log_text_at<Level::notice>(logger, text);
-    case Level::warning: return log_text_at<Level::warning>(logger, text);
-    case Level::error: return log_text_at<Level::error>(logger, text);
-    case Level::critical: return log_text_at<Level::critical>(logger, text);
-    case Level::off: break;
+    case Level::trace:
+      return log_text_at<Level::trace>(logger, text);
+    case Level::debug:
+      return log_text_at<Level::debug>(logger, text);
+    case Level::info:
+      return log_text_at<Level::info>(logger, text);
+    case Level::notice:
+      return log_text_at<Level::notice>(logger, text);
+    case Level::warning:
+      return log_text_at<Level::warning>(logger, text);
+    case Level::error:
+      return log_text_at<Level::error>(logger, text);
+    case Level::critical:
+      return log_text_at<Level::critical>(logger, text);
+    case Level::off:
+      break;
   }
   return Admission::kFiltered;
 }

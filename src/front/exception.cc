@@ -23,14 +23,22 @@ void log_at(std::string_view message, std::string_view type, std::string_view te
 void log_one(Level level, std::string_view message, std::string_view type,
              std::string_view text) noexcept {
   switch (level) {
-    case Level::trace: return log_at<Level::trace>(message, type, text);
-    case Level::debug: return log_at<Level::debug>(message, type, text);
-    case Level::info: return log_at<Level::info>(message, type, text);
-    case Level::notice: return log_at<Level::notice>(message, type, text);
-    case Level::warning: return log_at<Level::warning>(message, type, text);
-    case Level::error: return log_at<Level::error>(message, type, text);
-    case Level::critical: return log_at<Level::critical>(message, type, text);
-    case Level::off: return;
+    case Level::trace:
+      return log_at<Level::trace>(message, type, text);
+    case Level::debug:
+      return log_at<Level::debug>(message, type, text);
+    case Level::info:
+      return log_at<Level::info>(message, type, text);
+    case Level::notice:
+      return log_at<Level::notice>(message, type, text);
+    case Level::warning:
+      return log_at<Level::warning>(message, type, text);
+    case Level::error:
+      return log_at<Level::error>(message, type, text);
+    case Level::critical:
+      return log_at<Level::critical>(message, type, text);
+    case Level::off:
+      return;
   }
 }
 

@@ -106,8 +106,9 @@ void detach_thread(ThreadBlock& block);
 // Counts a record that is not kept.
 void count_drop(u32 site, DropReason reason);
 // After the phase is kStopped: closes every control byte and waits until no thread is inside a call
-// that found one open, at most until `deadline_ns` (monotonic). P9: the barrier orders the closed control bytes before every later
-// call's look at them, and every earlier kInCall before our look at that.
+// that found one open, at most until `deadline_ns` (monotonic). P9: the barrier orders the closed
+// control bytes before every later call's look at them, and every earlier kInCall before our look
+// at that.
 bool quiesce(i64 deadline_ns);
 // In a forked child: the calls of this thread that a handler, which forked, had interrupted. They
 // go on without a ring; what is left of theirs must still say that they are under way.

@@ -208,7 +208,7 @@ void publish_site(CallSite& site, const SiteShape& shape) {
 
 void refresh_controls() {
   Region& region = g_front.region;
-  Registration::settle_change(region.wake().level_epoch, [&region] {
+  Registration::settle_change(region.wake().level_epoch, [&] {
     const u32 loggers = region.wake().loggers_used.load(std::memory_order_acquire);
     for (u32 i = 1; i < loggers && i < region.header().loggers_max; ++i) {
       LoggerEntry& entry = region.loggers()[i];
@@ -238,8 +238,7 @@ void open_controls() {
   Region& region = g_front.region;
   for (u32 id = 0; id < region.header().sites_max; ++id) {
     u8 closed = detail::kClosed;
-    region.controls()[id].compare_exchange_strong(closed, detail::kCold,
-                                                  std::memory_order_relaxed);
+    region.controls()[id].compare_exchange_strong(closed, detail::kCold, std::memory_order_relaxed);
   }
   refresh_controls();
 }

@@ -6,6 +6,7 @@
 
 #include "front/front.h"
 #include "os/process.h"
+#include "sluice/sluice.h"
 #include "region/slot_handover.h"
 
 namespace sluice::front {
@@ -265,7 +266,8 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
         why = Admission::kStopped;
         return Admit::kStop;
-      default: break;
+      default:
+        break;
     }
     const Registering registering;
     if (front.phase.load(std::memory_order_seq_cst) == Phase::kStopped) {
@@ -307,9 +309,9 @@ bool set_aside(ThreadBlock& block) {
 // In the cold path still: a handler that comes in between takes the next place in t_nesting, which
 // is therefore given up last.
 void put_back(ThreadBlock& block) {
+  const u8 left_to_write = block.pending;
   block.in_cold.store(1, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  const u8 left_to_write = block.pending;
   front::detach_thread(block);
   // The place stays ours until everything is back.
   front::Nesting& nesting = front::t_nesting;
@@ -319,8 +321,8 @@ void put_back(ThreadBlock& block) {
   block.attached = saved.attached;
   block.pending = u8(left_to_write | saved.pending);
   block.slot = saved.slot;
-  const u8 in_cold = saved.in_cold;
   if (left_to_write && block.attached) block.ring.limit = block.ring.load() & ~kInCall;
+  const u8 in_cold = saved.in_cold;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   --nesting.depth;
   std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -341,8 +343,10 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
   const os::KeepErrno keep;
   ThreadBlock& block = t_block;
   // Attached or not: after a fork in a handler the ring is the parent's call's, in zero pages.
+  // A sink that logs in immediate mode does so in a caller's thread: with a ring that says so.
   nested = block.in_cold.load(std::memory_order_relaxed) != 0 ||
-           (block.ring.head && (block.ring.load() & kInCall));
+           (block.ring.head && (block.ring.load() & kInCall)) ||
+           (block.in_sink && front::g_front.options.immediate);
   if (nested && !set_aside(block)) {
     front::count_drop(site.id.load(std::memory_order_relaxed), DropReason::kNoMemory);
     why = Admission::kDroppedNoMemory;

@@ -135,8 +135,7 @@ i64 pwrite_all(Io& io, int fd, const void* from, std::size_t size, u64 offset, s
 i64 pread_all(Io& io, int fd, void* to, std::size_t size, u64 offset) {
   std::size_t got = 0;
   while (got < size) {
-    const i64 result =
-        io.pread(fd, static_cast<std::byte*>(to) + got, size - got, offset + got);
+    const i64 result = io.pread(fd, static_cast<std::byte*>(to) + got, size - got, offset + got);
     if (result == -EINTR) continue;
     if (result < 0) return result;
     if (result == 0) break;

@@ -62,7 +62,7 @@ void set_thread_exit_value(void* value);
 void on_fork(void (*before)(), void (*in_parent)(), void (*in_child)());
 void at_process_exit(void (*handler)());
 
-std::string program_name();    // base name of the executable
+std::string program_name();  // base name of the executable
 std::string program_path();
 std::string current_directory();
 std::string host_name();

@@ -122,6 +122,8 @@ bool Redactor::holds_word(std::string_view parts) const {
 
 bool Redactor::is_secret(std::string_view name) const {
   const std::string parts = parts_of(name);
+  // A name that is a word of its own stays secret: who lists shoe_size means shoe_size.
+  if (std::find(words_.begin(), words_.end(), parts) != words_.end()) return true;
   return holds_word(parts) && !is_measure(parts);
 }
 

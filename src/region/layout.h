@@ -61,8 +61,8 @@ struct alignas(64) RegionHeader {
   u32 version;
   u32 area_count;
   u8 region_id[16];
-  u64 reserved_bytes;        // the file never grows beyond this
-  std::atomic<u64> grown;    // bytes of the file that are allocated
+  u64 reserved_bytes;      // the file never grows beyond this
+  std::atomic<u64> grown;  // bytes of the file that are allocated
   u32 sites_max;
   u32 loggers_max;
   u32 slots_max;
@@ -73,7 +73,7 @@ struct alignas(64) RegionHeader {
   u32 pid;
   u32 uid;
   u64 pid_namespace;
-  u64 start_time;     // of the process, clock ticks since boot
+  u64 start_time;  // of the process, clock ticks since boot
   i64 start_wall_ns;
   char product[64];
   char version_text[64];
@@ -101,9 +101,9 @@ struct alignas(64) ClockPage {
 struct SiteEntry {
   std::atomic<u64> text;  // offset in the dictionary << 32 | bytes; 0: not published
   // relaxed: two threads of a forked child may both write the same values
-  std::atomic<u16> logger;          // index in kLoggers; its threshold decides the control byte
+  std::atomic<u16> logger;  // index in kLoggers; its threshold decides the control byte
   std::atomic<u8> level;
-  std::atomic<u8> dynamic_logger;   // 1: the caller tests the logger's threshold itself
+  std::atomic<u8> dynamic_logger;  // 1: the caller tests the logger's threshold itself
   u32 zero;
 };
 static_assert(sizeof(SiteEntry) == 16);
@@ -117,19 +117,19 @@ struct LoggerEntry {
 static_assert(sizeof(LoggerEntry) == 128);
 
 enum class SlotState : u32 {
-  kUnused = 0,   // no ring yet
-  kMaking = 1,   // a thread or the backend is giving it a ring
-  kReady = 2,    // has an empty ring; a thread may take it
-  kActive = 3,   // belongs to the thread `tid`
-  kLeft = 4,     // its thread has gone; becomes ready once empty and committed
+  kUnused = 0,  // no ring yet
+  kMaking = 1,  // a thread or the backend is giving it a ring
+  kReady = 2,   // has an empty ring; a thread may take it
+  kActive = 3,  // belongs to the thread `tid`
+  kLeft = 4,    // its thread has gone; becomes ready once empty and committed
 };
 
 struct ThreadSlot {
   std::atomic<SlotState> state;
   std::atomic<u32> generation;  // steps each time a thread takes the slot
   std::atomic<u32> tid;
-  std::atomic<u32> of_sink;     // 1: a thread of a sink
-  std::atomic<u64> chunk;       // offset of the RingLines in the file
+  std::atomic<u32> of_sink;  // 1: a thread of a sink
+  std::atomic<u64> chunk;    // offset of the RingLines in the file
   std::atomic<u64> ring_bytes;
   std::atomic<u64> head_at_exit;  // valid in kLeft
   char name[16];
@@ -160,19 +160,19 @@ struct RingLines {
 static_assert(sizeof(RingLines) == 4096);
 
 struct alignas(64) WakeLines {
-  std::atomic<u32> consumer;       // futex: bumped to wake the consumer
+  std::atomic<u32> consumer;  // futex: bumped to wake the consumer
   std::atomic<u32> zero;
-  std::atomic<u64> drops;          // bumped with every drop
-  std::atomic<u64> heartbeat_ns;   // reserved: the program's own sign of life
+  std::atomic<u64> drops;         // bumped with every drop
+  std::atomic<u64> heartbeat_ns;  // reserved: the program's own sign of life
   std::atomic<u64> heartbeat_expected_ns;
-  alignas(64) std::atomic<u32> sites_used;       // next free site id
-  std::atomic<u32> dictionary_used;  // bytes
+  alignas(64) std::atomic<u32> sites_used;  // next free site id
+  std::atomic<u32> dictionary_used;         // bytes
   std::atomic<u32> loggers_used;
-  std::atomic<u32> level_epoch;      // stepped by every change of a level
-  std::atomic<u32> slots_used;       // no slot from here on was ever in use
-  std::atomic<u64> filtered;         // by threads that have no slot
+  std::atomic<u32> level_epoch;  // stepped by every change of a level
+  std::atomic<u32> slots_used;   // no slot from here on was ever in use
+  std::atomic<u64> filtered;     // by threads that have no slot
   std::atomic<u64> context_refused;
-  std::atomic<u64> site_overflow;    // calls of sites that found no room in the dictionary
+  std::atomic<u64> site_overflow;  // calls of sites that found no room in the dictionary
 };
 
 inline constexpr u32 kSinksMax = 8;
@@ -191,28 +191,28 @@ struct Intent {
 
 struct alignas(64) SinkEntry {
   std::atomic<SinkState> state;
-  u32 kind;             // SinkKind of sluice/options.h
-  u32 required;         // 1: frees journal space only by its cursor
-  u32 options_bytes;    // of `options`: the sink's options as text, "key=value\n"
+  u32 kind;                          // SinkKind of sluice/options.h
+  u32 required;                      // 1: frees journal space only by its cursor
+  u32 options_bytes;                 // of `options`: the sink's options as text, "key=value\n"
   std::atomic<u64> cursor;           // next sequence it wants (mirror of what is stored)
   std::atomic<u64> cursor_position;  // and where in the journal that is
   std::atomic<u64> cursor_callers;   // caller records in all batches before that position
   std::atomic<u64> delivered;        // caller records
   std::atomic<u64> filtered;
   std::atomic<u64> dropped_backlog;
-  std::atomic<u64> dropped_error;    // rendered, but the destination refused it for good
-  u64 intent_offset;    // chunk with the intent's bytes; 0: none
+  std::atomic<u64> dropped_error;  // rendered, but the destination refused it for good
+  u64 intent_offset;               // chunk with the intent's bytes; 0: none
   u64 intent_bytes;
   Intent intent;
-  char path[1024];      // absolute
+  char path[1024];  // absolute
   char options[2048];
 };
 static_assert(sizeof(SinkEntry) <= 4096);
 inline constexpr u64 kSinkEntryBytes = 4096;
 
 struct JournalLines {
-  alignas(128) std::atomic<u64> committed;           // end of the last batch
-  alignas(128) std::atomic<u64> reclaimed;           // nothing before this position is kept
+  alignas(128) std::atomic<u64> committed;  // end of the last batch
+  alignas(128) std::atomic<u64> reclaimed;  // nothing before this position is kept
   std::atomic<u64> reclaimed_sequence;
   alignas(128) u8 zero[4096 - 256];
 };

@@ -30,10 +30,10 @@
 namespace sluice::region {
 
 struct RegistrationOrders {
-  static constexpr std::memory_order publish_text = std::memory_order_release;  // P6
-  static constexpr std::memory_order read_text = std::memory_order_acquire;     // P6
-  static constexpr std::memory_order step_epoch = std::memory_order_acq_rel;    // P12
-  static constexpr std::memory_order look_at_epoch = std::memory_order_acq_rel; // P12
+  static constexpr std::memory_order publish_text = std::memory_order_release;   // P6
+  static constexpr std::memory_order read_text = std::memory_order_acquire;      // P6
+  static constexpr std::memory_order step_epoch = std::memory_order_acq_rel;     // P12
+  static constexpr std::memory_order look_at_epoch = std::memory_order_acq_rel;  // P12
 };
 
 template <class Sync, class Orders = RegistrationOrders>

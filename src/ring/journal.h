@@ -3,9 +3,10 @@
 //   position 0 ───── reclaimed ══ batch ══ batch ══ batch ══ committed ─────► monotonic u64
 //                                   │ each sink reads from its own position
 //
-// A batch is a BatchHeader, the threads whose records are in it, and the records. It says everything
-// that is needed to read it alone: first sequence, clock, threads, ring positions after it. Batches
-// wrap word by word; a reader copies one to private memory before it looks at the records.
+// A batch is a BatchHeader, the threads whose records are in it, and the records. It says
+// everything that is needed to read it alone: first sequence, clock, threads, ring positions after
+// it. Batches wrap word by word; a reader copies one to private memory before it looks at the
+// records.
 //
 // The consumer commits a batch by one release store. It overwrites a batch only when every required
 // sink has passed it (their positions, P4), and first says so in `reclaimed`; a best-effort sink
@@ -32,24 +33,24 @@ namespace sluice {
 
 struct BatchHeader {
   u32 magic;
-  u32 bytes;           // the whole batch, a multiple of 8
+  u32 bytes;  // the whole batch, a multiple of 8
   u64 first_sequence;
   u64 callers_before;  // caller records in all batches before this one
   u64 ticks;           // clock: wall time = wall_ns + (t - ticks) * ns_per_tick_2_32 / 2^32
   i64 wall_ns;
   u64 ns_per_tick_2_32;
   u16 records;
-  u16 callers;         // how many of them callers wrote
+  u16 callers;  // how many of them callers wrote
   u16 threads;
   u16 clock_epoch;
   u32 record_bytes;
-  u32 crc;             // CRC32C of this header with crc = 0, and of the threads
+  u32 crc;  // CRC32C of this header with crc = 0, and of the threads
 };
 static_assert(sizeof(BatchHeader) == 64);
 
 struct BatchThread {
   u16 slot;
-  u16 of_sink;   // 1: a thread of a sink, whose records go to no callback
+  u16 of_sink;  // 1: a thread of a sink, whose records go to no callback
   u32 generation;
   u64 position;  // the slot's ring is consumed up to here once this batch is committed
   u32 tid;
@@ -58,7 +59,7 @@ struct BatchThread {
 };
 static_assert(sizeof(BatchThread) == 40);
 
-inline constexpr u32 kBatchMagic = 0x31424c53;  // "SLB1"
+inline constexpr u32 kBatchMagic = 0x31424c53;        // "SLB1"
 inline constexpr u32 kBatchRecordsBytes = 64 * 1024;  // a longer record has a batch of its own
 inline constexpr u32 kBatchThreadsMax = 1024;
 inline constexpr u32 kBatchGrowthMax = 8 * 1024;  // what the merge may add to a record
@@ -75,8 +76,8 @@ inline constexpr u32 kBatchBytesMax = sizeof(BatchHeader) + kBatchThreadsMax * s
 [[nodiscard]] inline bool plausible(const BatchHeader& header, u64 capacity) {
   return header.magic == kBatchMagic && header.bytes % 8 == 0 && header.bytes <= capacity &&
          header.bytes <= kBatchBytesMax && header.callers <= header.records &&
-         u64{header.bytes} == sizeof header + u64{header.threads} * sizeof(BatchThread) +
-                                  u64{header.record_bytes};
+         u64{header.bytes} ==
+             sizeof header + u64{header.threads} * sizeof(BatchThread) + u64{header.record_bytes};
 }
 
 struct JournalSync : detail::RealSync {

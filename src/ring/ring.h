@@ -33,15 +33,15 @@ template <class Sync, class Orders>
 void attach_producer(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Sync>& ring) {
   // relaxed: the slot's state made the ring ours (P8)
   const u64 position = ring.head->load(std::memory_order_relaxed) & ~detail::kInCall;
-  producer.take_up({ring.head, position,  // the first call asks for room
-                    reinterpret_cast<std::uintptr_t>(ring.data) -
-                        (position & ~(ring.capacity - 1))});
+  producer.take_up(
+      {ring.head, position,  // the first call asks for room
+       reinterpret_cast<std::uintptr_t>(ring.data) - (position & ~(ring.capacity - 1))});
 }
 
 // Makes room, inside a call at `position`, for a record of `bytes` (a multiple of 8) within the
 // first `usable` bytes of the ring's capacity; pads to the ring's end and wraps when needed, which
-// moves `position`. Sets `limit` as far as `usable_fast` allows, so that only callers entitled to the
-// reserve come here again to use it. False: the ring is full.
+// moves `position`. Sets `limit` as far as `usable_fast` allows, so that only callers entitled to
+// the reserve come here again to use it. False: the ring is full.
 template <class Sync, class Orders>
 bool make_room(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Sync>& ring,
                u64& position, u64 bytes, u64 usable, u64 usable_fast) {

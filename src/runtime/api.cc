@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <utility>
 
 #include "front/front.h"
 #include "os/process.h"
@@ -25,8 +26,8 @@ bool note(std::string error) {
 
 u64 sum_of_drops(const region::Region& region, DropReason reason) {
   u64 total = 0;
-  const u32 used = std::min(region.wake().sites_used.load(std::memory_order_relaxed),
-                            region.header().sites_max);
+  const u32 used =
+      std::min(region.wake().sites_used.load(std::memory_order_relaxed), region.header().sites_max);
   for (u32 site = 0; site < used; ++site) {
     total += region.drop_cell(site, reason).load(std::memory_order_relaxed);
   }
@@ -45,9 +46,7 @@ void start_or_exit(const Options& options) noexcept {
   if (!start(options)) std::_Exit(kExitBadConfiguration);
 }
 
-bool stop(std::uint32_t deadline_ms) noexcept {
-  return note(runtime::runtime().stop(deadline_ms));
-}
+bool stop(std::uint32_t deadline_ms) noexcept { return note(runtime::runtime().stop(deadline_ms)); }
 
 std::string_view last_error() noexcept { return t_last_error; }
 
@@ -107,8 +106,10 @@ Stats runtime::Runtime::stats() {
     sink.filtered = entry.filtered.load(std::memory_order_relaxed);
     sink.dropped_backlog = entry.dropped_backlog.load(std::memory_order_relaxed);
     sink.dropped_error = entry.dropped_error.load(std::memory_order_relaxed);
-    const u64 passed = sink.delivered + sink.filtered + sink.dropped_backlog + sink.dropped_error;
+    const u64 passed = entry.cursor_callers.load(std::memory_order_relaxed);
     sink.queued = counts.merged > passed ? counts.merged - passed : 0;
+    // What a sink that was given up has not passed, nobody delivers any more.
+    if (engine_ && engine_->gave_up(entry)) sink.dropped_error += std::exchange(sink.queued, 0);
   }
   stats.attempted = stats.filtered + stats.merged + stats.queued + stats.dropped();
   return stats;

@@ -186,8 +186,9 @@ void read_environment(Config& config, Mistakes& mistakes) {
 
 void check_power(const char* name, u64 value, u64 least, u64 most, Mistakes& mistakes) {
   if (!std::has_single_bit(value) || value < least || value > most) {
-    mistakes.add(name, std::to_string(value) + " is not a power of two from " +
-                           std::to_string(least) + " to " + std::to_string(most),
+    mistakes.add(name,
+                 std::to_string(value) + " is not a power of two from " + std::to_string(least) +
+                     " to " + std::to_string(most),
                  "try " + std::to_string(std::bit_ceil(std::clamp(value, least, most))));
   }
 }
@@ -219,6 +220,12 @@ void check(const Config& config, Mistakes& mistakes) {
     if (file && sink.path.size() >= sizeof(region::SinkEntry::path)) {
       mistakes.add(where, "the path is longer than 1023 bytes", "use a shorter one");
     }
+    for (std::size_t j = 0; file && j < i; ++j) {
+      if (config.sinks[j].path == sink.path) {
+        mistakes.add(where, "writes to " + sink.path + " as sinks[" + std::to_string(j) + "] does",
+                     "give each sink a path of its own");
+      }
+    }
     if (sink.kind == SinkKind::callback && !sink.callback) {
       mistakes.add(where, "no function", "set .callback");
     }
@@ -227,11 +234,16 @@ void check(const Config& config, Mistakes& mistakes) {
 
 std::string_view kind_name(SinkKind kind) {
   switch (kind) {
-    case SinkKind::console: return "console";
-    case SinkKind::text: return "text";
-    case SinkKind::json_lines: return "json_lines";
-    case SinkKind::segments: return "segments";
-    case SinkKind::callback: return "callback";
+    case SinkKind::console:
+      return "console";
+    case SinkKind::text:
+      return "text";
+    case SinkKind::json_lines:
+      return "json_lines";
+    case SinkKind::segments:
+      return "segments";
+    case SinkKind::callback:
+      return "callback";
   }
   return "unknown";
 }
@@ -249,10 +261,17 @@ bool parse_bytes(std::string_view text, u64& out) {
   if (!text.empty()) {
     switch (text.back()) {
       case 'k':
-      case 'K': scale = u64{1} << 10; break;
-      case 'M': scale = u64{1} << 20; break;
-      case 'G': scale = u64{1} << 30; break;
-      default: break;
+      case 'K':
+        scale = u64{1} << 10;
+        break;
+      case 'M':
+        scale = u64{1} << 20;
+        break;
+      case 'G':
+        scale = u64{1} << 30;
+        break;
+      default:
+        break;
     }
     if (scale != 1) text.remove_suffix(1);
   }
@@ -266,9 +285,8 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   std::vector<std::string> list;
   Mistakes mistakes(list);
   config.product = options.product.empty() ? os::program_name() : std::string(options.product);
-  config.product.resize(std::min(config.product.size(), options.product.empty()
-                                                            ? kLabelMax
-                                                            : config.product.size()));
+  config.product.resize(
+      std::min(config.product.size(), options.product.empty() ? kLabelMax : config.product.size()));
   config.version = options.version;
   config.run_id = options.run_id.empty() ? random_id() : std::string(options.run_id);
   config.level = options.level;

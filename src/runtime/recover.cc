@@ -163,6 +163,7 @@ void drain(region::Region& region, const RecoverOptions& options, RegionSummary&
   back::EngineOptions engine_options;
   engine_options.threads = false;
   engine_options.dead_region = true;
+  engine_options.slow_clock = !os::has_invariant_tsc();
   back::Engine engine(region, engine_options, reporter);
   engine.resume();
   const u64 before = engine.counts().merged;

@@ -1,9 +1,9 @@
 // Recovery: draining the regions of dead processes into the sinks those processes had.
 //
-// A region is dead when its owner's kernel lock is free. Recovery takes both locks, goes on where the
-// region's last consumer stopped, runs the built-in sinks that its table names (exactly once, by
-// their cursors and intents), and removes the file when everything is delivered. It may itself be
-// killed at any point and repeated.
+// A region is dead when its owner's kernel lock is free. Recovery takes both locks, goes on where
+// the region's last consumer stopped, runs the built-in sinks that its table names (exactly once,
+// by their cursors and intents), and removes the file when everything is delivered. It may itself
+// be killed at any point and repeated.
 //
 // Threading: any thread; two recoveries of one region exclude each other by the lock. Blocks.
 #ifndef SLUICE_SRC_RUNTIME_RECOVER_H_
@@ -25,8 +25,8 @@ struct RegionSummary {
   u32 pid = 0;
   i64 start_wall_ns = 0;
   // Accounts of caller records, over the whole life of the process.
-  u64 merged = 0;       // in the journal, those just recovered included
-  u64 recovered = 0;    // taken out of rings by this recovery
+  u64 merged = 0;     // in the journal, those just recovered included
+  u64 recovered = 0;  // taken out of rings by this recovery
   u64 filtered = 0;
   u64 dropped = 0;
   u64 damaged = 0;

@@ -29,6 +29,25 @@ std::string join(const std::vector<std::string>& lines) {
   return text;
 }
 
+// While the caller runs sinks itself, what they log is a sink's. Made before `immediate_` is
+// locked: a signal handler on this thread must not wait for it.
+class AsSink {
+ public:
+  AsSink() : before_(detail::t_block.in_sink) {
+    detail::t_block.in_sink = 1;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  ~AsSink() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    detail::t_block.in_sink = before_;
+  }
+  AsSink(const AsSink&) = delete;
+  AsSink& operator=(const AsSink&) = delete;
+
+ private:
+  const u8 before_;
+};
+
 bool is_file(SinkKind kind) { return kind == SinkKind::text || kind == SinkKind::json_lines; }
 
 // The instance lives in static memory so that a forked child can make a new one over it: the old
@@ -56,21 +75,33 @@ Runtime& runtime() {
 }
 
 std::string Runtime::start(const Options& options) {
-  const std::lock_guard lock(mutex_);
+  if (detail::t_block.in_sink) return "sluice: start() was called by a sink; call it elsewhere";
+  const std::lock_guard only(lifecycle_);
   if (running_) return "sluice: already started; stop() it first to start with other options";
+  if (starter_.joinable()) {
+    const i64 now = os::monotonic_ns();
+    if (!wait_for_starter(now)) return "sluice: a recovery is still running; start again later";
+    (void)engine_->stop(now);
+  }
   Config config;
   const std::vector<std::string> mistakes = make_config(options, config);
   if (!mistakes.empty()) return join(mistakes);
-  config_ = std::move(config);
+  {
+    const std::lock_guard lock(mutex_);
+    config_ = std::move(config);
+  }
   return start_locked();
 }
 
 void Runtime::start_as(const Config& config) {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard only(lifecycle_);
   if (running_) return;
-  config_ = config;
-  config_.quiet = true;
-  config_.recover = false;
+  {
+    const std::lock_guard lock(mutex_);
+    config_ = config;
+    config_.quiet = true;
+    config_.recover = false;
+  }
   const std::string problem = start_locked();
   if (!problem.empty()) report("sluice: in a forked child: " + problem);
 }
@@ -85,19 +116,16 @@ std::string Runtime::start_locked() {
   options.runner.sync_interval_ns = i64{config_.sync_interval_ms} * kNsPerMs;
   options.threads = config_.mode == Mode::asynchronous;
   options.slow_clock = front.clock_is_slow.load(std::memory_order_relaxed);
-  engine_ = new back::Engine(front.region, options, *this);
-  engine_->resume();
-  problem = make_sinks();
-  if (!problem.empty()) {
-    delete engine_;
-    engine_ = nullptr;
-    return problem;
-  }
+  auto engine = std::make_shared<back::Engine>(front.region, options, *this);
+  engine->resume();
+  problem = make_sinks(*engine);
+  if (!problem.empty()) return problem;
   for (const auto& [logger, level] : config_.logger_levels) front::set_level(logger, level);
   front::set_level("", config_.level);
   front.region.header().finished.store(0, std::memory_order_relaxed);
   {
-    const std::lock_guard alone(immediate_);
+    const std::lock_guard lock(mutex_);
+    engine_ = std::move(engine);
     running_ = true;
   }
   // release: everything above before calls that see the new phase
@@ -148,24 +176,58 @@ std::string Runtime::open_region() {
   return {};
 }
 
-std::string Runtime::make_sinks() {
+namespace {
+
+// Why a sink's place in the region may not be given to another: an earlier stop() left records that
+// only this one still has to get. Empty: it may.
+std::string what_is_owed(back::Engine& engine, const region::SinkEntry& entry) {
+  if (entry.state.load(std::memory_order_relaxed) != region::SinkState::kOpen || !entry.required ||
+      entry.kind == u32(SinkKind::callback) ||
+      entry.cursor.load(std::memory_order_relaxed) >= engine.counts().next_sequence) {
+    return {};
+  }
+  return "an earlier stop() left records for " + std::string(field_text(entry.path)) +
+         "; start with that sink in its old place, so that it gets them first";
+}
+
+}  // namespace
+
+std::string Runtime::make_sinks(back::Engine& engine) {
   std::vector<std::string> problems;
   for (u32 i = 0; i < config_.sinks.size(); ++i) {
-    std::string problem = make_sink_entry(config_.sinks[i], i);
+    std::string problem = make_sink_entry(engine, config_.sinks[i], i);
     if (!problem.empty()) problems.push_back("sinks[" + std::to_string(i) + "]: " + problem);
   }
   region::Region& region = front::g_front.region;
   for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
+    const std::string owed = what_is_owed(engine, region.sink(i));
+    if (!owed.empty()) problems.push_back(owed);
+  }
+  if (!problems.empty()) return join(problems);
+  for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
     region.sink(i).state.store(region::SinkState::kUnused, std::memory_order_release);
   }
-  return join(problems);
+  return {};
 }
 
-std::string Runtime::make_sink_entry(const back::SinkConfig& config, u32 index) {
+std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfig& config,
+                                     u32 index) {
   region::Region& region = front::g_front.region;
   region::SinkEntry& entry = region.sink(index);
   auto made = sink::make_sink(config, os::real_io(), region);
   if (!made.ok()) return made.status().message();
+  // After a stop() that could not deliver everything the same destination gets the rest.
+  const bool goes_on = engine_ && !engine_->left_behind() && sink::can_be_rebuilt(config.kind) &&
+                       entry.kind == u32(config.kind) && field_text(entry.path) == config.path &&
+                       entry.state.load(std::memory_order_relaxed) == region::SinkState::kOpen;
+  if (!goes_on) {
+    std::string owed = what_is_owed(engine, entry);
+    if (!owed.empty()) return owed;
+    for (std::atomic<u64>* count :
+         {&entry.delivered, &entry.filtered, &entry.dropped_backlog, &entry.dropped_error}) {
+      count->store(0, std::memory_order_relaxed);
+    }
+  }
   sink::write_entry(config, entry);
   if (is_file(config.kind) && entry.intent_offset == 0) {
     entry.intent_offset = region.allocate(kIntentBytes);
@@ -174,7 +236,7 @@ std::string Runtime::make_sink_entry(const back::SinkConfig& config, u32 index) 
   std::string name = config.path;
   if (config.kind == SinkKind::console) name = "console";
   if (config.kind == SinkKind::callback) name = "callback";
-  engine_->add_sink(entry, std::move(made.value()), std::move(name), config.required, true);
+  engine.add_sink(entry, std::move(made.value()), std::move(name), config.required, !goes_on);
   entry.state.store(region::SinkState::kOpen, std::memory_order_release);
   return {};
 }
@@ -182,36 +244,38 @@ std::string Runtime::make_sink_entry(const back::SinkConfig& config, u32 index) 
 // Recovery comes before our own sinks open the files that an earlier run may have left half
 // written. Records wait in the journal meanwhile.
 void Runtime::start_delivery() {
-  RecoverOptions recover;
-  recover.directory = config_.region_directory;
-  recover.product = config_.product;
-  const auto recover_first = [this, recover] {
-    for (const RegionSummary& found : recover_all(recover, *this)) {
-      if (config_.quiet) continue;
-      report("sluice: recovered " + std::to_string(found.recovered) + " records of process " +
-             std::to_string(found.pid) + (found.complete ? "" : "; not all: " + found.problem));
-    }
-  };
   if (config_.mode == Mode::immediate) {
-    if (config_.recover) recover_first();
-    engine_->start_backend(nullptr);
+    if (config_.recover) recover_earlier_runs();
     front::keep_ready(kSpareRings);
+    const AsSink as_sink;
+    const std::lock_guard alone(immediate_);
     engine_->drain_all(true);
     return;
   }
   engine_->start_backend([] { front::keep_ready(kSpareRings); });
   if (!config_.recover) return engine_->start_sinks();
   starting_ = true;
-  starter_ = std::thread([this, recover_first] {
+  starter_ = std::thread([this] {
     os::block_signals();
     os::set_thread_name("sluice-recover");
     detail::t_block.in_sink = 1;
-    recover_first();
+    recover_earlier_runs();
     engine_->start_sinks();
     const std::lock_guard lock(starter_mutex_);
     starting_ = false;
     starter_ended_.notify_all();
   });
+}
+
+void Runtime::recover_earlier_runs() {
+  RecoverOptions options;
+  options.directory = config_.region_directory;
+  options.product = config_.product;
+  for (const RegionSummary& found : recover_all(options, *this)) {
+    if (config_.quiet) continue;
+    report("sluice: recovered " + std::to_string(found.recovered) + " records of process " +
+           std::to_string(found.pid) + (found.complete ? "" : "; not all: " + found.problem));
+  }
 }
 
 bool Runtime::wait_for_starter(i64 deadline_ns) {
@@ -226,28 +290,33 @@ bool Runtime::wait_for_starter(i64 deadline_ns) {
 }
 
 std::string Runtime::stop(u32 deadline_ms) {
-  const std::lock_guard lock(mutex_);
+  // A sink cannot wait for itself to end.
+  if (detail::t_block.in_sink) return "sluice: stop() was called by a sink; call it elsewhere";
+  const std::lock_guard only(lifecycle_);
   if (!running_) return {};
-  const bool in_callers = config_.mode == Mode::immediate;
-  if (in_callers && detail::t_block.in_sink) {
-    return "sluice: stop() was called by a sink, which it would wait for; call it elsewhere";
-  }
   const i64 deadline = deadline_after(deadline_ms ? deadline_ms : config_.stop_deadline_ms);
   front::Front& front = front::g_front;
   // release: calls that see it count as stopped
   front.phase.store(front::Phase::kStopped, std::memory_order_release);
   front::close_controls();
   const bool quiet = front::quiesce(deadline);
-  // A call that is out of its ring may still be running the sinks.
-  std::unique_lock<std::mutex> alone(immediate_, std::defer_lock);
-  if (in_callers) alone.lock();
-  running_ = false;
-  was_stopped_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = false;
+  }
   if (!wait_for_starter(deadline)) {
     return "sluice: a recovery is still running; what was not delivered stays in " +
            std::string(front.region.path());
   }
-  const u32 behind = engine_->stop(deadline);
+  u32 behind = 0;
+  if (config_.mode == Mode::immediate) {
+    const AsSink as_sink;
+    const std::lock_guard alone(immediate_);
+    behind = engine_->stop(deadline);
+  } else {
+    behind = engine_->stop(deadline);
+  }
+  if (engine_->left_behind()) (void)new std::shared_ptr<back::Engine>(engine_);
   if (behind == 0 && quiet && engine_->all_delivered()) {
     front.region.header().finished.store(1, std::memory_order_release);
     return {};
@@ -257,6 +326,11 @@ std::string Runtime::stop(u32 deadline_ms) {
          " for the next start or `sluice recover`";
 }
 
+std::shared_ptr<back::Engine> Runtime::running_engine() {
+  const std::lock_guard lock(mutex_);
+  return running_ ? engine_ : nullptr;
+}
+
 FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
   FlushResult result;
   if (reach == Reach::queued || reach == Reach::shared) {
@@ -264,18 +338,19 @@ FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
     result.complete = reach == Reach::queued || front::g_front.region.shared();
     return result;
   }
-  back::Engine* engine;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!running_) return result;
-    engine = engine_;
+  const std::shared_ptr<back::Engine> engine = running_engine();
+  if (!engine) return result;
+  back::FlushOutcome outcome;
+  if (engine->has_threads()) {
+    outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms));
+  } else {
+    // The sinks are running, in this very thread: they go on when this one returns.
+    if (detail::t_block.in_sink) return result;
+    const AsSink as_sink;
+    const std::lock_guard alone(immediate_);
+    if (running_engine() != engine) return result;
+    outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms));
   }
-  const bool threads = config_.mode == Mode::asynchronous;
-  if (!threads && detail::t_block.in_sink) return result;  // it would wait for itself
-  std::unique_lock<std::mutex> alone(immediate_, std::defer_lock);
-  if (!threads) alone.lock();
-  const back::FlushOutcome outcome =
-      engine->flush(reach == Reach::durable, deadline_after(timeout_ms));
   result.sinks = outcome.sinks;
   result.behind = outcome.behind;
   result.complete = outcome.merged && outcome.behind == 0;
@@ -283,17 +358,10 @@ FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
 }
 
 void Runtime::run_now() {
-  detail::ThreadBlock& block = detail::t_block;
-  if (block.in_sink) return;  // a sink that logs: the call it runs in delivers it
-  // Before the lock: a handler on this thread must not wait for it.
-  block.in_sink = 1;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  {
-    const std::lock_guard alone(immediate_);
-    if (running_ && engine_) engine_->drain_all(true);
-  }
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  block.in_sink = 0;
+  if (detail::t_block.in_sink) return;  // a sink that logs: the call it runs in delivers it
+  const AsSink as_sink;
+  const std::lock_guard alone(immediate_);
+  if (const std::shared_ptr<back::Engine> engine = running_engine()) engine->drain_all(true);
 }
 
 void Runtime::set_level(std::string_view logger, Level level) {

@@ -4,7 +4,10 @@
 // exits. A forked child gets a fresh one; nothing of the parent's that a lock or a thread may have
 // been using is touched there.
 //
-// Threading: thread-safe; start() and stop() exclude each other by `mutex_`.
+// Threading: thread-safe. start() and stop() exclude each other by `lifecycle_` and hold `mutex_`
+// only to change what others read: sinks that they wait for may call stats() or flush(). In
+// immediate mode `immediate_` is for whoever runs the sinks; taken before `mutex_`, never behind
+// it.
 #ifndef SLUICE_SRC_RUNTIME_RUNTIME_H_
 #define SLUICE_SRC_RUNTIME_RUNTIME_H_
 
@@ -36,25 +39,26 @@ class Runtime final : public Reporter {
   void at_exit();
 
   void report(std::string_view sentence) override;
-  [[nodiscard]] const Config* config() const { return running_ ? &config_ : nullptr; }
 
  private:
   std::string start_locked();
   std::string open_region();
-  std::string make_sinks();
-  std::string make_sink_entry(const back::SinkConfig& config, u32 index);
+  std::string make_sinks(back::Engine& engine);
+  std::string make_sink_entry(back::Engine& engine, const back::SinkConfig& config, u32 index);
   void start_delivery();
+  void recover_earlier_runs();
+  [[nodiscard]] std::shared_ptr<back::Engine> running_engine();
   // Waits for the thread that recovers and then starts the sinks. False: still at it.
   bool wait_for_starter(i64 deadline_ns);
   void announce();
 
+  std::mutex lifecycle_;
   std::mutex mutex_;
-  Config config_;
-  bool running_ = false;   // under mutex_
-  bool was_stopped_ = false;
-  // Never deleted while an abandoned sink may still use it.
-  back::Engine* engine_ = nullptr;
-  std::thread starter_;    // recovery, then the sinks
+  Config config_;         // written under both, read under either
+  bool running_ = false;  // the same
+  // Of the last start; replaced by the next. Also never destroyed once a stuck sink uses it.
+  std::shared_ptr<back::Engine> engine_;
+  std::thread starter_;  // recovery, then the sinks
   std::mutex starter_mutex_;
   std::condition_variable starter_ended_;
   bool starting_ = false;  // under starter_mutex_

@@ -5,6 +5,7 @@
 // die at random microseconds: while they start, log, rotate rings, fill them, or stop.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <thread>
 
@@ -145,7 +146,7 @@ struct Tally {
   std::uint64_t recovered = 0;
   std::uint64_t records = 0;
   std::uint64_t drops = 0;
-  std::int64_t slowest_start_ns = 0;
+  std::vector<std::int64_t> recovery_ns;  // whole recoveries, on tmpfs
 };
 
 Recovery recover_place(const Scenario& scenario, const Place& place) {
@@ -170,7 +171,9 @@ void try_point(const Scenario& scenario, std::uint64_t delay_us, const std::stri
   ::kill(child, SIGKILL);
   const std::string end = wait_for(child);
   ASSERT_TRUE(end == "signal 9" || end == "exit 0") << end;
+  const std::int64_t begun = now_ns();
   const Recovery recovery = recover_place(scenario, place);
+  if (files == "/dev/shm") tally.recovery_ns.push_back(now_ns() - begun);
   const std::vector<std::string> wrong = judge_place(scenario, place, recovery);
   ++tally.points;
   for (const auto& region : recovery.regions) tally.recovered += region.recovered;
@@ -208,6 +211,13 @@ TEST_P(Killed, KeepsWhatWasPublished) {
       static_cast<unsigned long long>(tally.records),
       static_cast<unsigned long long>(tally.recovered),
       static_cast<unsigned long long>(tally.drops), static_cast<unsigned long long>(seed));
+  std::sort(tally.recovery_ns.begin(), tally.recovery_ns.end());
+  const std::int64_t median_ns = tally.recovery_ns[tally.recovery_ns.size() / 2];
+  std::printf("recovery, begin to end: median %lld us, slowest %lld us\n",
+              static_cast<long long>(median_ns / 1000),
+              static_cast<long long>(tally.recovery_ns.back() / 1000));
+  // The whole of it takes less than it may take to begin.
+  EXPECT_LT(median_ns, 100'000'000);
   EXPECT_GT(tally.points, 20u);
   EXPECT_GT(tally.records, 0u);
   EXPECT_GT(tally.recovered, 0u) << "no kill found a record in a ring";

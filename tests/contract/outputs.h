@@ -47,6 +47,11 @@ class Kept {
     nlohmann::json json;
   };
 
+  Kept() = default;
+  ~Kept() { (void)stop(); }  // nothing may come here any more
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+
   // The sink to give to start(); required, so that nothing is skipped.
   [[nodiscard]] Sink sink(Sink options = {}) {
     if (options.need == Sink::Need::by_kind) options.need = Sink::Need::required;
@@ -89,6 +94,14 @@ class Kept {
 // A callback sink that stands still from its first record on until it is let go.
 class Gate {
  public:
+  Gate() = default;
+  ~Gate() {
+    open();
+    (void)stop();
+  }
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
   [[nodiscard]] Sink sink(Sink options = {}) {
     return callback([](const CallbackRecord&, void* self) { static_cast<Gate*>(self)->wait(); },
                     this, options);
@@ -100,12 +113,13 @@ class Gate {
   void wait_until_entered() { entered_.wait(0, std::memory_order_acquire); }
   [[nodiscard]] std::uint32_t entered() const { return entered_.load(std::memory_order_acquire); }
 
- private:
   void wait() {
     entered_.fetch_add(1, std::memory_order_release);
     entered_.notify_all();
     open_.wait(0, std::memory_order_acquire);
   }
+
+ private:
   std::atomic<std::uint32_t> open_{0};
   std::atomic<std::uint32_t> entered_{0};
 };

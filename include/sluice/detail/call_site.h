@@ -60,7 +60,7 @@ struct SiteWords {
     // release; acquire on failure: whoever comes second knows the definition of the first, and
     // passes it on with its own publish_control() (P7)
     return id.compare_exchange_strong(before, number, Orders::publish_id, Orders::see_id) ? number
-                                                                                         : before;
+                                                                                          : before;
   }
   void publish_control(Control* byte) noexcept {
     // release: the id, and its definition, before the acquire in control_value() (P7)
@@ -99,7 +99,8 @@ SLUICE_API std::uint64_t ticks_now() noexcept;
 SLUICE_API void count_filtered_unattached() noexcept;
 SLUICE_INLINE void count_filtered() noexcept {
   std::atomic<std::uint64_t>* const cell = t_block.filtered;
-  if (!cell) [[unlikely]] return count_filtered_unattached();
+  if (!cell) [[unlikely]]
+    return count_filtered_unattached();
   RealSync::add_one(*cell);
 }
 

@@ -105,20 +105,20 @@ ArgList<A...> arg_list_of(const A&...);
 }  // namespace sluice
 
 // One message a mistake.
-#define SLUICE_CHECK_FORMAT_(format, ...)                                                         \
-  [[maybe_unused]] static constexpr auto sluice_verdict_ =                                         \
-      decltype(::sluice::detail::arg_list_of(__VA_ARGS__))::check(format);                         \
-  using SluiceVerdict_ = ::sluice::detail::FormatVerdict;                                          \
-  static_assert(sluice_verdict_ != SluiceVerdict_::kBraces,                                        \
-                "sluice: a { or } in the format has no partner; write {{ or }} for a brace");      \
-  static_assert(sluice_verdict_ != SluiceVerdict_::kTooFewArguments,                               \
-                "sluice: the format has more placeholders than the call has arguments");           \
-  static_assert(sluice_verdict_ != SluiceVerdict_::kTooManyArguments,                              \
-                "sluice: the call has more arguments than the format has placeholders; use "       \
-                "kv(\"name\", value) for a field that is not part of the message");                \
-  static_assert(sluice_verdict_ != SluiceVerdict_::kMixed,                                         \
-                "sluice: {} and {0} cannot be mixed in one format");                               \
-  static_assert(sluice_verdict_ != SluiceVerdict_::kTooMany,                                       \
+#define SLUICE_CHECK_FORMAT_(format, ...)                                                     \
+  [[maybe_unused]] static constexpr auto sluice_verdict_ =                                    \
+      decltype(::sluice::detail::arg_list_of(__VA_ARGS__))::check(format);                    \
+  using SluiceVerdict_ = ::sluice::detail::FormatVerdict;                                     \
+  static_assert(sluice_verdict_ != SluiceVerdict_::kBraces,                                   \
+                "sluice: a { or } in the format has no partner; write {{ or }} for a brace"); \
+  static_assert(sluice_verdict_ != SluiceVerdict_::kTooFewArguments,                          \
+                "sluice: the format has more placeholders than the call has arguments");      \
+  static_assert(sluice_verdict_ != SluiceVerdict_::kTooManyArguments,                         \
+                "sluice: the call has more arguments than the format has placeholders; use "  \
+                "kv(\"name\", value) for a field that is not part of the message");           \
+  static_assert(sluice_verdict_ != SluiceVerdict_::kMixed,                                    \
+                "sluice: {} and {0} cannot be mixed in one format");                          \
+  static_assert(sluice_verdict_ != SluiceVerdict_::kTooMany,                                  \
                 "sluice: a call takes at most 31 arguments")
 
 #endif  // SLUICE_DETAIL_FORMAT_CHECK_H_

@@ -32,19 +32,19 @@ enum class MetricKind : std::uint8_t {
 // How an argument's word (and tail bytes) are read. Every argument has one 8-byte word.
 enum class ArgType : std::uint8_t {
   kBool = 1,
-  kChar = 2,       // one byte of text
-  kI32 = 3,        // sign-extended
-  kU32 = 4,        // zero-extended
+  kChar = 2,  // one byte of text
+  kI32 = 3,   // sign-extended
+  kU32 = 4,   // zero-extended
   kI64 = 5,
   kU64 = 6,
-  kF32 = 7,        // IEEE bits in the low half
+  kF32 = 7,  // IEEE bits in the low half
   kF64 = 8,
   kPointer = 9,
-  kString = 10,    // word = length; bytes in the tail. Meant as UTF-8, never trusted to be
-  kBytes = 11,     // word = length; bytes in the tail
-  kTimestamp = 12, // i64 ns since the Unix epoch
-  kDuration = 13,  // i64 ns
-  kJson = 14,      // word = length; JSON text in the tail
+  kString = 10,     // word = length; bytes in the tail. Meant as UTF-8, never trusted to be
+  kBytes = 11,      // word = length; bytes in the tail
+  kTimestamp = 12,  // i64 ns since the Unix epoch
+  kDuration = 13,   // i64 ns
+  kJson = 14,       // word = length; JSON text in the tail
 };
 
 [[nodiscard]] constexpr bool has_tail(ArgType type) noexcept {
