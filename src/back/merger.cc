@@ -428,7 +428,9 @@ void Merger::store_contexts() {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // a kill, not a thread, may come between
     target.bytes = u32(source->context.size());
     target.generation = source->slot->generation.load(std::memory_order_relaxed);
-    std::memcpy(target.fields, source->context.data(), source->context.size());
+    if (!source->context.empty()) {
+      std::memcpy(target.fields, source->context.data(), source->context.size());
+    }
     std::atomic_signal_fence(std::memory_order_seq_cst);
     target.batch_end = write_at_;
   }

@@ -28,7 +28,11 @@ int cat(const ViewOptions& options) {
   }
   output.flush();
   // A reader that has gone wants to hear no more.
-  const bool trouble = !output.closed() && tell_troubles(sources);
+  bool trouble = !output.closed() && tell_troubles(sources);
+  if (const std::string hint = view.hint(); !hint.empty()) {
+    complain(hint);
+    trouble = true;
+  }
   return trouble ? kProblem : output.exit_code();
 }
 

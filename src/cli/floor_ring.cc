@@ -18,6 +18,7 @@ FloorRing::FloorRing(int file) : data_(new char[kCapacity + kSpareBytes]) {
 }
 
 FloorRing::~FloorRing() {
+  // relaxed: only tells the consumer to end; join() orders the rest
   stopping_.store(true, std::memory_order_relaxed);
   consumer_.join();
 }
@@ -30,6 +31,7 @@ void FloorRing::wait_for_room() {
 }
 
 void FloorRing::drain() const {
+  // acquire: pairs with the release in consume()
   while (tail_.load(std::memory_order_acquire) != position_) os::sleep_ns(kNapNs);
 }
 

@@ -66,6 +66,7 @@ void LinePump::run(const os::Flag& program_gone) {
   }
   lines_.finish([this](const LinePiece& piece) { record(piece); });
   os::close_descriptor(options_.from);
+  // release: the counters before the acquire in finished()
   finished_.store(true, std::memory_order_release);
 }
 
@@ -99,6 +100,7 @@ void LinePump::record(const LinePiece& piece) {
   const Admission admission = piece.part == 0 ? log_text(level_, options_.logger, piece.text)
                                               : log_piece(level_, options_.logger, piece);
   const bool kept = admission == Admission::kOk || admission == Admission::kFiltered;
+  // relaxed: numbers for the summary, published with `finished_`
   (kept ? records_ : lost_).fetch_add(1, std::memory_order_relaxed);
 }
 

@@ -40,8 +40,10 @@ class LinePump {
   // in the pipe then is read.
   void run(const os::Flag& program_gone);
 
+  // relaxed: numbers for the summary, final once finished()
   [[nodiscard]] u64 records() const { return records_.load(std::memory_order_relaxed); }
   [[nodiscard]] u64 lost() const { return lost_.load(std::memory_order_relaxed); }
+  // acquire: pairs with the release at the end of run(): the counters are final
   [[nodiscard]] bool finished() const { return finished_.load(std::memory_order_acquire); }
 
  private:
@@ -54,9 +56,8 @@ class LinePump {
   LineSplitter lines_;
   Level level_ = Level::info;  // of the line in pieces
   std::string chunk_;
-  std::atomic<u64> records_{0};  // relaxed: numbers for the summary, read after `finished`
+  std::atomic<u64> records_{0};
   std::atomic<u64> lost_{0};
-  // release: set last, for the acquire in finished()
   std::atomic<bool> finished_{false};
 };
 

@@ -41,7 +41,11 @@ class Tail {
       if (ended) break;
     }
     output_.flush();
-    const bool trouble = !output_.closed() && tell_troubles(sources_);
+    bool trouble = !output_.closed() && tell_troubles(sources_);
+    if (const std::string hint = view_.hint(); !hint.empty()) {
+      complain(hint);
+      trouble = true;
+    }
     return trouble ? kProblem : output_.exit_code();
   }
 

@@ -33,6 +33,7 @@ struct Receiver {
 
 void receive(const CallbackRecord& record, void* user) {
   auto& receiver = *static_cast<Receiver*>(user);
+  // acquire: pairs with the release in Hardship::end(); nothing but the word itself is handed over
   while (receiver.stuck.load(std::memory_order_acquire)) os::wait_on(receiver.stuck, 1, -1);
   // relaxed: read after stop(), which joins the sink's thread
   if (record.logger == kLogger) receiver.delivered.fetch_add(1, std::memory_order_relaxed);
@@ -126,6 +127,7 @@ class Hardship {
 
   // Empty: it holds; else why it cannot be tried.
   std::string begin() {
+    // release: pairs with the acquire in receive()
     if (condition_ == "backend stopped") receiver_.stuck.store(1, std::memory_order_release);
     if (condition_ != "consumer frozen") return {};
     tid_ = os::find_thread("sluice-backend");
@@ -136,6 +138,7 @@ class Hardship {
 
   void end() {
     if (condition_ == "backend stopped") {
+      // release: pairs with the acquire in receive()
       receiver_.stuck.store(0, std::memory_order_release);
       os::wake_all(receiver_.stuck);
     }

@@ -197,6 +197,7 @@ bool View::next(RecordSource& source, std::string_view& line) {
     }
     // Of a line of text, all that stands there can be looked for.
     const bool text = !source.line().empty() && !source.line_is_json();
+    (text ? met_text_ : met_other_) = true;
     std::string_view message;
     if (filter_.needs_message()) message = text ? source.line() : message_.of(*entry);
     if (!filter_.matches(*entry, message)) continue;
@@ -204,6 +205,17 @@ bool View::next(RecordSource& source, std::string_view& line) {
     return true;
   }
   return false;
+}
+
+std::string View::hint() const {
+  std::string asked;
+  if (!filter_.logger.empty()) asked += " --logger";
+  if (!filter_.fields.empty()) asked += " --field";
+  if (!filter_.run.empty()) asked += " --run";
+  // A stray line among JSON is no reason to complain.
+  if (!met_text_ || met_other_ || asked.empty()) return {};
+  return "lines of text do not say what" + asked +
+         " asks for and were left out; use --grep, or read JSON Lines or segments";
 }
 
 bool tell_troubles(const std::vector<std::unique_ptr<RecordSource>>& sources) {

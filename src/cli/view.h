@@ -66,6 +66,8 @@ class View {
 
   // The line of the source's next record that passes; false when it has no more (for now).
   [[nodiscard]] bool next(RecordSource& source, std::string_view& line);
+  // What was asked for and lines of text cannot say, as a sentence; empty: nothing.
+  [[nodiscard]] std::string hint() const;
   [[nodiscard]] bool limit_reached() const { return filter_.limit && shown_ >= *filter_.limit; }
   void count_shown() { ++shown_; }
 
@@ -76,6 +78,8 @@ class View {
   const RecordSource* last_source_ = nullptr;
   u64 last_generation_ = 0;
   u64 shown_ = 0;
+  bool met_text_ = false;   // lines of text
+  bool met_other_ = false;  // records that say all about themselves
 };
 
 // Tells what could not be read; true when there was any.

@@ -79,8 +79,8 @@ void Context::add_bytes(detail::ArgType type, std::string_view name, const void*
   store(to, u8(type));
   store(to + 1, u8(name.size()));
   store(to + 2, u16(size));
-  std::memcpy(to + 4, name.data(), name.size());
-  std::memcpy(to + 4 + name.size(), bytes, size);
+  if (!name.empty()) std::memcpy(to + 4, name.data(), name.size());
+  if (size != 0) std::memcpy(to + 4 + name.size(), bytes, size);
   context.bytes += u32(4 + name.size() + size);
   ++context.count;
 }

@@ -9,12 +9,24 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kJsonLines =
-    R"({"ts":"2025-11-22T10:00:00.000000001Z","level":"info","logger":"net.http","msg":"order 17","fields":{"id":17,"px":99.5},"context":{"user":"ann"},"source":"a.cc:42","thread":"main","tid":7,"seq":1}
-{"ts":"2025-11-22T10:00:01.000000000Z","level":"error","logger":"net","msg":"no route to \u001b[31mhost","thread":"main","tid":7,"seq":2}
-{"ts":"2025-11-22T10:00:02.000000000Z","level":"info","logger":"","msg":"user.login","kind":"event","event":"user.login","fields":{"user":"bob","ok":true},"tid":7,"seq":3}
-{"ts":"2025-11-22T10:00:03.000000000Z","level":"info","logger":"","msg":"fps","kind":"metric","name":"fps","value":59.5,"unit":"Hz","metric":"gauge","tid":7,"seq":4}
-{"ts":"2025-11-22T10:00:04.000000000Z","level":"info","logger":"","msg":"state","kind":"state","patch":{"hp":93},"tid":7,"seq":5}
-)";
+    R"({"ts":"2025-11-22T10:00:00.000000001Z","level":"info","logger":"net.http",)"
+    R"("msg":"order 17","fields":{"id":17,"px":99.5},"context":{"user":"ann"},)"
+    R"("source":"a.cc:42","thread":"main","tid":7,"seq":1})"
+    "\n"
+    R"({"ts":"2025-11-22T10:00:01.000000000Z","level":"error","logger":"net",)"
+    R"("msg":"no route to \u001b[31mhost","thread":"main","tid":7,"seq":2})"
+    "\n"
+    R"({"ts":"2025-11-22T10:00:02.000000000Z","level":"info","logger":"",)"
+    R"("msg":"user.login","kind":"event","event":"user.login",)"
+    R"("fields":{"user":"bob","ok":true},"tid":7,"seq":3})"
+    "\n"
+    R"({"ts":"2025-11-22T10:00:03.000000000Z","level":"info","logger":"","msg":"fps",)"
+    R"("kind":"metric","name":"fps","value":59.5,"unit":"Hz","metric":"gauge",)"
+    R"("tid":7,"seq":4})"
+    "\n"
+    R"({"ts":"2025-11-22T10:00:04.000000000Z","level":"info","logger":"","msg":"state",)"
+    R"("kind":"state","patch":{"hp":93},"tid":7,"seq":5})"
+    "\n";
 
 class Cat : public Cli {
  protected:
@@ -105,6 +117,11 @@ TEST_F(Cat, TextOfOursAndOfOthers) {
   EXPECT_EQ(json::parse(all[2])["level"], "error");
   EXPECT_EQ(count("a.log --since 2025-11-22T10:00:03Z"), 1u);
   EXPECT_EQ(count("a.log --level warning --grep a.cc"), 1u);
+  // What a line of text does not say cannot be asked for, and that is told.
+  const Finished asked = sh("$SLUICE cat a.log --logger net");
+  EXPECT_EQ(asked.code, 1);
+  EXPECT_EQ(asked.out, "");
+  EXPECT_NE(asked.error.find("--logger"), std::string::npos) << asked.error;
 }
 
 TEST_F(Cat, JsonOfOthers) {

@@ -8,15 +8,16 @@ namespace {
 
 class Kill : public Cli {
  protected:
-  // Kills a `sluice run` whose program counts, once it has shown `lines_seen` lines.
-  void kill_counting(const std::string& options, std::size_t lines_seen) {
+  // Kills a `sluice run` whose program counts, once it has shown `lines_seen` lines and the file
+  // `written` has some too.
+  void kill_counting(const std::string& options, std::size_t lines_seen,
+                     const std::string& written = "out") {
     std::filesystem::remove(path("out"));
     const pid_t pid = start("exec $SLUICE run --product counter " + options +
                                 " -- sh -c 'i=0; while echo line $i; do i=$((i+1)); done'",
                             path("out"), path("error"));
-    EXPECT_TRUE(eventually([&] {
-      return std::filesystem::exists(path("out")) && lines_of(text("out")).size() > lines_seen;
-    }));
+    EXPECT_TRUE(eventually(
+        [&] { return lines_of(text("out")).size() > lines_seen && !text(written).empty(); }));
     ::kill(pid, SIGKILL);
     EXPECT_EQ(wait_for(pid), 128 + SIGKILL);
   }
@@ -77,10 +78,11 @@ TEST_F(Kill, SegmentsAreCompletedToo) {
 }
 
 TEST_F(Kill, TheRegionCanBeReadBeforeRecovery) {
-  kill_counting("--text a.log", 1000);
+  // In the file: so it went through the journal, which is what can be read.
+  kill_counting("--text a.log", 1000, "a.log");
   const Finished seen =
       sh("$SLUICE cat --json --product counter --directory $SLUICE_REGION_DIRECTORY --grep line");
-  EXPECT_FALSE(numbers(seen.out).empty());
+  EXPECT_FALSE(numbers(seen.out).empty()) << seen.error;
   EXPECT_EQ(seen.out.find("\"logger\":\"sh\"") == std::string::npos, false);
   // Reading took nothing away.
   EXPECT_EQ(sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY").code, 0);

@@ -145,10 +145,9 @@ ISOLATED_TEST(Config, BadPatternsAndPlacesAreSaidBeforeAnythingStarts) {
   const std::string log = dirs.file("a.log");
   std::filesystem::create_directory(dirs.file("folder"));
   const std::string folder = dirs.file("folder");
-  EXPECT_FALSE(start(
-      {.sinks = {text_file(log, {.pattern = "%(nonsense)"}), text_file(folder), segment_files(log)},
-       .region_directory = dirs.region,
-       .quiet = true}));
+  EXPECT_FALSE(start({.sinks = {text_file(log, {.pattern = "%(nonsense)"}), text_file(folder)},
+                      .region_directory = dirs.region,
+                      .quiet = true}));
   expect_said("sinks[0]", "nonsense", "");
   expect_said("sinks[1]", "not a regular file", "name another");
   EXPECT_EQ(info("kept until something starts"), Admission::kOk);

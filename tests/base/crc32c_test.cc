@@ -1,0 +1,46 @@
+#include "base/crc32c.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+
+namespace sluice {
+namespace {
+
+// RFC 3720, appendix B.4.
+TEST(Crc32c, VectorsOfTheStandard) {
+  unsigned char bytes[48];
+  std::memset(bytes, 0, 32);
+  EXPECT_EQ(crc32c(bytes, 32), 0x8a9136aau);
+  std::memset(bytes, 0xff, 32);
+  EXPECT_EQ(crc32c(bytes, 32), 0x62a8ab43u);
+  for (unsigned char i = 0; i < 32; ++i) bytes[i] = i;
+  EXPECT_EQ(crc32c(bytes, 32), 0x46dd794eu);
+  for (unsigned char i = 0; i < 32; ++i) bytes[i] = static_cast<unsigned char>(31 - i);
+  EXPECT_EQ(crc32c(bytes, 32), 0x113fdb5cu);
+  EXPECT_EQ(crc32c("123456789", 9), 0xe3069283u);
+  EXPECT_EQ(crc32c("", 0), 0u);
+}
+
+TEST(Crc32c, InPartsAsInOne) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += char(i * 7);
+  const u32 whole = crc32c(text.data(), text.size());
+  for (std::size_t cut = 0; cut <= text.size(); cut += 37) {
+    EXPECT_EQ(crc32c(text.data() + cut, text.size() - cut, crc32c(text.data(), cut)), whole);
+  }
+}
+
+TEST(Crc32c, SeesEveryFlippedBit) {
+  std::string text(100, 'a');
+  const u32 whole = crc32c(text.data(), text.size());
+  for (std::size_t bit = 0; bit < text.size() * 8; ++bit) {
+    text[bit / 8] = char(text[bit / 8] ^ (1 << bit % 8));
+    EXPECT_NE(crc32c(text.data(), text.size()), whole);
+    text[bit / 8] = char(text[bit / 8] ^ (1 << bit % 8));
+  }
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,187 @@
+// A disk that is really full (a small tmpfs): output goes on by itself when there is room again,
+// holds whole lines only, and what was lost is what was counted. And shared memory that is full:
+// the region goes elsewhere, said once, and no store ever faults.
+//
+// sanitizers: none (address space and shared memory are measured here)
+#include <gtest/gtest.h>
+#include <sluice/sluice.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "contract/conservation.h"
+#include "contract/isolated.h"
+#include "contract/outputs.h"
+
+namespace sluice::test {
+namespace {
+
+class SmallDisk {
+ public:
+  SmallDisk(const std::string& path, const char* size) : path_(path) {
+    std::filesystem::create_directory(path_);
+    mounted_ = ::mount("sluice-test", path_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, size) == 0;
+    if (!mounted_) std::printf("skipped: no mount here (%s)\n", std::strerror(errno));
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
+  }
+  ~SmallDisk() {
+    (void)stop();
+    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  [[nodiscard]] bool mounted() const { return mounted_; }
+  [[nodiscard]] std::string file(const char* name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
+
+// Takes all the room there is.
+void fill(const std::string& path) {
+  std::ofstream out(path, std::ios::binary);
+  const std::string block(4096, '#');
+  while (out.write(block.data(), std::streamsize(block.size())).flush()) {
+  }
+}
+
+std::set<int> numbers_in(const std::string& path) {
+  std::set<int> numbers;
+  for (const std::string& line : read_lines(path)) {
+    int number = 0;
+    const std::size_t at = line.find("number ");
+    if (at != std::string::npos && std::sscanf(line.c_str() + at, "number %d end", &number) == 1) {
+      EXPECT_TRUE(line.ends_with(" end")) << "a torn line: " << line;
+      EXPECT_TRUE(numbers.insert(number).second) << "twice: " << number;
+    }
+  }
+  return numbers;
+}
+
+// Fill, free, refill, free: three times over, with a ring and a journal small enough to lose.
+ISOLATED_TEST(FullDisk, ResumesWithWholeLinesAndCountsWhatItLost) {
+  SmallDisk disk(dirs.file("disk"), "size=2m,mode=0700");
+  if (!disk.mounted()) return;
+  const std::string log = disk.file("a.log");
+  ASSERT_TRUE(start({.product = "full",
+                     .sinks = {text_file(log)},
+                     .ring_bytes = 32 * 1024,
+                     .journal_bytes = 1 << 20,
+                     .region_directory = dirs.region,
+                     .quiet = true}));
+  Attempts mine;
+  std::set<int> accepted;
+  int number = 0;
+  const auto say = [&](int count, const std::string& filler) {
+    for (int i = 0; i < count; ++i, ++number) {
+      const Admission result = info("{} number {} end", filler, number);
+      mine.add(result);
+      if (result == Admission::kOk) accepted.insert(number);
+    }
+  };
+  say(100, "");
+  ASSERT_TRUE(flush().complete);
+  for (int round = 0; round < 3; ++round) {
+    fill(disk.file("filler"));
+    say(20'000, std::string(100, '.'));
+    EXPECT_FALSE(flush(Reach::written, 200).complete);
+    std::filesystem::remove(disk.file("filler"));
+    // What the journal held may need more than what is free: make room as an operator would.
+    ASSERT_TRUE(flush(Reach::written, 20'000).complete) << "does not go on by itself";
+    say(100, "");
+    ASSERT_TRUE(flush(Reach::written, 20'000).complete);
+    const std::set<int> here = numbers_in(log);
+    EXPECT_EQ(here, accepted);
+    EXPECT_LT(here.size(), std::size_t(number));
+    // The same file from the start again: the disk stays small.
+    std::filesystem::resize_file(log, 0);
+    accepted.clear();
+  }
+  const Stats told = stats();
+  EXPECT_EQ(imbalance(mine, told), "");
+  EXPECT_EQ(imbalance_of_sinks(told), "");
+  EXPECT_GT(told.dropped_ring_full, 0u);
+  EXPECT_EQ(told.sink[0].dropped_error, 0u);
+}
+
+std::string stderr_of(const Dirs& dirs, const std::function<void()>& body) {
+  const std::string path = dirs.file("stderr");
+  const int kept_fd = ::dup(STDERR_FILENO);
+  EXPECT_NE(std::freopen(path.c_str(), "w", stderr), nullptr);
+  body();
+  std::fflush(stderr);
+  ::dup2(kept_fd, STDERR_FILENO);
+  ::close(kept_fd);
+  return read_all(path);
+}
+
+void log_and_check(const Dirs& dirs, bool shared) {
+  Attempts mine;
+  std::vector<std::thread> threads;
+  std::vector<Attempts> each(8);
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 2000; ++i) each[t].add(info("number {} end", t * 2000 + i));
+    });
+  }
+  for (int t = 0; t < 8; ++t) {
+    threads[t].join();
+    mine.add(each[t]);
+  }
+  ASSERT_TRUE(flush().complete);
+  EXPECT_EQ(stats().shared, shared);
+  EXPECT_EQ(imbalance(mine, stats()), "");
+  EXPECT_EQ(numbers_in(dirs.file("a.log")).size(), mine.accepted());
+  EXPECT_GT(mine.accepted(), 0u);
+}
+
+// No room for a region at all: private memory, said once.
+ISOLATED_TEST(FullDisk, SharedMemoryWithoutRoomForARegion) {
+  SmallDisk memory(dirs.file("shm"), "size=256k,mode=0700");
+  if (!memory.mounted()) return;
+  const std::string log = dirs.file("a.log"), place = dirs.file("shm");
+  const std::string said = stderr_of(dirs, [&] {
+    ASSERT_TRUE(start({.product = "full", .sinks = {text_file(log)}, .region_directory = place}));
+    log_and_check(dirs, false);
+    EXPECT_FALSE(flush(Reach::shared, 0).complete);
+    ASSERT_TRUE(stop());
+  });
+  const std::size_t first = said.find("do not survive");
+  EXPECT_NE(first, std::string::npos) << said;
+  EXPECT_EQ(said.find("do not survive", first + 1), std::string::npos) << "said twice";
+  EXPECT_TRUE(std::filesystem::is_empty(place)) << "a draft of a region was left behind";
+}
+
+// Room for a region, not for every thread's ring: smaller rings, then drops, all counted; no store
+// ever meets a page that is not there.
+ISOLATED_TEST(FullDisk, SharedMemoryThatFillsUpWhileThreadsCome) {
+  SmallDisk memory(dirs.file("shm"), "size=6m,mode=0700");
+  if (!memory.mounted()) return;
+  const std::string log = dirs.file("a.log"), place = dirs.file("shm");
+  ASSERT_TRUE(start({.product = "full",
+                     .sinks = {text_file(log)},
+                     .journal_bytes = 1 << 20,
+                     .region_directory = place,
+                     .quiet = true}));
+  ASSERT_TRUE(stats().shared);
+  fill(dirs.file("shm/filler"));
+  log_and_check(dirs, true);
+  const std::uint64_t grown = stats().region_bytes;
+  // Attempts that fail take nothing, so there is still address space when room comes back.
+  for (int i = 0; i < 200; ++i) std::thread([] { info("x"); }).join();
+  EXPECT_LE(stats().region_bytes, grown + (1 << 20));
+  std::filesystem::remove(dirs.file("shm/filler"));
+  Admission result{};
+  std::thread([&] { result = info("after"); }).join();
+  EXPECT_EQ(result, Admission::kOk);
+}
+
+}  // namespace
+}  // namespace sluice::test
