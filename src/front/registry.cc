@@ -81,7 +81,7 @@ bool write_definition(Region& region, u32 id, const SiteShape& shape) {
     to += sizeof value;
   };
   const auto put_text = [&to](std::string_view part) {
-    std::memcpy(to, part.data(), part.size());
+    if (!part.empty()) std::memcpy(to, part.data(), part.size());
     to += part.size();
   };
   put(id);
