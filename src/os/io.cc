@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "os/fork.h"
 
@@ -113,8 +114,10 @@ class RealIo final : public Io {
 }  // namespace
 
 Io& real_io() {
-  static RealIo io;
-  return io;
+  // Never destroyed: it is used while the process exits.
+  alignas(RealIo) static char memory[sizeof(RealIo)];
+  static Io* const io = new (memory) RealIo;
+  return *io;
 }
 
 i64 pwrite_all(Io& io, int fd, const void* from, std::size_t size, u64 offset, std::size_t* done) {
