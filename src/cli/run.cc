@@ -155,8 +155,7 @@ class Wrapped {
       if (pumps_[i]->finished()) {
         threads_[i].join();
       } else {
-        threads_[i].detach();  // the process ends soon; the pump lives as long as that
-        (void)pumps_[i].release();
+        threads_[i].detach();  // the process ends soon; we live as long as that
       }
     }
   }
@@ -218,7 +217,7 @@ int run(const RunOptions& options) {
   const std::string name = base_name(options.command[0]);
   const std::string product = first_of(options.product, name.substr(0, 63));
   // Never destroyed: a pump that is held up may still use it while the process exits.
-  auto& wrapped = *new Wrapped;
+  static Wrapped& wrapped = *new Wrapped;
   const Options engine = engine_options(options, product);
   if (!start(engine)) {
     if (engine.quiet) complain(last_error());

@@ -114,9 +114,9 @@ class RealIo final : public Io {
 }  // namespace
 
 Io& real_io() {
-  // Never destroyed: records are delivered while the process exits, after static destructors.
-  alignas(RealIo) static unsigned char place[sizeof(RealIo)];
-  static Io* const io = new (place) RealIo;
+  // Never destroyed: it is used while the process exits.
+  alignas(RealIo) static char memory[sizeof(RealIo)];
+  static Io* const io = new (memory) RealIo;
   return *io;
 }
 

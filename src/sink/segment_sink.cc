@@ -155,7 +155,8 @@ Status SegmentSink::take(const BatchView& batch, const BatchRecord& record,
             about >= kSiteFirstCaller && about < kSiteIdMax ? catalog.site(u32(about)) : nullptr;
         if (named != nullptr) writer_->define_site(*named);
       }
-      status = writer_->append(record.sequence, record.bytes, site);
+      const NamedSites::Rewritten out = named_sites_.rewrite(record.bytes, site, catalog);
+      status = writer_->append(record.sequence, out.bytes, out.site);
     }
     if (status.error_class() == ErrorClass::kFatal) {
       // A record that no segment can hold: only from a damaged region.

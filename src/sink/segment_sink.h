@@ -18,6 +18,7 @@
 #include "back/sink.h"
 #include "segment/writer.h"
 #include "sink/filter.h"
+#include "sink/named_sites.h"
 
 namespace sluice::sink {
 
@@ -48,6 +49,7 @@ class SegmentSink final : public back::Sink {
   const std::string directory_;
   const std::string name_;
   const Filter filter_;
+  NamedSites named_sites_;  // before writer_, which holds addresses of its sites
   std::unique_ptr<SegmentWriter> writer_;
   u64 stored_end_ = 0;  // sequences below are in files of an earlier owner
   u64 taken_ = 0;       // sequences below are with the writer
