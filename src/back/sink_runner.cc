@@ -45,6 +45,7 @@ void SinkRunner::start_thread(std::atomic<u32>& epoch) {
 }
 
 void SinkRunner::thread_main() {
+  thread_id_.store(os::thread_id(), std::memory_order_relaxed);
   os::block_signals();
   os::set_thread_name("sluice-sink");
   detail::t_block.in_sink = 1;

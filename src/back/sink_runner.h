@@ -17,6 +17,7 @@
 
 #include "back/sink.h"
 #include "base/reporter.h"
+#include "os/process.h"
 
 namespace sluice::back {
 
@@ -68,7 +69,8 @@ class SinkRunner {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] region::SinkEntry& entry() const { return entry_; }
   [[nodiscard]] bool on_own_thread() const {
-    return thread_.get_id() == std::this_thread::get_id();
+    // relaxed: equal only when it is this thread that has stored it
+    return thread_id_.load(std::memory_order_relaxed) == os::thread_id();
   }
 
  private:
@@ -103,6 +105,7 @@ class SinkRunner {
   u64 callers_passed_ = 0;  // caller records before the reader, to measure gaps
 
   std::thread thread_;
+  std::atomic<u32> thread_id_{0};
   std::atomic<u32>* epoch_ = nullptr;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};     // release: after the sink's last word (with ended())
