@@ -1,0 +1,89 @@
+#include "back/clock_keeper.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "os/process.h"
+
+namespace sluice::back {
+namespace {
+
+TEST(ClockKeeper, TellsTheTimeOfATick) {
+  for (const bool slow : {false, true}) {
+    if (!slow && !os::has_invariant_tsc()) continue;
+    region::ClockPage page{};
+    ClockKeeper keeper;
+    keeper.start(page, slow);
+    for (int i = 0; i < 20; ++i) {
+      const i64 before = os::wall_ns();
+      const i64 told = keeper.clock().wall_of(keeper.now());
+      const i64 after = os::wall_ns();
+      EXPECT_GE(told, before - 200'000) << slow;
+      EXPECT_LE(told, after + 200'000) << slow;
+      os::sleep_ns(2'000'000);
+      keeper.update();
+    }
+    EXPECT_EQ(page.version.load() % 2, 0u);
+    EXPECT_EQ(page.ticks.load(), keeper.clock().ticks);
+    EXPECT_EQ(keeper.epoch(), 0);
+    // A millisecond of ticks is a millisecond.
+    const u64 from = keeper.now();
+    const i64 start = os::monotonic_ns();
+    os::sleep_ns(5'000'000);
+    const double ticks = double(keeper.now() - from);
+    const double ns = double(os::monotonic_ns() - start);
+    EXPECT_NEAR(ticks / double(keeper.ticks_of_ns(1'000'000'000)), ns / 1e9, ns / 1e9 * 0.05);
+  }
+}
+
+// An update changes what a tick means by less than anybody could see.
+TEST(ClockKeeper, CorrectionsAreSmall) {
+  region::ClockPage page{};
+  ClockKeeper keeper;
+  keeper.start(page, !os::has_invariant_tsc());
+  i64 worst = 0;
+  const i64 end = os::monotonic_ns() + 1'500'000'000;
+  int corrections = 0;
+  while (os::monotonic_ns() < end) {
+    const TickClock before = keeper.clock();
+    keeper.update();
+    if (keeper.clock().ticks == before.ticks) continue;
+    ++corrections;
+    const u64 now = keeper.now();
+    worst = std::max<i64>(worst, std::llabs(keeper.clock().wall_of(now) - before.wall_of(now)));
+  }
+  EXPECT_GE(corrections, 3) << "soon after the start it is corrected more often";
+  EXPECT_LT(worst, 100'000) << "ns";
+}
+
+TEST(ClockKeeper, ADeadOnesPageIsEnough) {
+  region::ClockPage page{};
+  page.ticks = 1000;
+  page.wall_ns = 5'000'000'000;
+  page.ns_per_tick_2_32 = u64{1} << 31;  // half a nanosecond
+  page.epoch = 3;
+  ClockKeeper keeper;
+  page.version = 2;
+  keeper.adopt(page, false);
+  EXPECT_EQ(keeper.clock().wall_of(3000), 5'000'001'000);
+  EXPECT_EQ(keeper.clock().wall_of(0), 4'999'999'500);
+  EXPECT_EQ(keeper.epoch(), 3);
+  EXPECT_EQ(keeper.now(), ~u64{0});
+  keeper.update();
+  EXPECT_EQ(keeper.clock().ticks, 1000u);
+}
+
+// A page that its writer left half written says nothing.
+TEST(ClockKeeper, HalfAPageIsNone) {
+  region::ClockPage page{};
+  page.version = 3;
+  page.wall_ns = 5;
+  page.ns_per_tick_2_32 = 7;
+  ClockKeeper keeper;
+  keeper.adopt(page, true);
+  EXPECT_NEAR(double(keeper.clock().wall_of(u64(os::monotonic_ns()))), double(os::wall_ns()), 1e9);
+}
+
+}  // namespace
+}  // namespace sluice::back

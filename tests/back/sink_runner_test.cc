@@ -1,0 +1,220 @@
+#include "back/sink_runner.h"
+
+#include <deque>
+#include <mutex>
+
+#include "back/back_fixture.h"
+#include "os/process.h"
+
+namespace sluice::back {
+namespace {
+
+constexpr u32 kSite = kSiteFirstCaller;
+
+class Said final : public Reporter {
+ public:
+  void report(std::string_view sentence) override {
+    const std::lock_guard lock(mutex_);
+    all_ += std::string(sentence) + "\n";
+  }
+  std::string all() {
+    const std::lock_guard lock(mutex_);
+    return all_;
+  }
+  std::size_t count(std::string_view part) {
+    const std::string text = all();
+    std::size_t found = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+      ++found;
+    }
+    return found;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string all_;
+};
+
+// Fails as it is told, else takes everything; what it got outlives it.
+struct Log {
+  std::vector<u64> numbers;
+  std::vector<u64> gaps;
+  int opens = 0, flushes = 0, durable_flushes = 0, closes = 0;
+};
+class ScriptedSink final : public Sink {
+ public:
+  ScriptedSink(Log& log, std::deque<Status> failures) : log_(log), failures_(std::move(failures)) {}
+
+  Status open(const Catalog&, Cursor&) override {
+    ++log_.opens;
+    return next();
+  }
+  Status write(const BatchView& batch, Catalog&, Cursor& cursor) override {
+    Status status = next();
+    if (!status.ok()) return status;
+    u64 count = 0;
+    batch.for_each(cursor.sequence(), [&](const BatchRecord& record) {
+      if (from_caller(record.header().site)) {
+        log_.numbers.push_back(load<u64>(record.bytes.data() + 16));
+        ++count;
+      }
+      return true;
+    });
+    cursor.passed(batch.next_sequence(), {.delivered = count});
+    return {};
+  }
+  Status write_gap(u64 missed_now, u64) override {
+    log_.gaps.push_back(missed_now);
+    return {};
+  }
+  Status flush(bool durable) override {
+    ++(durable ? log_.durable_flushes : log_.flushes);
+    return {};
+  }
+  Status close() override {
+    ++log_.closes;
+    return {};
+  }
+  [[nodiscard]] bool can_be_durable() const override { return true; }
+
+ private:
+  Status next() {
+    if (failures_.empty()) return {};
+    Status status = failures_.front();
+    failures_.pop_front();
+    return status;
+  }
+  Log& log_;
+  std::deque<Status> failures_;
+};
+
+class SinkRunnerTest : public test::RegionTest {
+ protected:
+  SinkRunnerTest() {
+    define_site(kSite);
+    EngineOptions options;
+    options.threads = false;
+    engine_ = std::make_unique<Engine>(region_, options, said_);
+    engine_->resume();
+    ring_ = ring(0, 512 * 1024);
+  }
+  void add(std::deque<Status> failures, bool required = true) {
+    engine_->add_sink(region_.sink(0), std::make_unique<ScriptedSink>(log_, std::move(failures)),
+                      "scripted", required, true);
+  }
+  SinkRunner& runner() { return *engine_->runners().front(); }
+  void say(u64 from, u64 to, u32 extra = 0) {
+    for (u64 i = from; i < to; ++i) ASSERT_TRUE(ring_.say(kSite, os::monotonic_ns(), i, extra));
+  }
+
+  Said said_;
+  Log log_;
+  std::unique_ptr<Engine> engine_;
+  Ring ring_{};
+};
+
+TEST_F(SinkRunnerTest, DeliversFlushesCloses) {
+  add({});
+  say(0, 100);
+  EXPECT_TRUE(engine_->drain_all(true));
+  ASSERT_EQ(log_.numbers.size(), 100u);
+  EXPECT_EQ(log_.opens, 1);
+  EXPECT_GE(log_.flushes, 1);
+  const FlushOutcome outcome = engine_->flush(true, os::monotonic_ns());
+  EXPECT_EQ(outcome.behind, 0u);
+  EXPECT_EQ(log_.durable_flushes, 1);
+  EXPECT_EQ(engine_->stop(os::monotonic_ns()), 0u);
+  EXPECT_EQ(log_.closes, 1);
+  EXPECT_TRUE(engine_->all_delivered());
+  EXPECT_EQ(region_.sink(0).delivered.load(), 100u);
+  EXPECT_EQ(said_.all(), "");
+}
+
+TEST_F(SinkRunnerTest, ARetryableErrorIsSaidOnceAndLosesNothing) {
+  const Status busy(ErrorClass::kRetryable, "no space");
+  add({Status(), busy, busy, busy});  // opens, then fails three times
+  say(0, 10);
+  for (int i = 0; i < 6; ++i) (void)engine_->drain_all(true);
+  EXPECT_EQ(log_.numbers.size(), 10u);
+  EXPECT_EQ(said_.count("no space"), 1u) << said_.all();
+  EXPECT_EQ(said_.count("works again"), 1u);
+}
+
+TEST_F(SinkRunnerTest, OpeningIsTriedAgainToo) {
+  add({Status(ErrorClass::kRetryable, "not there"), Status(ErrorClass::kRotate, "bad file")});
+  say(0, 3);
+  for (int i = 0; i < 5; ++i) (void)engine_->drain_all(true);
+  EXPECT_EQ(log_.opens, 3);
+  EXPECT_EQ(log_.numbers.size(), 3u);
+}
+
+TEST_F(SinkRunnerTest, ASinkThatIsGivenUpHoldsNobodyBack) {
+  add({Status(), Status(ErrorClass::kDisableSink, "forbidden")});
+  say(0, 10);
+  (void)engine_->drain_all(true);
+  EXPECT_TRUE(runner().given_up());
+  EXPECT_TRUE(engine_->gave_up(region_.sink(0)));
+  EXPECT_EQ(runner().floor(), ~u64{0});
+  EXPECT_EQ(said_.count("forbidden; this sink is given up"), 1u);
+  // Three journals full go by.
+  for (int round = 0; round < 8; ++round) {
+    say(0, 400, 1000);
+    EXPECT_TRUE(engine_->drain_all(true));
+  }
+  EXPECT_TRUE(log_.numbers.empty());
+}
+
+TEST_F(SinkRunnerTest, WhatABestEffortSinkMissedIsCountedExactly) {
+  add({}, false);
+  say(0, 10);
+  (void)engine_->drain_all(true);
+  u64 said_count = 10;
+  for (int round = 0; round < 8; ++round) {
+    say(said_count, said_count + 400, 1000);
+    said_count += 400;
+    EXPECT_TRUE(engine_->drain_all(false)) << "never held back";
+  }
+  (void)engine_->drain_all(true);
+  ASSERT_EQ(log_.gaps.size(), 1u);
+  EXPECT_EQ(log_.numbers.size() + log_.gaps[0], said_count);
+  EXPECT_EQ(region_.sink(0).dropped_backlog.load(), log_.gaps[0]);
+  EXPECT_EQ(log_.numbers.back(), said_count - 1);
+}
+
+TEST_F(SinkRunnerTest, ARequiredSinkHoldsTheJournalBack) {
+  const Status busy(ErrorClass::kRetryable, "busy");
+  add(std::deque<Status>(200, busy));
+  u64 said_count = 0;
+  bool held = false;
+  for (int round = 0; round < 8 && !held; ++round) {
+    for (int i = 0; i < 400 && !held; ++i) {
+      held = !ring_.say(kSite, os::monotonic_ns(), said_count, 1000);
+      said_count += !held;
+    }
+    held |= !engine_->drain_all(true);
+  }
+  EXPECT_TRUE(held);
+  for (int i = 0; i < 250; ++i) (void)engine_->drain_all(true);
+  ASSERT_EQ(log_.numbers.size(), said_count);
+  for (u64 i = 0; i < said_count; ++i) EXPECT_EQ(log_.numbers[i], i);
+  EXPECT_TRUE(log_.gaps.empty());
+}
+
+// More than the journal holds, in a recovery that may not wait: the sinks run in between.
+TEST_F(SinkRunnerTest, ADrainOfMoreThanTheJournalHolds) {
+  add({});
+  std::vector<Ring> rings;
+  for (u32 i = 1; i < 8; ++i) rings.push_back(ring(i, 512 * 1024));
+  u64 said_count = 0;
+  for (Ring& each : rings) {
+    while (each.say(kSite, os::monotonic_ns(), said_count, 1000)) ++said_count;
+  }
+  EXPECT_GT(said_count * 1000, u64{3} << 20);
+  const FlushOutcome outcome = engine_->flush(true, os::monotonic_ns());
+  EXPECT_TRUE(outcome.merged);
+  EXPECT_EQ(outcome.behind, 0u);
+  EXPECT_EQ(log_.numbers.size(), said_count);
+}
+
+}  // namespace
+}  // namespace sluice::back
