@@ -88,6 +88,7 @@ bool SinkRunner::wait_for_thread(i64 deadline_ns) {
   {
     std::unique_lock lock(mutex_);
     if (!moved_.wait_until(lock, time_point(deadline_ns), [this] { return thread_ended_; })) {
+      thread_.detach();
       return false;
     }
   }

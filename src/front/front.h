@@ -45,9 +45,10 @@ enum class Phase : u32 {
 struct FrontOptions {
   region::RegionOptions region;
   Level level = Level::info;
-  bool immediate = false;
-  bool block_when_full = false;
-  i64 block_deadline_ns = 0;
+  // relaxed: set by start() beside calls that go on; each is taken as it is found
+  std::atomic<bool> immediate{false};
+  std::atomic<bool> block_when_full{false};
+  std::atomic<i64> block_deadline_ns{0};
 };
 
 struct Front {

@@ -105,7 +105,8 @@ bool write_definition(Region& region, u32 id, const SiteShape& shape) {
 u8 control_for(const Region& region, const SiteEntry& entry) {
   // relaxed: quiesce() closes what a call opens while the phase changes, see Registering
   if (g_front.phase.load(std::memory_order_relaxed) == Phase::kStopped) return detail::kCold;
-  const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
+  const u8 on =
+      g_front.options.immediate.load(std::memory_order_relaxed) ? detail::kOnThenRun : detail::kOn;
   if (entry.dynamic_logger.load(std::memory_order_relaxed)) return on;
   const u32 logger = entry.logger.load(std::memory_order_relaxed);
   const u8 threshold = region.loggers()[logger].threshold.load(std::memory_order_relaxed);
@@ -221,7 +222,8 @@ void refresh_controls() {
       refresh(region, id);
     }
     if (g_front.phase.load(std::memory_order_acquire) == Phase::kStopped) return;
-    const u8 on = g_front.options.immediate ? detail::kOnThenRun : detail::kOn;
+    const u8 on = g_front.options.immediate.load(std::memory_order_relaxed) ? detail::kOnThenRun
+                                                                            : detail::kOn;
     Registration::set_control(region.controls()[kSiteUnknown], on);
   });
 }

@@ -6,8 +6,8 @@
 
 #include "front/front.h"
 #include "os/process.h"
-#include "sluice/sluice.h"
 #include "region/slot_handover.h"
+#include "sluice/sluice.h"
 
 namespace sluice::front {
 namespace {
@@ -346,7 +346,7 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
   // A sink that logs in immediate mode does so in a caller's thread: with a ring that says so.
   nested = block.in_cold.load(std::memory_order_relaxed) != 0 ||
            (block.ring.head && (block.ring.load() & kInCall)) ||
-           (block.in_sink && front::g_front.options.immediate);
+           (block.in_sink && front::g_front.options.immediate.load(std::memory_order_relaxed));
   if (nested && !set_aside(block)) {
     front::count_drop(site.id.load(std::memory_order_relaxed), DropReason::kNoMemory);
     why = Admission::kDroppedNoMemory;
@@ -416,12 +416,14 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
       if (front.clock_is_slow.load(std::memory_order_relaxed)) block.ring.limit = position;
       return true;
     }
-    const bool may_wait = (front.options.block_when_full || front.options.immediate) &&
+    const bool may_wait = (front.options.block_when_full.load(std::memory_order_relaxed) ||
+                           front.options.immediate.load(std::memory_order_relaxed)) &&
                           front.phase.load(std::memory_order_acquire) == Phase::kRunning &&
                           !block.in_sink;
     if (!may_wait) break;
     const i64 now = os::monotonic_ns();
-    if (give_up_ns == 0) give_up_ns = now + front.options.block_deadline_ns;
+    if (give_up_ns == 0)
+      give_up_ns = now + front.options.block_deadline_ns.load(std::memory_order_relaxed);
     if (now >= give_up_ns) break;
     // What is written so far (marks, padding) is published, or the consumer could not free it.
     block.ring.enter(position);

@@ -1,5 +1,7 @@
 // The public functions of sluice/sluice.h.
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <utility>
@@ -14,15 +16,23 @@ namespace sluice {
 inline namespace v1 {
 namespace {
 
-thread_local std::string t_last_error;
-thread_local std::string t_configuration;
+// No destructors: static ones call stop() when a thread's strings are gone already.
+struct Kept {
+  std::size_t size;
+  char text[16 * 1024];
+};
+thread_local Kept t_last_error;
+thread_local Kept t_configuration;
+
+std::string_view keep(Kept& kept, std::string_view text) {
+  kept.size = std::min(text.size(), sizeof kept.text);
+  std::memcpy(kept.text, text.data(), kept.size);
+  return {kept.text, kept.size};
+}
 
 constexpr int kExitBadConfiguration = 2;
 
-bool note(std::string error) {
-  t_last_error = std::move(error);
-  return t_last_error.empty();
-}
+bool note(std::string_view error) { return keep(t_last_error, error).empty(); }
 
 u64 sum_of_drops(const region::Region& region, DropReason reason) {
   u64 total = 0;
@@ -38,7 +48,7 @@ u64 sum_of_drops(const region::Region& region, DropReason reason) {
 
 bool start(const Options& options) noexcept {
   const bool started = note(runtime::runtime().start(options));
-  if (!started && !options.quiet) runtime::runtime().report(t_last_error);
+  if (!started && !options.quiet) runtime::runtime().report(last_error());
   return started;
 }
 
@@ -48,7 +58,7 @@ void start_or_exit(const Options& options) noexcept {
 
 bool stop(std::uint32_t deadline_ms) noexcept { return note(runtime::runtime().stop(deadline_ms)); }
 
-std::string_view last_error() noexcept { return t_last_error; }
+std::string_view last_error() noexcept { return {t_last_error.text, t_last_error.size}; }
 
 FlushResult flush(Reach reach, std::uint32_t timeout_ms) noexcept {
   return runtime::runtime().flush(reach, timeout_ms);
@@ -61,8 +71,7 @@ void set_level(std::string_view logger, Level level) noexcept {
 Stats stats() noexcept { return runtime::runtime().stats(); }
 
 std::string_view configuration() noexcept {
-  t_configuration = runtime::runtime().configuration();
-  return t_configuration;
+  return keep(t_configuration, runtime::runtime().configuration());
 }
 
 }  // namespace v1

@@ -142,9 +142,10 @@ std::string Runtime::open_region() {
   front::Front& front = front::g_front;
   front::FrontOptions& options = front.options;
   options.level = config_.level;
-  options.immediate = config_.mode == Mode::immediate;
-  options.block_when_full = config_.overflow == Overflow::block;
-  options.block_deadline_ns = i64{config_.block_deadline_ms} * kNsPerMs;
+  options.immediate.store(config_.mode == Mode::immediate, std::memory_order_relaxed);
+  options.block_when_full.store(config_.overflow == Overflow::block, std::memory_order_relaxed);
+  options.block_deadline_ns.store(i64{config_.block_deadline_ms} * kNsPerMs,
+                                  std::memory_order_relaxed);
   // A forked child that starts with options of its own does not start as its parent.
   front.started_in_parent.store(false, std::memory_order_relaxed);
   if (front.phase.load(std::memory_order_acquire) == front::Phase::kStopped &&
