@@ -25,6 +25,7 @@ class SLUICE_API Logger {
   // Whether the logger's threshold lets this level through.
   [[nodiscard]] SLUICE_INLINE bool passes(Level level) noexcept {
     // acquire: pairs with the release in Logger::find() (P7): the logger's id precedes its byte
+    // relaxed: a hint; what hangs on it was ordered by the pointer (P7)
     const std::uint8_t threshold =
         threshold_.load(std::memory_order_acquire)->load(std::memory_order_relaxed);
     if (threshold == 0) [[unlikely]]

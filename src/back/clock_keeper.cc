@@ -49,11 +49,13 @@ void ClockKeeper::start(region::ClockPage& page, bool slow) {
 }
 
 void ClockKeeper::adopt(const region::ClockPage& page, bool slow) {
-  // acquire: the page's words as its seqlock wrote them; its writer is dead
+  // acquire, all of it: as its seqlock wrote it (P17); its writer is dead
   const u64 version = page.version.load(std::memory_order_acquire);
+  // acquire: as its seqlock wrote it (P17); its writer is dead
   clock_ = {page.ticks.load(std::memory_order_acquire),
             i64(page.wall_ns.load(std::memory_order_acquire)),
             page.ns_per_tick_2_32.load(std::memory_order_acquire)};
+  // acquire: as its seqlock wrote it (P17); its writer is dead
   epoch_ = u16(page.epoch.load(std::memory_order_acquire));
   slow_ = slow;
   if (version % 2 != 0 || clock_.ns_per_tick_q32 == 0) measure();
@@ -91,6 +93,7 @@ void ClockKeeper::publish(const Reading& reading) {
   next_update_ = reading.ticks + ticks_of_ns(std::clamp(10 * ns, kFirstBaselineNs, kNsPerSecond));
   if (!page_) return;
   // A seqlock with its orders on the words (release here, acquire in readers): odd while writing.
+  // relaxed: only this thread writes it
   const u64 version = page_->version.load(std::memory_order_relaxed);
   page_->version.store(version + 1, std::memory_order_relaxed);
   page_->ticks.store(clock_.ticks, std::memory_order_release);

@@ -25,6 +25,7 @@ void Engine::resume() { merger_.resume(options_.dead_region, options_.slow_clock
 void Engine::add_sink(region::SinkEntry& entry, std::unique_ptr<Sink> sink, std::string name,
                       bool required, bool from_here) {
   if (from_here) {
+    // relaxed: before the sink's thread starts, which orders it
     entry.cursor.store(merger_.next_sequence(), std::memory_order_relaxed);
     entry.cursor_position.store(merger_.journal_position(), std::memory_order_relaxed);
     entry.cursor_callers.store(merger_.callers(), std::memory_order_relaxed);
@@ -54,6 +55,7 @@ Merged Engine::merge_locked(bool all) { return merger_.merge(all, floor()); }
 
 void Engine::tell_sinks() {
   // release: the commits before it are seen by a sink that loads the epoch and then reads
+  // pairs with the load in thread_main(): commits and requests precede the step (P14)
   epoch_.fetch_add(1, std::memory_order_release);
   os::wake_all(epoch_);
 }
@@ -133,8 +135,10 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns) {
 }
 
 u32 Engine::stop(i64 deadline_ns) {
+  // pairs with ask_to_stop(): the request precedes its wake-up (P14)
   stopping_.store(true, std::memory_order_release);
   if (thread_.joinable()) {
+    // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
     region_.wake().consumer.fetch_add(1, std::memory_order_release);
     os::wake_all(region_.wake().consumer);
     thread_.join();
@@ -175,6 +179,7 @@ bool Engine::all_delivered() {
   const u64 end = merger_.next_sequence();
   if (merger_.queued() != 0) return false;
   return std::all_of(runners_.begin(), runners_.end(), [end](const auto& runner) {
+    // acquire: with Cursor::passed(): it is stored (P10)
     return runner->floor() == ~u64{0} ||
            runner->entry().cursor.load(std::memory_order_acquire) >= end;
   });

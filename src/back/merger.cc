@@ -50,7 +50,9 @@ void Merger::resume(bool dead, bool slow_clock) {
     clock_.start(region_.clock(), slow_clock);
   }
   const auto place = region_.journal();
+  // acquire: with commit(): the batches before it (P3)
   const u64 committed = round_up(place.committed->load(std::memory_order_acquire), 8);
+  // acquire: with make_space(): a committed not behind it (P11)
   u64 reclaimed = place.reclaimed->load(std::memory_order_acquire);
   // Nothing to believe: it goes on with an empty journal. Readers find the end for themselves.
   if (committed - reclaimed > place.capacity || reclaimed % 8 != 0) reclaimed = committed;
@@ -63,9 +65,11 @@ void Merger::resume(bool dead, bool slow_clock) {
 // not stored any more: the batch is committed.
 void Merger::adopt_positions() {
   const auto place = region_.journal();
+  // acquire: with make_space(): a committed not behind it (P11)
   JournalReader<JournalSync> reader(place, place.reclaimed->load(std::memory_order_acquire));
   std::vector<char> bytes(kBatchBytesMax);
   std::vector<u64> positions(sources_.size());
+  // acquire: with commit(): the batches before it (P3)
   const u64 committed = place.committed->load(std::memory_order_acquire);
   while (reader.read(bytes.data()) == JournalRead::kBatch) {
     const BatchView batch(bytes.data());
@@ -83,6 +87,7 @@ void Merger::adopt_positions() {
     // A batch was written over. What comes now must have sequences that no sink has passed.
     ++damaged_;
     for (u32 i = 0; i < region::kSinksMax; ++i) {
+      // relaxed: of a dead process, or came with the head (P1)
       next_sequence_ =
           std::max(next_sequence_, region_.sink(i).cursor.load(std::memory_order_relaxed));
     }
@@ -93,7 +98,9 @@ void Merger::adopt_positions() {
     if (!lines) continue;
     Source& source = sources_[i];
     const auto place_of_ring = region_.ring_of(slot);
+    // acquire: with leave(): the records before it (P1)
     const u64 head = lines->head.load(std::memory_order_acquire) & ~detail::kInCall;
+    // acquire: with consume(): what was read before it (P2)
     u64 position = std::max(lines->tail.load(std::memory_order_acquire), positions[i]);
     if (head - position > place_of_ring.capacity || position % 8 != 0) {
       ++damaged_;

@@ -22,6 +22,7 @@ std::chrono::steady_clock::time_point time_point(i64 monotonic_ns) {
 SinkRunner::SinkRunner(region::Region& region, region::SinkEntry& entry, std::unique_ptr<Sink> sink,
                        std::string name, bool required, const RunnerOptions& options,
                        Reporter& reporter)
+    // relaxed: set before this object was made, by its maker
     : region_(region),
       entry_(entry),
       sink_(std::move(sink)),
@@ -51,10 +52,13 @@ void SinkRunner::thread_main() {
   detail::t_block.in_sink = 1;
   for (;;) {
     // acquire: a commit before the step of the epoch is seen by the read that follows
+    // pairs with the load in thread_main(): commits and requests precede the step (P14)
     const u32 seen = epoch_->load(std::memory_order_acquire);
+    // pairs with ask_to_stop(): the request precedes its wake-up (P14)
     const bool stopping = stopping_.load(std::memory_order_acquire);
     const bool more = run_once();
     if (more && !settle_is_due()) continue;
+    // pairs with request(), which asks, and thread_main(), which answers (P14)
     const bool asked = wanted_durable_.exchange(false, std::memory_order_acq_rel);
     settle(asked);
     if (ended()) break;
@@ -71,6 +75,7 @@ void SinkRunner::thread_main() {
 // Also while there is always more to read: who waits for a flush has waited long enough.
 bool SinkRunner::settle_is_due() const {
   if (failing()) return false;
+  // pairs with request(), which asks, and thread_main(), which answers (P14)
   const u64 wanted = wanted_.load(std::memory_order_acquire);
   return (wanted != 0 && cursor_.sequence() >= wanted) ||
          os::monotonic_ns() - last_flush_ns_ >= kFlushIntervalNs;
@@ -78,7 +83,9 @@ bool SinkRunner::settle_is_due() const {
 
 void SinkRunner::ask_to_stop() {
   if (!thread_.joinable()) return;
+  // pairs with ask_to_stop(): the request precedes its wake-up (P14)
   stopping_.store(true, std::memory_order_release);
+  // pairs with the load in thread_main(): commits and requests precede the step (P14)
   epoch_->fetch_add(1, std::memory_order_release);
   os::wake_all(*epoch_);
 }
@@ -110,6 +117,7 @@ bool SinkRunner::open() {
 
 bool SinkRunner::run_once() {
   if (ended()) return false;
+  // pairs with ask_to_stop(): the request precedes its wake-up (P14)
   if (!open()) return !ended() && !stopping_.load(std::memory_order_acquire);
   switch (reader_.read(bytes_.data())) {
     case JournalRead::kNothing:
@@ -120,6 +128,7 @@ bool SinkRunner::run_once() {
       return true;
     case JournalRead::kDamaged: {
       // Only in a region that something wrote over: what is committed cannot be found any more.
+      // acquire: with commit(): the batches before it (P3)
       const u64 committed = region_.journal_lines().committed.load(std::memory_order_acquire);
       reporter_.report("sluice: " + name_ + ": the journal is damaged; records were lost");
       reader_ = {region_.journal(), committed};
@@ -139,6 +148,7 @@ bool SinkRunner::hand_over(const BatchView& batch) {
     const Status status = sink_->write(batch, catalog_, cursor_);
     if (!status.ok()) {
       fail(status);
+      // pairs with ask_to_stop(): the request precedes its wake-up (P14)
       return !stopping_.load(std::memory_order_acquire);
     }
     recover_from_failure();
@@ -189,7 +199,9 @@ bool SinkRunner::run_while_it_gets_on() {
 void SinkRunner::settle(bool durable, bool at_once) {
   if (ended() || !opened_) return;
   const i64 now = os::monotonic_ns();
+  // pairs with request(), which asks, and thread_main(), which answers (P14)
   const bool asked = at_once || wanted_.load(std::memory_order_acquire) != 0;
+  // pairs with ask_to_stop(): the request precedes its wake-up (P14)
   if (dirty_ && (durable || asked || now - last_flush_ns_ >= kFlushIntervalNs ||
                  stopping_.load(std::memory_order_acquire))) {
     const Status status = sink_->flush(false);
@@ -220,6 +232,7 @@ void SinkRunner::finish() {
     const Status status = sink_->close();
     if (!status.ok()) reporter_.report("sluice: " + name_ + ": " + status.message());
   }
+  // pairs with ended(): the sink's last word precedes it (P14)
   ended_.store(true, std::memory_order_release);
   const std::lock_guard lock(mutex_);
   reached_.written = cursor_.sequence();
@@ -254,14 +267,18 @@ void SinkRunner::recover_from_failure() {
 void SinkRunner::give_up(const Status& status) {
   reporter_.report("sluice: " + name_ + ": " + status.message() + "; this sink is given up");
   given_up_.store(true, std::memory_order_relaxed);
+  // pairs with ended(): the sink's last word precedes it (P14)
   ended_.store(true, std::memory_order_release);
   const std::lock_guard lock(mutex_);
   moved_.notify_all();
 }
 
 void SinkRunner::request(u64 sequence, bool durable, std::atomic<u32>& epoch) {
+  // pairs with request(), which asks, and thread_main(), which answers (P14)
   wanted_.store(sequence, std::memory_order_release);
+  // pairs with request(), which asks, and thread_main(), which answers (P14)
   if (durable) wanted_durable_.store(true, std::memory_order_release);
+  // pairs with the load in thread_main(): commits and requests precede the step (P14)
   epoch.fetch_add(1, std::memory_order_release);
   os::wake_all(epoch);
 }

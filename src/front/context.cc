@@ -71,6 +71,7 @@ void Context::add_bytes(detail::ArgType type, std::string_view name, const void*
   if (context.count == front::kFieldsMax || size > region::kContextBytesMax ||
       context.bytes + 4 + name.size() + size > region::kContextBytesMax) {
     if (front::ensure_region()) {
+      // relaxed: a counter
       front::g_front.region.wake().context_refused.fetch_add(1, std::memory_order_relaxed);
     }
     return;

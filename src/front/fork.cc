@@ -14,6 +14,7 @@ namespace {
 void in_child() {
   Front& front = g_front;
   ThreadBlock& block = detail::t_block;
+  // relaxed: the child has one thread, and a copy of all memory
   const Phase phase = front.phase.load(std::memory_order_relaxed);
   os::close_inherited();
   if (phase == Phase::kFresh) return;
@@ -38,6 +39,7 @@ void in_child() {
   front.lost_without_region.store(0, std::memory_order_relaxed);
   front.started_in_parent.store(was_running, std::memory_order_relaxed);
   // A child of a stopped program stays stopped: it has no region to count in, only the process.
+  // pairs with the store of phase that made the region or stopped it (P13)
   if (phase != Phase::kStopped) front.phase.store(Phase::kFresh, std::memory_order_release);
 }
 
@@ -48,6 +50,7 @@ std::atomic<bool> installed{false};
 }  // namespace
 
 void install_process_handlers() {
+  // acq_rel: the one that installs is the first, see create_region() (P18)
   if (installed.exchange(true, std::memory_order_acq_rel)) return;
   os::on_fork(nullptr, nullptr, in_child);
   os::on_thread_exit(at_thread_exit);

@@ -125,6 +125,7 @@ bool covers(std::string_view above, std::string_view name) {
 }
 
 u8 threshold_for(const Region& region, std::string_view name) {
+  // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
   const u32 used = region.wake().loggers_used.load(std::memory_order_acquire);
   u8 threshold = region.loggers()[0].rule.load(std::memory_order_relaxed);
   std::size_t longest = 0;
@@ -153,6 +154,7 @@ u32 find_logger(std::string_view name) {
   const u32 limit = region.header().loggers_max;
   name = name.substr(0, sizeof(LoggerEntry::name));
   if (name.empty()) return 0;
+  // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
   const u32 used = region.wake().loggers_used.load(std::memory_order_acquire);
   for (u32 i = 1; i < used && i < limit; ++i) {
     if (logger_name(region.loggers()[i]) == name) return i;
@@ -210,6 +212,7 @@ void publish_site(CallSite& site, const SiteShape& shape) {
 void refresh_controls() {
   Region& region = g_front.region;
   Registration::settle_change(region.wake().level_epoch, [&] {
+    // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
     const u32 loggers = region.wake().loggers_used.load(std::memory_order_acquire);
     for (u32 i = 1; i < loggers && i < region.header().loggers_max; ++i) {
       LoggerEntry& entry = region.loggers()[i];
@@ -221,6 +224,7 @@ void refresh_controls() {
     for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
       refresh(region, id);
     }
+    // pairs with the store of phase that made the region or stopped it (P13)
     if (g_front.phase.load(std::memory_order_acquire) == Phase::kStopped) return;
     const u8 on = g_front.options.immediate.load(std::memory_order_relaxed) ? detail::kOnThenRun
                                                                             : detail::kOn;

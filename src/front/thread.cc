@@ -204,6 +204,7 @@ bool quiesce(i64 deadline_ns) {
   const Region& region = g_front.region;
   const ThreadBlock& self = detail::t_block;
   // seq_cst: with Registering. Signed: a child forked inside a registration leaves one too many.
+  // seq_cst: with Registering, one of the two sees the other (P9)
   while (std::int32_t(g_front.registering.load(std::memory_order_seq_cst)) > 0) {
     if (os::monotonic_ns() >= deadline_ns) return false;
     os::yield();
@@ -214,6 +215,7 @@ bool quiesce(i64 deadline_ns) {
   for (u32 i = 0; i < used; ++i) {
     const ThreadSlot& slot = region.slots()[i];
     if (self.attached && self.slot == i) continue;
+    // acquire: with Handover: the ring of an active slot (P8)
     while (slot.state.load(std::memory_order_acquire) == SlotState::kActive &&
            (region.lines_of(slot)->head.load(std::memory_order_relaxed) & detail::kInCall)) {
       if (os::monotonic_ns() >= deadline_ns) return false;
@@ -270,6 +272,7 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         break;
     }
     const Registering registering;
+    // seq_cst: with Registering and quiesce(), one of the two sees the other (P9)
     if (front.phase.load(std::memory_order_seq_cst) == Phase::kStopped) {
       count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
       why = Admission::kStopped;
@@ -416,6 +419,7 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
       if (front.clock_is_slow.load(std::memory_order_relaxed)) block.ring.limit = position;
       return true;
     }
+    // pairs with the store of phase that made the region or stopped it (P13)
     const bool may_wait = (front.options.block_when_full.load(std::memory_order_relaxed) ||
                            front.options.immediate.load(std::memory_order_relaxed)) &&
                           front.phase.load(std::memory_order_acquire) == Phase::kRunning &&
@@ -428,6 +432,7 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
     // What is written so far (marks, padding) is published, or the consumer could not free it.
     block.ring.enter(position);
     region::WakeLines& wake = front.region.wake();
+    // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
     wake.consumer.fetch_add(1, std::memory_order_release);
     os::wake_all(wake.consumer);
     os::sleep_ns(kWaitNapNs);

@@ -42,6 +42,7 @@ bool hold(u64 device, u64 inode) {
       break;
     }
   }
+  // pairs with its test_and_set: the table of held regions (P18)
   claiming.clear(std::memory_order_release);
   return held_now;
 }
@@ -400,6 +401,7 @@ JournalPlace<JournalSync> Region::journal() const {
 }
 
 RingLines* Region::lines_of(const ThreadSlot& slot) const {
+  // acquire: with the release in make_ring(): the ring before its place (P8)
   const u64 chunk = slot.chunk.load(std::memory_order_acquire);
   const u64 bytes = slot.ring_bytes.load(std::memory_order_relaxed);
   const bool sound = chunk >= kPage && chunk % kPage == 0 && std::has_single_bit(bytes) &&

@@ -36,6 +36,7 @@ bool note(std::string_view error) { return keep(t_last_error, error).empty(); }
 
 u64 sum_of_drops(const region::Region& region, DropReason reason) {
   u64 total = 0;
+  // relaxed: counters; exact once the callers are quiet
   const u32 used =
       std::min(region.wake().sites_used.load(std::memory_order_relaxed), region.header().sites_max);
   for (u32 site = 0; site < used; ++site) {
@@ -109,6 +110,7 @@ Stats runtime::Runtime::stats() {
   stats.shared = region.shared();
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region.sink(i);
+    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
     if (entry.state.load(std::memory_order_acquire) == region::SinkState::kUnused) continue;
     SinkStats& sink = stats.sink[stats.sinks++];
     sink.delivered = entry.delivered.load(std::memory_order_relaxed);

@@ -65,6 +65,7 @@ u64 sum_drops(const region::Region& region) {
   u64 total = 0;
   for (u32 site = 0; site < region.header().sites_max; ++site) {
     for (u32 reason = 0; reason < kDropReasons; ++reason) {
+      // relaxed: counters of a dead process
       total += region.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
     }
   }
@@ -85,6 +86,7 @@ void add_sinks(back::Engine& engine, region::Region& region, const RecoverOption
                RegionSummary& summary) {
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     region::SinkEntry& entry = region.sink(i);
+    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
     if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen) continue;
     Result<back::SinkConfig> config = sink::read_entry(entry);
     if (!config.ok()) {
@@ -107,6 +109,7 @@ void add_sinks(back::Engine& engine, region::Region& region, const RecoverOption
 bool has_sink(const region::Region& region, const back::SinkConfig& config) {
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region.sink(i);
+    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
     if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen) continue;
     const Result<back::SinkConfig> there = sink::read_entry(entry);
     if (there.ok() && there.value().kind == config.kind && there.value().path == config.path) {
@@ -134,10 +137,12 @@ void add_extra_sinks(back::Engine& engine, region::Region& region, const Recover
         entry.intent_offset = region.allocate(kIntentBytes);
         entry.intent_bytes = entry.intent_offset ? kIntentBytes : 0;
       }
+      // acquire: with make_space(): a committed not behind it (P11)
       const u64 oldest = region.journal_lines().reclaimed.load(std::memory_order_acquire);
       entry.cursor_position.store(oldest, std::memory_order_relaxed);
       const u64 first = region.journal_lines().reclaimed_sequence.load(std::memory_order_relaxed);
       entry.cursor.store(std::max<u64>(first, 1), std::memory_order_relaxed);
+      // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
       entry.state.store(region::SinkState::kOpen, std::memory_order_release);
       engine.add_sink(entry, std::move(made.value()), config.path, config.required, false);
       break;
@@ -209,6 +214,7 @@ Result<RegionSummary> recover_region(const std::string& path, const RecoverOptio
   summary.filtered = sum_filtered(region);
   summary.dropped = sum_drops(region);
   // Everything was delivered and its process went without removing the file (_exit, exec).
+  // pairs with stop() and recover_region(): everything is delivered before it (P15)
   if (header.finished.load(std::memory_order_acquire) == 0) {
     drain(region, options, summary, reporter);
   }

@@ -115,6 +115,7 @@ std::string Runtime::start_locked() {
   options.merge.redact = config_.redact;
   options.runner.sync_interval_ns = i64{config_.sync_interval_ms} * kNsPerMs;
   options.threads = config_.mode == Mode::asynchronous;
+  // relaxed: written once, before any thread of ours
   options.slow_clock = front.clock_is_slow.load(std::memory_order_relaxed);
   auto engine = std::make_shared<back::Engine>(front.region, options, *this);
   engine->resume();
@@ -129,8 +130,10 @@ std::string Runtime::start_locked() {
     running_ = true;
   }
   // release: everything above before calls that see the new phase
+  // pairs with the store of phase that made the region or stopped it (P13)
   front.phase.store(front::Phase::kRunning, std::memory_order_release);
   front::open_controls();
+  // pairs with the store in start_locked(): the copy before its address (P18)
   g_child_config.store(new Config(config_), std::memory_order_release);
   announce();
   start_delivery();
@@ -148,11 +151,14 @@ std::string Runtime::open_region() {
                                   std::memory_order_relaxed);
   // A forked child that starts with options of its own does not start as its parent.
   front.started_in_parent.store(false, std::memory_order_relaxed);
+  // pairs with the store of phase that made the region or stopped it (P13)
   if (front.phase.load(std::memory_order_acquire) == front::Phase::kStopped &&
       !front.region.exists()) {
     // The child of a stopped program.
+    // pairs with the store of phase that made the region or stopped it (P13)
     front.phase.store(front::Phase::kFresh, std::memory_order_release);
   }
+  // pairs with the store of phase that made the region or stopped it (P13)
   if (front.phase.load(std::memory_order_acquire) == front::Phase::kFresh) {
     region::RegionOptions& region = options.region;
     copy_text(region.product, config_.product);
@@ -206,6 +212,7 @@ std::string Runtime::make_sinks(back::Engine& engine) {
   }
   if (!problems.empty()) return join(problems);
   for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
+    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
     region.sink(i).state.store(region::SinkState::kUnused, std::memory_order_release);
   }
   return {};
@@ -238,6 +245,7 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   if (config.kind == SinkKind::console) name = "console";
   if (config.kind == SinkKind::callback) name = "callback";
   engine.add_sink(entry, std::move(made.value()), std::move(name), config.required, !goes_on);
+  // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
   entry.state.store(region::SinkState::kOpen, std::memory_order_release);
   return {};
 }
@@ -298,6 +306,7 @@ std::string Runtime::stop(u32 deadline_ms) {
   const i64 deadline = deadline_after(deadline_ms ? deadline_ms : config_.stop_deadline_ms);
   front::Front& front = front::g_front;
   // release: calls that see it count as stopped
+  // pairs with the store of phase that made the region or stopped it (P13)
   front.phase.store(front::Phase::kStopped, std::memory_order_release);
   front::close_controls();
   const bool quiet = front::quiesce(deadline);
@@ -319,6 +328,7 @@ std::string Runtime::stop(u32 deadline_ms) {
   }
   if (engine_->left_behind()) (void)new std::shared_ptr<back::Engine>(engine_);
   if (behind == 0 && quiet && engine_->all_delivered()) {
+    // pairs with stop() and recover_region(): everything is delivered before it (P15)
     front.region.header().finished.store(1, std::memory_order_release);
     return {};
   }
@@ -394,7 +404,9 @@ void Runtime::announce() {
 
 void Runtime::at_exit() {
   front::Front& front = front::g_front;
+  // pairs with the store of phase that made the region or stopped it (P13)
   const front::Phase phase = front.phase.load(std::memory_order_acquire);
+  // pairs with the store in start_locked(): the copy before its address (P18)
   if (phase == front::Phase::kFresh) return;  // a forked child that never logged
   const Config* parents = g_child_config.load(std::memory_order_acquire);
   if (phase == front::Phase::kQueueing && parents &&
@@ -410,6 +422,7 @@ void Runtime::at_exit() {
   }
   const std::string left = stop(0);
   if (!left.empty()) return report(left);
+  // pairs with stop() and recover_region(): everything is delivered before it (P15)
   if (front.region.header().finished.load(std::memory_order_acquire)) front.region.unlink_file();
 }
 
@@ -421,6 +434,7 @@ namespace {
 void run_now() { runtime::runtime().run_now(); }
 
 void start_in_child() {
+  // pairs with the store in start_locked(): the copy before its address (P18)
   if (const auto* config = runtime::g_child_config.load(std::memory_order_acquire)) {
     runtime::runtime().start_as(*config);
   }

@@ -58,6 +58,7 @@ void IntentArea::move(const IntentPlace& place) {
 }
 
 IntentPlace IntentArea::place() const {
+  // acquire: the place before its number, see move() (P10)
   IntentPlace place = head_->places[head_->place.load(std::memory_order_acquire) & 1];
   place.from = std::min(place.from, head_->text_bytes);
   place.bytes = std::min(place.bytes, head_->text_bytes - place.from);

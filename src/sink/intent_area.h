@@ -70,9 +70,11 @@ class IntentArea {
   [[nodiscard]] std::span<char> space() { return {text_, capacity_}; }
 
   [[nodiscard]] bool armed() const {
+    // acquire: the intent before its sequence, see arm() (P10)
     return intent_->next_sequence.load(std::memory_order_acquire) != 0;
   }
   [[nodiscard]] u64 next_sequence() const {
+    // acquire: the intent before its sequence, see arm() (P10)
     return intent_->next_sequence.load(std::memory_order_acquire);
   }
   // `text` stands in space(), or is longer than it.

@@ -28,9 +28,11 @@ std::shared_ptr<std::mutex> mutex_of(u64 device, u64 inode) {
   // A forked child starts with a new table: in the old one, another thread of the parent may hold
   // any mutex. acq_rel: the table is whole before its address; losers of the race drop theirs.
   static std::atomic<Mutexes*> table{nullptr};
+  // pairs with the exchange below: the table before its address (P18)
   Mutexes* current = table.load(std::memory_order_acquire);
   if (current == nullptr || current->process_id != os::process_id()) {
     auto made = std::make_unique<Mutexes>(os::process_id());
+    // pairs with the store of phase that made the region or stopped it (P13)
     if (table.compare_exchange_strong(current, made.get(), std::memory_order_acq_rel)) {
       current = made.release();
     }

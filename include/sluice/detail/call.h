@@ -149,6 +149,7 @@ SLUICE_COLD Admission write_cold(CallSite& site, const SiteText& text, std::uint
   std::uint64_t position = cold.position;
   const std::size_t bytes = record_bytes(value...);
   if (make_room(site, position, bytes, result)) {
+    // relaxed: it came with the control byte (P7)
     put_record(t_block.ring.at(position), bytes, site.id.load(std::memory_order_relaxed),
                at ? at : ticks_now(), value...);
     position += bytes;

@@ -53,6 +53,7 @@ struct SiteWords {
 
   [[nodiscard]] SLUICE_INLINE std::uint8_t control_value() const noexcept {
     // acquire: pairs with the release in publish() (P7)
+    // relaxed: a hint; what hangs on it was ordered by the pointer (P7)
     return control.load(Orders::read_control)->load(std::memory_order_relaxed);
   }
   // Puts `number` in the place of `before`. Returns the number that holds now.
