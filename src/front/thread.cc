@@ -101,6 +101,12 @@ ThreadSlot* claim_slot(Region& region, u64 ring_bytes) {
   return nullptr;
 }
 
+// What a restart asked for, or else what the region was made with.
+u64 ring_bytes_wanted() {
+  const u64 bytes = g_front.options.ring_bytes.load(std::memory_order_relaxed);
+  return bytes ? bytes : g_front.region.header().ring_bytes;
+}
+
 RingPlace<RealSync> ring_of(const ThreadBlock& block) {
   return g_front.region.ring_of(g_front.region.slots()[block.slot]);
 }
@@ -231,12 +237,12 @@ void keep_ready(u32 count) {
   for (u32 i = 0; i < region.header().slots_max; ++i) {
     const ThreadSlot& slot = region.slots()[i];
     if (slot.state.load(std::memory_order_relaxed) == SlotState::kReady &&
-        slot.ring_bytes.load(std::memory_order_relaxed) == region.header().ring_bytes) {
+        slot.ring_bytes.load(std::memory_order_relaxed) == ring_bytes_wanted()) {
       ++ready;
     }
   }
   for (; ready < count; ++ready) {
-    if (!make_slot(region, region.header().ring_bytes, SlotState::kReady)) return;
+    if (!make_slot(region, ring_bytes_wanted(), SlotState::kReady)) return;
   }
 }
 
@@ -334,7 +340,7 @@ void put_back(ThreadBlock& block) {
 
 bool attach(ThreadBlock& block, bool nested) {
   if (block.attached) return true;
-  const u64 bytes = nested ? front::kNestedRingBytes : front::g_front.region.header().ring_bytes;
+  const u64 bytes = nested ? front::kNestedRingBytes : front::ring_bytes_wanted();
   if (!front::attach_thread(block, bytes)) return false;
   if (!nested) os::set_thread_exit_value(&block);
   return true;
@@ -449,7 +455,7 @@ Admission prepare_thread() noexcept {
   ThreadBlock& block = detail::t_block;
   if (block.attached) return Admission::kOk;
   const Changing changing(block);
-  if (!ensure_region() || !attach_thread(block, g_front.region.header().ring_bytes)) {
+  if (!ensure_region() || !attach_thread(block, ring_bytes_wanted())) {
     return Admission::kDroppedNoMemory;
   }
   os::set_thread_exit_value(&block);

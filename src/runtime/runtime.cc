@@ -171,7 +171,7 @@ std::string Runtime::open_region() {
     return "memory: no address space for the region; raise the limit on virtual memory";
   }
   region::RegionHeader& header = front.region.header();
-  header.ring_bytes = config_.ring_bytes;
+  options.ring_bytes.store(config_.ring_bytes, std::memory_order_relaxed);
   copy_text(header.product, config_.product);
   copy_text(header.version_text, config_.version);
   copy_text(header.run_id, config_.run_id);

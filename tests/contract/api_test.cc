@@ -263,6 +263,25 @@ ISOLATED_TEST(Api, ConfigurationSaysWhatHolds) {
   EXPECT_NE(text.find("sink[0] = callback, required"), std::string::npos);
 }
 
+// The thread-local texts behind last_error() are gone when static objects are destroyed.
+ISOLATED_TEST(Api, StopInAStaticDestructor) {
+  struct Last {
+    ~Last() {
+      (void)start({.ring_bytes = 1, .quiet = true});
+      if (last_error().find("ring_bytes") == std::string_view::npos) std::_Exit(1);
+      (void)stop();
+      if (configuration().empty()) std::_Exit(1);
+    }
+  };
+  static Last last;
+  static const std::string log = dirs.file("a.log");
+  ASSERT_TRUE(start({.sinks = {text_file(log)}, .region_directory = dirs.region, .quiet = true}));
+  (void)configuration();
+  EXPECT_FALSE(start({.ring_bytes = 2, .quiet = true}));
+  info("x");
+  ASSERT_TRUE(stop());
+}
+
 ISOLATED_TEST(Api, ThreadNamesAndIds) {
   Kept kept;
   ASSERT_TRUE(start(options_for(dirs, kept)));
