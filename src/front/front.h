@@ -10,6 +10,7 @@
 // | phase           | creator, start, stop      | cold paths     | acq_rel: region before phase  |
 // | next_site_id    | cold paths                | cold paths     | relaxed: only unique          |
 // | registering     | cold paths                | quiesce()      | seq_cst, with phase           |
+// | no_room_until_ns| cold paths                | cold paths     | relaxed: a hint               |
 // | lost_*          | cold paths without region | stats          | relaxed: counters             |
 #ifndef SLUICE_SRC_FRONT_FRONT_H_
 #define SLUICE_SRC_FRONT_FRONT_H_
@@ -61,6 +62,7 @@ struct Front {
   std::atomic<u32> next_site_id{kSiteFirstCaller};
   std::atomic<bool> clock_is_slow{false};  // no usable TSC: every call asks the kernel's clock
   std::atomic<u32> registering{0};
+  std::atomic<i64> no_room_until_ns{0};  // monotonic: a ring could not be made
   std::atomic<u64> lost_without_region{0};
   std::atomic<u64> lost_after_stop{0};
   // relaxed: the child's first thread sets it; start() in the child takes it back.

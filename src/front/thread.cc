@@ -19,6 +19,7 @@ using region::ThreadSlot;
 using Handover = region::SlotHandover<RealSync>;
 
 constexpr u64 kNestedRingBytes = 32 * 1024;
+constexpr i64 kNoRoomPauseNs = 20'000'000;
 constexpr i64 kWaitNapNs = 20'000;
 
 // What a signal handler's call found of the call it interrupted. Four deep: a handler that is
@@ -59,8 +60,12 @@ class Changing {
   const u8 before_;
 };
 
-// Makes a ring for an unused slot; the slot is left in state `made`.
+// Makes a ring for an unused slot; the slot is left in state `made`. Where there was no room a
+// moment ago it is not asked for again: every call of a thread without a ring comes here.
 ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
+  const i64 now = os::monotonic_ns();
+  // relaxed: a hint
+  if (now < g_front.no_room_until_ns.load(std::memory_order_relaxed)) return nullptr;
   for (u32 i = 0; i < region.header().slots_max; ++i) {
     ThreadSlot& slot = region.slots()[i];
     if (slot.state.load(std::memory_order_relaxed) != SlotState::kUnused ||
@@ -75,6 +80,7 @@ ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
         !region.wake().slots_used.compare_exchange_weak(used, i + 1, std::memory_order_relaxed)) {
     }
     Handover::give(slot.state, ok ? made : SlotState::kUnused);
+    if (!ok) g_front.no_room_until_ns.store(now + kNoRoomPauseNs, std::memory_order_relaxed);
     return ok ? &slot : nullptr;
   }
   return nullptr;

@@ -15,6 +15,7 @@ namespace sluice::region {
 namespace {
 
 constexpr u64 kPage = os::kPageBytes;
+constexpr int kGiveBackTries = 64;
 constexpr u64 kAdoptedGrowth = 4 << 20;  // for what a recovery adds: intents of its own sinks
 
 // {device, inode} of the regions this process holds the locks of. relaxed: entries are only
@@ -445,10 +446,13 @@ u64 Region::allocate(u64 bytes) {
       os::populate(base_ + offset, bytes) == 0) {
     return offset;
   }
-  // Given back, if nobody has allocated behind it: attempts while there is no room, one by every
-  // call of a thread without a ring, must not use up the addresses.
-  u64 end = offset + bytes;
-  grown.compare_exchange_strong(end, offset, std::memory_order_relaxed);
+  // Given back when what others have allocated behind it is given back too, so that attempts while
+  // there is no room do not use up the addresses.
+  for (int tries = 0; tries < kGiveBackTries; ++tries) {
+    u64 end = offset + bytes;
+    if (grown.compare_exchange_strong(end, offset, std::memory_order_relaxed)) break;
+    os::yield();
+  }
   return 0;
 }
 
