@@ -55,7 +55,7 @@ bool is_file(SinkKind kind) { return kind == SinkKind::text || kind == SinkKind:
 alignas(Runtime) char g_memory[sizeof(Runtime)];
 std::atomic<Runtime*> g_runtime{nullptr};
 std::atomic<bool> g_making{false};
-// What a child starts as; set by start(), never freed.
+// What a child starts as; set by start().
 std::atomic<const Config*> g_child_config{nullptr};
 
 }  // namespace
@@ -133,8 +133,8 @@ std::string Runtime::start_locked() {
   // pairs with the store of phase that made the region or stopped it (P13)
   front.phase.store(front::Phase::kRunning, std::memory_order_release);
   front::open_controls();
-  // pairs with the store in start_locked(): the copy before its address (P18)
-  g_child_config.store(new Config(config_), std::memory_order_release);
+  // acq_rel: the copy before its address (P18). Only a forked child reads it, in memory of its own.
+  delete g_child_config.exchange(new Config(config_), std::memory_order_acq_rel);
   announce();
   start_delivery();
   return {};
