@@ -326,7 +326,10 @@ std::string Runtime::stop(u32 deadline_ms) {
   } else {
     behind = engine_->stop(deadline);
   }
-  if (engine_->left_behind()) (void)new std::shared_ptr<back::Engine>(engine_);
+  if (engine_->left_behind()) {
+    static auto* const kept = new std::vector<std::shared_ptr<back::Engine>>;
+    kept->push_back(engine_);  // a stuck sink uses it as long as the process lives
+  }
   if (behind == 0 && quiet && engine_->all_delivered()) {
     // pairs with stop() and recover_region(): everything is delivered before it (P15)
     front.region.header().finished.store(1, std::memory_order_release);
