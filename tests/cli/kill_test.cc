@@ -16,8 +16,10 @@ class Kill : public Cli {
     const pid_t pid = start("exec $SLUICE run --product counter " + options +
                                 " -- sh -c 'i=0; while echo line $i; do i=$((i+1)); done'",
                             path("out"), path("error"));
-    EXPECT_TRUE(eventually(
-        [&] { return lines_of(text("out")).size() > lines_seen && !text(written).empty(); }));
+    EXPECT_TRUE(eventually([&] {
+      return lines_of(text("out")).size() > lines_seen &&
+             text(written).find("line ") != std::string::npos;
+    }));
     ::kill(pid, SIGKILL);
     EXPECT_EQ(wait_for(pid), 128 + SIGKILL);
   }
