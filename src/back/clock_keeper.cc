@@ -92,7 +92,8 @@ void ClockKeeper::publish(const Reading& reading) {
   // Soon after the start, when the rate is still rough; so no correction is worth a microsecond.
   next_update_ = reading.ticks + ticks_of_ns(std::clamp(10 * ns, kFirstBaselineNs, kNsPerSecond));
   if (!page_) return;
-  // A seqlock with its orders on the words (release here, acquire in readers): odd while writing.
+  // A seqlock with its orders on the words (release here, acquire in adopt(), P17): odd while
+  // writing.
   // relaxed: only this thread writes it
   const u64 version = page_->version.load(std::memory_order_relaxed);
   page_->version.store(version + 1, std::memory_order_relaxed);

@@ -29,9 +29,9 @@ void Engine::thread_main() {
   i64 last_record = os::monotonic_ns();
   i64 last_wake = 0, last_spare = 0;
   bool untold = false;
-  // pairs with ask_to_stop(): the request precedes its wake-up (P14)
+  // pairs with Engine::stop(): what was done before it is seen (P14)
   while (!stopping_.load(std::memory_order_acquire)) {
-    // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
+    // pairs with the steps in make_room() and Engine::stop(): what they wake it for (P19)
     const u32 seen = wake.load(std::memory_order_acquire);
     bool worked = false;
     for (;;) {

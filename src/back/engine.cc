@@ -54,8 +54,8 @@ u64 Engine::floor() const {
 Merged Engine::merge_locked(bool all) { return merger_.merge(all, floor()); }
 
 void Engine::tell_sinks() {
-  // release: the commits before it are seen by a sink that loads the epoch and then reads
-  // pairs with the load in thread_main(): commits and requests precede the step (P14)
+  // release: the commits before it are seen by a sink that loads the epoch and then reads,
+  // in SinkRunner::thread_main() (P14)
   epoch_.fetch_add(1, std::memory_order_release);
   os::wake_all(epoch_);
 }
@@ -135,7 +135,7 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns) {
 }
 
 u32 Engine::stop(i64 deadline_ns) {
-  // pairs with ask_to_stop(): the request precedes its wake-up (P14)
+  // pairs with the loop of Engine::thread_main(): what was asked before is seen by it (P14)
   stopping_.store(true, std::memory_order_release);
   if (thread_.joinable()) {
     // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)

@@ -51,14 +51,14 @@ void SinkRunner::thread_main() {
   os::set_thread_name("sluice-sink");
   detail::t_block.in_sink = 1;
   for (;;) {
-    // acquire: a commit before the step of the epoch is seen by the read that follows
-    // pairs with the load in thread_main(): commits and requests precede the step (P14)
+    // acquire: a commit before the step of the epoch in tell_sinks() is seen by the read that
+    // follows; so is what request() and ask_to_stop() stored before theirs (P14)
     const u32 seen = epoch_->load(std::memory_order_acquire);
     // pairs with ask_to_stop(): the request precedes its wake-up (P14)
     const bool stopping = stopping_.load(std::memory_order_acquire);
     const bool more = run_once();
     if (more && !settle_is_due()) continue;
-    // pairs with request(), which asks, and thread_main(), which answers (P14)
+    // acq_rel: pairs with request(): what it asks for (P14)
     const bool asked = wanted_durable_.exchange(false, std::memory_order_acq_rel);
     settle(asked);
     if (ended()) break;
@@ -75,7 +75,7 @@ void SinkRunner::thread_main() {
 // Also while there is always more to read: who waits for a flush has waited long enough.
 bool SinkRunner::settle_is_due() const {
   if (failing()) return false;
-  // pairs with request(), which asks, and thread_main(), which answers (P14)
+  // pairs with request(): what it asks for (P14)
   const u64 wanted = wanted_.load(std::memory_order_acquire);
   return (wanted != 0 && cursor_.sequence() >= wanted) ||
          os::monotonic_ns() - last_flush_ns_ >= kFlushIntervalNs;
@@ -83,7 +83,7 @@ bool SinkRunner::settle_is_due() const {
 
 void SinkRunner::ask_to_stop() {
   if (!thread_.joinable()) return;
-  // pairs with ask_to_stop(): the request precedes its wake-up (P14)
+  // pairs with thread_main(), run_once() and settle(), which look at it (P14)
   stopping_.store(true, std::memory_order_release);
   // pairs with the load in thread_main(): commits and requests precede the step (P14)
   epoch_->fetch_add(1, std::memory_order_release);
@@ -199,7 +199,7 @@ bool SinkRunner::run_while_it_gets_on() {
 void SinkRunner::settle(bool durable, bool at_once) {
   if (ended() || !opened_) return;
   const i64 now = os::monotonic_ns();
-  // pairs with request(), which asks, and thread_main(), which answers (P14)
+  // pairs with request(): what it asks for (P14)
   const bool asked = at_once || wanted_.load(std::memory_order_acquire) != 0;
   // pairs with ask_to_stop(): the request precedes its wake-up (P14)
   if (dirty_ && (durable || asked || now - last_flush_ns_ >= kFlushIntervalNs ||
@@ -250,6 +250,7 @@ void SinkRunner::fail(const Status& status) {
     const i64 until = os::monotonic_ns() + pause_ns_;
     for (i64 left = pause_ns_; left > 0; left = until - os::monotonic_ns()) {
       // The epoch steps with every commit too: only stop() ends the pause early.
+      // acquire: pairs with ask_to_stop(): its request precedes its step (P14)
       const u32 seen = epoch_->load(std::memory_order_acquire);
       if (stopping_.load(std::memory_order_acquire)) break;
       os::wait_on(*epoch_, seen, left);
@@ -274,9 +275,9 @@ void SinkRunner::give_up(const Status& status) {
 }
 
 void SinkRunner::request(u64 sequence, bool durable, std::atomic<u32>& epoch) {
-  // pairs with request(), which asks, and thread_main(), which answers (P14)
+  // pairs with settle() and settle_is_due(), which look at it (P14)
   wanted_.store(sequence, std::memory_order_release);
-  // pairs with request(), which asks, and thread_main(), which answers (P14)
+  // pairs with the exchange in thread_main() (P14)
   if (durable) wanted_durable_.store(true, std::memory_order_release);
   // pairs with the load in thread_main(): commits and requests precede the step (P14)
   epoch.fetch_add(1, std::memory_order_release);

@@ -64,7 +64,7 @@ class SinkRunner {
   // Ended by an error for good: what it has not passed is lost to this sink.
   [[nodiscard]] bool given_up() const { return given_up_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool is_callback() const { return entry_.kind == u32(SinkKind::callback); }
-  // pairs with ended(): the sink's last word precedes it (P14)
+  // pairs with finish() and give_up(): the sink's last word precedes it (P14)
   [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
   [[nodiscard]] bool failing() const { return failing_.load(std::memory_order_relaxed); }
   [[nodiscard]] const std::string& name() const { return name_; }

@@ -39,7 +39,7 @@ void in_child() {
   front.lost_without_region.store(0, std::memory_order_relaxed);
   front.started_in_parent.store(was_running, std::memory_order_relaxed);
   // A child of a stopped program stays stopped: it has no region to count in, only the process.
-  // pairs with the store of phase that made the region or stopped it (P13)
+  // pairs with ensure_region(): what the handler has reset precedes it (P13)
   if (phase != Phase::kStopped) front.phase.store(Phase::kFresh, std::memory_order_release);
 }
 
@@ -50,7 +50,7 @@ std::atomic<bool> installed{false};
 }  // namespace
 
 void install_process_handlers() {
-  // acq_rel: the one that installs is the first, see create_region() (P18)
+  // acq_rel: pairs with itself in create_region(): only the first installs
   if (installed.exchange(true, std::memory_order_acq_rel)) return;
   os::on_fork(nullptr, nullptr, in_child);
   os::on_thread_exit(at_thread_exit);

@@ -73,12 +73,11 @@ bool Front::creating_here() { return t_creating.load(std::memory_order_relaxed);
 bool ensure_region() {
   Front& front = g_front;
   for (;;) {
-    // pairs with the store of phase that made the region or stopped it (P13)
+    // pairs with the stores of phase below and in start_locked() and stop() (P13)
     Phase phase = front.phase.load(std::memory_order_acquire);
     if (phase >= Phase::kQueueing) return front.region.exists();
     if (phase == Phase::kFresh) {
-      // acq_rel: one creator; the release store below publishes what it made
-      // pairs with the store of phase that made the region or stopped it (P13)
+      // acq_rel: one creator; the release store below publishes what it made (P13)
       if (!front.phase.compare_exchange_strong(phase, Phase::kCreating,
                                                std::memory_order_acq_rel)) {
         continue;
@@ -87,7 +86,7 @@ bool ensure_region() {
       t_creating.store(true, std::memory_order_relaxed);
       const bool made = create_region(front);
       t_creating.store(false, std::memory_order_relaxed);
-      // pairs with the store of phase that made the region or stopped it (P13)
+      // pairs with the load above, in other threads: the region before the phase (P13)
       front.phase.store(made ? Phase::kQueueing : Phase::kFresh, std::memory_order_release);
       if (made && front.started_in_parent.load(std::memory_order_relaxed)) {
         kRuntimeHooks.start_in_child();

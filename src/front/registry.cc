@@ -125,8 +125,8 @@ bool covers(std::string_view above, std::string_view name) {
 }
 
 u8 threshold_for(const Region& region, std::string_view name) {
-  // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
-  const u32 used = region.wake().loggers_used.load(std::memory_order_acquire);
+  // relaxed: a bound for the scan; a name is published by its length (P16)
+  const u32 used = region.wake().loggers_used.load(std::memory_order_relaxed);
   u8 threshold = region.loggers()[0].rule.load(std::memory_order_relaxed);
   std::size_t longest = 0;
   for (u32 i = 1; i < used && i < region.header().loggers_max; ++i) {
@@ -154,8 +154,8 @@ u32 find_logger(std::string_view name) {
   const u32 limit = region.header().loggers_max;
   name = name.substr(0, sizeof(LoggerEntry::name));
   if (name.empty()) return 0;
-  // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
-  const u32 used = region.wake().loggers_used.load(std::memory_order_acquire);
+  // relaxed: a bound for the scan; a name is published by its length (P16)
+  const u32 used = region.wake().loggers_used.load(std::memory_order_relaxed);
   for (u32 i = 1; i < used && i < limit; ++i) {
     if (logger_name(region.loggers()[i]) == name) return i;
   }
@@ -212,8 +212,8 @@ void publish_site(CallSite& site, const SiteShape& shape) {
 void refresh_controls() {
   Region& region = g_front.region;
   Registration::settle_change(region.wake().level_epoch, [&] {
-    // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
-    const u32 loggers = region.wake().loggers_used.load(std::memory_order_acquire);
+    // relaxed: a bound for the scan; a name is published by its length (P16)
+    const u32 loggers = region.wake().loggers_used.load(std::memory_order_relaxed);
     for (u32 i = 1; i < loggers && i < region.header().loggers_max; ++i) {
       LoggerEntry& entry = region.loggers()[i];
       const std::string_view name = logger_name(entry);

@@ -215,7 +215,7 @@ bool OrphanedCalls::put_back() {
 bool quiesce(i64 deadline_ns) {
   const Region& region = g_front.region;
   const ThreadBlock& self = detail::t_block;
-  // seq_cst: with Registering. Signed: a child forked inside a registration leaves one too many.
+  // Signed: a child forked inside a registration leaves one too many.
   // seq_cst: with Registering, one of the two sees the other (P9)
   while (std::int32_t(g_front.registering.load(std::memory_order_seq_cst)) > 0) {
     if (os::monotonic_ns() >= deadline_ns) return false;
@@ -444,7 +444,7 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
     // What is written so far (marks, padding) is published, or the consumer could not free it.
     block.ring.enter(position);
     region::WakeLines& wake = front.region.wake();
-    // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
+    // pairs with the loop of Engine::thread_main(): what is to be drained precedes it (P19)
     wake.consumer.fetch_add(1, std::memory_order_release);
     os::wake_all(wake.consumer);
     os::sleep_ns(kWaitNapNs);

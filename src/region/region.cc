@@ -31,6 +31,7 @@ std::atomic_flag claiming;
 
 // False when it is held already, by another thread of this process, or there is no room to say so.
 bool hold(u64 device, u64 inode) {
+  // acquire: pairs with the clear() below: one scan after the other
   while (claiming.test_and_set(std::memory_order_acquire)) os::yield();
   bool held_now = false;
   if (!held_by_this_process(device, inode)) {
@@ -43,7 +44,7 @@ bool hold(u64 device, u64 inode) {
       break;
     }
   }
-  // pairs with its test_and_set: the table of held regions (P18)
+  // release: pairs with the test_and_set() above: what this scan has held is seen by the next
   claiming.clear(std::memory_order_release);
   return held_now;
 }

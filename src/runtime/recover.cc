@@ -142,7 +142,7 @@ void add_extra_sinks(back::Engine& engine, region::Region& region, const Recover
       entry.cursor_position.store(oldest, std::memory_order_relaxed);
       const u64 first = region.journal_lines().reclaimed_sequence.load(std::memory_order_relaxed);
       entry.cursor.store(std::max<u64>(first, 1), std::memory_order_relaxed);
-      // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
+      // pairs with has_sink() and add_sinks() of a later recovery: filled before it opens (P15)
       entry.state.store(region::SinkState::kOpen, std::memory_order_release);
       engine.add_sink(entry, std::move(made.value()), config.path, config.required, false);
       break;
@@ -214,7 +214,7 @@ Result<RegionSummary> recover_region(const std::string& path, const RecoverOptio
   summary.filtered = sum_filtered(region);
   summary.dropped = sum_drops(region);
   // Everything was delivered and its process went without removing the file (_exit, exec).
-  // pairs with stop() and recover_region(): everything is delivered before it (P15)
+  // pairs with stop(): everything is delivered before it (P15)
   if (header.finished.load(std::memory_order_acquire) == 0) {
     drain(region, options, summary, reporter);
   }

@@ -66,7 +66,7 @@ Runtime& runtime() {
     if (Runtime* made = g_runtime.load(std::memory_order_acquire)) return *made;
     if (!g_making.exchange(true, std::memory_order_acq_rel)) {
       Runtime* made = new (g_memory) Runtime;
-      // release: see above
+      // release: pairs with the acquire above (P18)
       g_runtime.store(made, std::memory_order_release);
     } else {
       os::yield();
@@ -129,8 +129,7 @@ std::string Runtime::start_locked() {
     engine_ = std::move(engine);
     running_ = true;
   }
-  // release: everything above before calls that see the new phase
-  // pairs with the store of phase that made the region or stopped it (P13)
+  // release: everything above before calls that see the new phase in ensure_region() (P13)
   front.phase.store(front::Phase::kRunning, std::memory_order_release);
   front::open_controls();
   // acq_rel: the copy before its address (P18). Only a forked child reads it, in memory of its own.
@@ -155,7 +154,7 @@ std::string Runtime::open_region() {
   if (front.phase.load(std::memory_order_acquire) == front::Phase::kStopped &&
       !front.region.exists()) {
     // The child of a stopped program.
-    // pairs with the store of phase that made the region or stopped it (P13)
+    // pairs with ensure_region(): no region is left (P13)
     front.phase.store(front::Phase::kFresh, std::memory_order_release);
   }
   // pairs with the store of phase that made the region or stopped it (P13)
@@ -212,7 +211,7 @@ std::string Runtime::make_sinks(back::Engine& engine) {
   }
   if (!problems.empty()) return join(problems);
   for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
-    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
+    // pairs with the loads of state in add_sinks() and stats(): the entry is done with (P15)
     region.sink(i).state.store(region::SinkState::kUnused, std::memory_order_release);
   }
   return {};
@@ -245,7 +244,7 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   if (config.kind == SinkKind::console) name = "console";
   if (config.kind == SinkKind::callback) name = "callback";
   engine.add_sink(entry, std::move(made.value()), std::move(name), config.required, !goes_on);
-  // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
+  // pairs with add_sinks() of a recovery and stats(): filled before it opens (P15)
   entry.state.store(region::SinkState::kOpen, std::memory_order_release);
   return {};
 }
@@ -305,8 +304,7 @@ std::string Runtime::stop(u32 deadline_ms) {
   if (!running_) return {};
   const i64 deadline = deadline_after(deadline_ms ? deadline_ms : config_.stop_deadline_ms);
   front::Front& front = front::g_front;
-  // release: calls that see it count as stopped
-  // pairs with the store of phase that made the region or stopped it (P13)
+  // release: calls that see it, in admit() and find_and_test(), count as stopped (P13)
   front.phase.store(front::Phase::kStopped, std::memory_order_release);
   front::close_controls();
   const bool quiet = front::quiesce(deadline);
@@ -331,7 +329,7 @@ std::string Runtime::stop(u32 deadline_ms) {
     kept->push_back(engine_);  // a stuck sink uses it as long as the process lives
   }
   if (behind == 0 && quiet && engine_->all_delivered()) {
-    // pairs with stop() and recover_region(): everything is delivered before it (P15)
+    // pairs with at_exit() and recovery: everything is delivered before it (P15)
     front.region.header().finished.store(1, std::memory_order_release);
     return {};
   }
@@ -409,8 +407,8 @@ void Runtime::at_exit() {
   front::Front& front = front::g_front;
   // pairs with the store of phase that made the region or stopped it (P13)
   const front::Phase phase = front.phase.load(std::memory_order_acquire);
-  // pairs with the store in start_locked(): the copy before its address (P18)
   if (phase == front::Phase::kFresh) return;  // a forked child that never logged
+  // pairs with the store in start_locked(): the copy before its address (P18)
   const Config* parents = g_child_config.load(std::memory_order_acquire);
   if (phase == front::Phase::kQueueing && parents &&
       front.started_in_parent.load(std::memory_order_relaxed)) {
@@ -425,7 +423,7 @@ void Runtime::at_exit() {
   }
   const std::string left = stop(0);
   if (!left.empty()) return report(left);
-  // pairs with stop() and recover_region(): everything is delivered before it (P15)
+  // pairs with stop(): everything is delivered before it (P15)
   if (front.region.header().finished.load(std::memory_order_acquire)) front.region.unlink_file();
 }
 

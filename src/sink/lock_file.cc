@@ -32,7 +32,7 @@ std::shared_ptr<std::mutex> mutex_of(u64 device, u64 inode) {
   Mutexes* current = table.load(std::memory_order_acquire);
   if (current == nullptr || current->process_id != os::process_id()) {
     auto made = std::make_unique<Mutexes>(os::process_id());
-    // pairs with the store of phase that made the region or stopped it (P13)
+    // pairs with the load above, in other threads: the table before its address (P18)
     if (table.compare_exchange_strong(current, made.get(), std::memory_order_acq_rel)) {
       current = made.release();
     }
