@@ -86,4 +86,35 @@ cmake -S tests/package/add_subdirectory -B "$subproject" -G Ninja -DSLUICE_SOURC
 cmake --build "$subproject"
 for kind in sluice static shared; do run_consumer "$source/$subproject/consumer_$kind"; done
 
-echo "figure: $count consumers"
+# Every program that README.md and docs/ show is compiled as its reader would and must run.
+echo "== documents"
+flags=$(pkg-config --cflags --libs sluice)
+blocks=0
+build_block() { g++ -std=c++20 -O2 -Wall -Wextra -Werror "$1" $flags -o "${1%.cc}"; }
+for document in README.md docs/*.md; do
+  awk -v to="$work/block" '/^```/ { inside = /^```cpp/; if (inside) ++n; next }
+    inside { print > to n ".cc" }' "$document"
+  for block in "$work"/block*.cc; do
+    [ -e "$block" ] || continue
+    build_block "$block" || wrong "a program in $document does not compile"
+    (mkdir "$work/in_block" && cd "$work/in_block" && LD_LIBRARY_PATH=$lib "${block%.cc}") ||
+      wrong "a program in $document fails"
+    if [ "$document" = README.md ]; then
+      # The two lines that README.md prints below it, but for times, thread and file.
+      sed 's/^[^ ]* *[a-z]* *\[[0-9]*\] [^ ]* //' "$work/in_block/shop.log" >"$work/said"
+      for line in 'order 17 at 99.5' 'slow request ms=21.5'; do
+        grep -qxF "$line" "$work/said" || wrong "README.md's program does not write: $line"
+        grep -qF " $line" README.md || wrong "README.md does not show: $line"
+      done
+    fi
+    rm -r "$block" "${block%.cc}" "$work/in_block"
+    blocks=$((blocks + 1))
+  done
+done
+[ "$blocks" -ge 3 ] || wrong "only $blocks programs found in the documents"
+# Control: a program that asks for what there is not.
+echo '#include <sluice/sluice.h>
+int main() { SLUICE_INFO("{} {}", 1); }' >"$work/few.cc"
+if build_block "$work/few.cc" 2>/dev/null; then wrong "a wrong program compiles"; fi
+
+echo "figure: $count consumers, $blocks programs of the documents"
