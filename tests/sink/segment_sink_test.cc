@@ -106,10 +106,10 @@ TEST_F(SegmentSinkTest, EveryCallFailsOnce) {
   for (const int error : {EIO, ENOSPC, EINTR}) {
     for (u64 call = 1; call < 40; ++call) {
       directory_.clear();
+      FaultIo io(os::real_io());  // before what uses it until its end
+      io.fail({.call = call, .error = error});
       Writer writer({.log = directory_ / "segments"});
       prepare(writer);
-      FaultIo io(os::real_io());
-      io.fail({.call = call, .error = error});
       Status status;
       bool open = false;
       for (int i = 0; i < 4; ++i) {
