@@ -99,7 +99,7 @@ void Merger::adopt_positions() {
     Source& source = sources_[i];
     const auto place_of_ring = region_.ring_of(slot);
     // acquire: with leave(): the records before it (P1)
-    const u64 head = lines->head.load(std::memory_order_acquire) & ~detail::kInCall;
+    const u64 head = lines->head.load(std::memory_order_acquire);
     // acquire: with consume(): what was read before it (P2)
     u64 position = std::max(lines->tail.load(std::memory_order_acquire), positions[i]);
     if (head - position > place_of_ring.capacity || position % 8 != 0) {
@@ -458,7 +458,7 @@ std::vector<u64> Merger::published() const {
   for (u32 i = 0; i < heads.size(); ++i) {
     const RingLines* lines = region_.lines_of(region_.slots()[i]);
     // acquire: as in RingConsumer::published()
-    if (lines) heads[i] = lines->head.load(std::memory_order_acquire) & ~detail::kInCall;
+    if (lines) heads[i] = lines->head.load(std::memory_order_acquire);
   }
   return heads;
 }

@@ -145,7 +145,6 @@ u64 RegionImage::unmerged_bytes() {
         !read_at(chunk + offsetof(RingLines, tail), &tail, sizeof tail)) {
       continue;
     }
-    head &= ~detail::kInCall;
     if (head > tail && head - tail <= ring_bytes) total += head - tail;
   }
   return total;

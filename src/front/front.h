@@ -128,10 +128,10 @@ class OrphanedCalls {
   ThreadBlock& block_;
   bool any_ = false;
   u32 count_ = 0;
-  struct Head {
+  struct Call {
     std::atomic<u64>* word;
     u64 value;
-  } heads_[kMax] = {};
+  } calls_[kMax] = {};
 };
 // Gives the backend's spare rings: makes slots until `count` are ready.
 void keep_ready(u32 count);

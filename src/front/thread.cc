@@ -182,14 +182,14 @@ void count_drop(u32 site, DropReason reason) {
 OrphanedCalls::OrphanedCalls(ThreadBlock& block) : block_(block) {
   const Nesting& nesting = t_nesting;
   any_ = nesting.depth > 0 || block.in_cold.load(std::memory_order_relaxed) != 0;
-  const auto keep = [this](std::atomic<u64>* head) {
-    if (!head) return;
-    const u64 value = head->load(std::memory_order_relaxed);
+  const auto keep = [this](std::atomic<u64>* call) {
+    if (!call) return;
+    const u64 value = call->load(std::memory_order_relaxed);
     any_ = any_ || (value & detail::kInCall);
-    heads_[count_++] = {head, value};
+    calls_[count_++] = {call, value};
   };
-  keep(block.ring.head);
-  for (u32 i = 0; i < nesting.depth; ++i) keep(nesting.saved[i].ring.head);
+  keep(block.ring.call);
+  for (u32 i = 0; i < nesting.depth; ++i) keep(nesting.saved[i].ring.call);
 }
 
 bool OrphanedCalls::put_back() {
@@ -207,7 +207,7 @@ bool OrphanedCalls::put_back() {
     return false;
   }
   for (u32 i = 0; i < count_; ++i) {
-    heads_[i].word->store(heads_[i].value, std::memory_order_relaxed);
+    calls_[i].word->store(calls_[i].value, std::memory_order_relaxed);
   }
   return true;
 }
@@ -228,8 +228,9 @@ bool quiesce(i64 deadline_ns) {
     const ThreadSlot& slot = region.slots()[i];
     if (self.attached && self.slot == i) continue;
     // acquire: with Handover: the ring of an active slot (P8)
+    // acquire: pairs with leave(): what the call has published (P9)
     while (slot.state.load(std::memory_order_acquire) == SlotState::kActive &&
-           (region.lines_of(slot)->head.load(std::memory_order_relaxed) & detail::kInCall)) {
+           (region.lines_of(slot)->call.load(std::memory_order_acquire) & detail::kInCall)) {
       if (os::monotonic_ns() >= deadline_ns) return false;
       os::yield();
     }
@@ -360,7 +361,7 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
   // Attached or not: after a fork in a handler the ring is the parent's call's, in zero pages.
   // A sink that logs in immediate mode does so in a caller's thread: with a ring that says so.
   nested = block.in_cold.load(std::memory_order_relaxed) != 0 ||
-           (block.ring.head && (block.ring.load() & kInCall)) ||
+           (block.ring.exists() && (block.ring.load() & kInCall)) ||
            (block.in_sink && front::g_front.options.immediate.load(std::memory_order_relaxed));
   if (nested && !set_aside(block)) {
     front::count_drop(site.id.load(std::memory_order_relaxed), DropReason::kNoMemory);

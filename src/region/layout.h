@@ -155,7 +155,9 @@ struct RingLines {
   alignas(128) std::atomic<u64> tail;
   alignas(128) std::atomic<u64> filtered;  // calls of this slot's threads that a level kept out
   alignas(1024) ContextCopy context[2];
-  u8 zero[1024];
+  // Far from what other processors read: what they fetch ahead takes the line from its thread.
+  alignas(1024) u8 zero[512];
+  std::atomic<u64> call;
 };
 static_assert(sizeof(RingLines) == 4096);
 

@@ -416,7 +416,7 @@ RingPlace<RealSync> Region::ring_of(const ThreadSlot& slot) const {
   RingLines* lines = lines_of(slot);
   if (!lines) return {};
   return {reinterpret_cast<char*>(lines + 1), slot.ring_bytes.load(std::memory_order_relaxed),
-          &lines->head, &lines->tail};
+          &lines->head, &lines->tail, &lines->call};
 }
 
 ByteView Region::site_text(u32 id) const {

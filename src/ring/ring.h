@@ -26,15 +26,18 @@ struct RingPlace {
   u64 capacity = 0;
   Word* head = nullptr;
   Word* tail = nullptr;
+  Word* call = nullptr;
 };
 
 // Points `producer` at the ring, going on from what the last owner published.
 template <class Sync, class Orders>
 void attach_producer(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Sync>& ring) {
   // relaxed: the slot's state made the ring ours (P8)
-  const u64 position = ring.head->load(std::memory_order_relaxed) & ~detail::kInCall;
+  const u64 position = ring.head->load(std::memory_order_relaxed);
+  // relaxed: in no call, as the last owner left it
+  ring.call->store(position, std::memory_order_relaxed);
   producer.take_up(
-      {ring.head, position,  // the first call asks for room
+      {ring.head, ring.call, position,  // the first call asks for room
        reinterpret_cast<std::uintptr_t>(ring.data) - (position & ~(ring.capacity - 1))});
 }
 
@@ -75,7 +78,7 @@ class RingConsumer {
   // The producer's position: everything from position() up to it may be read.
   [[nodiscard]] u64 published() const {
     // acquire: pairs with the releases in RingProducer::leave() and enter() (P1)
-    return ring_.head->load(Orders::read_head) & ~detail::kInCall;
+    return ring_.head->load(Orders::read_head);
   }
   [[nodiscard]] u64 position() const { return position_; }
   [[nodiscard]] const char* at(u64 position) const {

@@ -30,8 +30,9 @@ struct Slot {
   alignas(64) char data[kRingBytes] = {};
   Atomic<u64> head{0};
   Atomic<u64> tail{0};
+  Atomic<u64> call{0};
 
-  [[nodiscard]] RingPlace<ModelSync> place() { return {data, kRingBytes, &head, &tail}; }
+  [[nodiscard]] RingPlace<ModelSync> place() { return {data, kRingBytes, &head, &tail, &call}; }
 };
 
 // What the consumer saw, looked at in the end: records by generation.

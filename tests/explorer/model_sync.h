@@ -203,8 +203,8 @@ struct ModelSync {
     std::memcpy(&value, from, sizeof value);
     return value;
   }
-  static bool set_low_bit(Atomic<std::uint64_t>& word) noexcept {
-    return (word.fetch_or(1, std::memory_order_relaxed) & 1) == 0;
+  static std::uint64_t fetch_add_one(Atomic<std::uint64_t>& word) noexcept {
+    return word.fetch_add(1, std::memory_order_relaxed);
   }
   // Words of shared bytes that are atomics one by one, as the journal's are.
   static void store_word(void* to, std::uint64_t value, std::memory_order order) {

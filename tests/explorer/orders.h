@@ -37,7 +37,7 @@ inline std::set<std::string> members_of(const std::string& path, const std::stri
   text << file.rdbuf();
   std::set<std::string> names;
   const std::string source = text.str();
-  const std::size_t begin = source.find("struct " + orders + " {");
+  const std::size_t begin = source.find("struct " + orders + " ");
   if (begin == std::string::npos) return names;
   const std::string body = source.substr(begin, source.find("\n};", begin) - begin);
   const std::string type = "constexpr std::memory_order ";

@@ -17,13 +17,14 @@ struct Ring {
   alignas(64) char data[kCapacity] = {};
   Atomic<u64> head{0};
   Atomic<u64> tail{0};
+  Atomic<u64> call{0};
   // Each written by one thread, looked at in the end.
   u32 accepted = 0;
   u32 received = 0;
   u64 drained = 0;
   bool padded = false;
 
-  [[nodiscard]] RingPlace<ModelSync> place() { return {data, kCapacity, &head, &tail}; }
+  [[nodiscard]] RingPlace<ModelSync> place() { return {data, kCapacity, &head, &tail, &call}; }
 };
 
 constexpr u64 record_word(u64 bytes, u32 site) { return u64{site} << 32 | bytes / 8; }

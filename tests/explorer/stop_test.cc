@@ -1,10 +1,11 @@
 // stop() beside calls (P9): once it has closed the control bytes, passed the barrier and waited for
-// the heads that say "inside a call", no call publishes any more, and the last drain has everything
+// the call words that say "inside a call", no call publishes any more, and the last drain has everything
 // that was accepted. The steps are those of front::quiesce() and ColdCall::begin() in
 // front/thread.cc, on the product's own rings.
 #include <gtest/gtest.h>
 
 #include "explorer/explorer.h"
+#include "explorer/orders.h"
 #include "explorer/report.h"
 #include "region/slot_handover.h"
 #include "ring/ring.h"
@@ -31,11 +32,12 @@ struct Process {
   alignas(64) char data[kRingBytes] = {};
   Atomic<u64> head{0};
   Atomic<u64> tail{0};
+  Atomic<u64> call{0};
   // Each written by one thread, looked at in the end.
   u64 accepted = 0;
   u64 drained = 0;
 
-  [[nodiscard]] RingPlace<ModelSync> place() { return {data, kRingBytes, &head, &tail}; }
+  [[nodiscard]] RingPlace<ModelSync> place() { return {data, kRingBytes, &head, &tail, &call}; }
 };
 
 enum class Look { kInsideTheCall, kBeforeTheCall };
@@ -43,10 +45,15 @@ enum class Stop { kBarrier, kNoBarrier };
 
 bool closed(Process& process) { return process.control.load(std::memory_order_relaxed) == kClosed; }
 
+struct RelaxedLeave : RingOrders {
+  static constexpr std::memory_order leave_call = std::memory_order_relaxed;
+};
+
 // One call; the first one of a thread attaches on its way.
-void call(Process& process, RingProducer<ModelSync>& ring, Look look) {
+template <class Orders>
+void call(Process& process, RingProducer<ModelSync, Orders>& ring, Look look) {
   if (look == Look::kBeforeTheCall && closed(process)) return;
-  if (ring.head == nullptr) {
+  if (!ring.exists()) {
     if (closed(process)) return;
     if (!Handover::try_take(process.state, SlotState::kReady, SlotState::kActive)) return;
     attach_producer(ring, process.place());
@@ -67,7 +74,7 @@ void stop(Process& process, Stop how) {
   process.control.store(kClosed, std::memory_order_relaxed);
   if (how == Stop::kBarrier) barrier_all_threads();
   while (Handover::look(process.state) == SlotState::kActive &&
-         (process.head.load(std::memory_order_relaxed) & kInCall) != 0) {
+         (process.call.load(std::memory_order_acquire) & kInCall) != 0) {
     spin();
   }
   RingConsumer<ModelSync> consumer(process.place(), 0);
@@ -77,11 +84,12 @@ void stop(Process& process, Stop how) {
   }
 }
 
+template <class Orders = RingOrders>
 Result stop_beside_calls(bool attached_before, Look look = Look::kInsideTheCall,
                          Stop how = Stop::kBarrier) {
   return explore({}, [=](Scenario& s) {
     auto& process = s.make<Process>();
-    auto& ring = s.make<RingProducer<ModelSync>>();
+    auto& ring = s.make<RingProducer<ModelSync, Orders>>();
     if (attached_before) {
       process.state.store(SlotState::kActive, std::memory_order_relaxed);
       attach_producer(ring, process.place());
@@ -90,6 +98,7 @@ Result stop_beside_calls(bool attached_before, Look look = Look::kInsideTheCall,
     s.name(&process.state, "state");
     s.name(&process.head, "head");
     s.name(&process.tail, "tail");
+    s.name(&process.call, "call");
     s.thread("caller", [=, &process, &ring] {
       call(process, ring, look);
       call(process, ring, look);
@@ -104,6 +113,14 @@ Result stop_beside_calls(bool attached_before, Look look = Look::kInsideTheCall,
 TEST(Stop, LastDrainHasEverything) {
   expect_holds("stop beside calls", stop_beside_calls(true));
   expect_holds("stop beside a thread's first call", stop_beside_calls(false));
+}
+
+TEST(Stop, EveryWeakerOrderIsCaught) {
+  const std::vector<Weakening> weakenings = {
+      {"leave_call", [] { return stop_beside_calls<RelaxedLeave>(true); }},
+  };
+  expect_all_listed("include/sluice/detail/ring.h", "CallOrders", weakenings);
+  expect_each_caught(weakenings);
 }
 
 TEST(Stop, MissingStepsAreCaught) {

@@ -15,8 +15,8 @@ constexpr u64 kCapacity = 4096;
 
 struct RingTest : ::testing::Test {
   alignas(64) char data[kCapacity] = {};
-  std::atomic<u64> head{0}, tail{0};
-  const RingPlace<RealSync> place{data, kCapacity, &head, &tail};
+  std::atomic<u64> head{0}, tail{0}, call{0};
+  const RingPlace<RealSync> place{data, kCapacity, &head, &tail, &call};
   detail::RingProducer<RealSync> producer{};
   RingConsumer<RealSync> consumer{place, 0};
 
@@ -116,7 +116,7 @@ TEST_F(RingTest, InsideACallIsNoPosition) {
   const u64 before = consumer.published();
   producer.enter(producer.load());
   EXPECT_EQ(consumer.published(), before);
-  EXPECT_TRUE(head.load() & detail::kInCall);
+  EXPECT_TRUE(call.load() & detail::kInCall);
   producer.leave(before);
   EXPECT_EQ(take(), 1);
 }

@@ -66,39 +66,54 @@ template <class V>
 // GCC warns in the caller's file of a branch that is then never taken.
 #pragma GCC diagnostic ignored "-Warray-bounds"
 #endif
-// Copies short texts by two overlapping stores, without a call and without reading past them.
-SLUICE_INLINE char* copy_text(char* to, const char* from, std::size_t size) noexcept {
-  if (size >= 16 && size <= 32) {
-    TwoWords first, last;
-    std::memcpy(&first, from, 16);
-    std::memcpy(&last, from + size - 16, 16);
-    std::memcpy(to, &first, 16);
-    std::memcpy(to + size - 16, &last, 16);
-  } else if (size >= 8 && size < 16) {
-    std::uint64_t first, last;
-    std::memcpy(&first, from, 8);
-    std::memcpy(&last, from + size - 8, 8);
-    std::memcpy(to, &first, 8);
-    std::memcpy(to + size - 8, &last, 8);
+template <class Word>
+[[nodiscard]] SLUICE_INLINE Word load_text(const char* from) noexcept {
+  Word word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
+// Puts the text, short ones without a call, without reading past them and up to 16 bytes in one
+// store; it may write up to 15 bytes past them. kPad, from an aligned place: and zeros up to the
+// next multiple of 8, since stale bytes in the padding could be a secret that was logged here.
+template <bool kPad>
+SLUICE_INLINE char* put_text(char* to, const char* from, std::size_t size) noexcept {
+  using std::uint32_t, std::uint64_t;
+  if (size - 9 <= 16 - 9) {
+    // The second word begins within the first: what they share is shifted out.
+    store_two(to, load_text<uint64_t>(from),
+              load_text<uint64_t>(from + size - 8) >> (8 * (16 - size)));
+  } else if (size - 4 <= 8 - 4) {
+    const uint64_t word = load_text<uint32_t>(from) |
+                          uint64_t{load_text<uint32_t>(from + size - 4)} << (8 * (size - 4));
+    std::memcpy(to, &word, sizeof word);
   } else if (size != 0) {
-    std::memcpy(to, from, size);
+    if constexpr (kPad) std::memset(to + ((size - 1) & ~std::size_t{7}), 0, 8);
+    if (size - 17 <= 32 - 17) {
+      TwoWords first, last;
+      std::memcpy(&first, from, 16);
+      std::memcpy(&last, from + size - 16, 16);
+      std::memcpy(to, &first, 16);
+      std::memcpy(to + size - 16, &last, 16);
+    } else {
+      std::memcpy(to, from, size);
+    }
   }
   return to + size;
 }
 #pragma GCC diagnostic pop
 
-template <ArgType kType>
+template <bool kPad, ArgType kType>
 SLUICE_INLINE char* put_tail(char* to, Scalar<kType>) noexcept {
   return to;
 }
-template <ArgType kType>
+template <bool kPad, ArgType kType>
 SLUICE_INLINE char* put_tail(char* to, Tail<kType> value) noexcept {
-  return copy_text(to, value.data, value.size);
+  return put_text<kPad>(to, value.data, value.size);
 }
-
-template <class V>
+template <bool kPad, class V>
 SLUICE_INLINE char* put_tail(char* to, Named<V> value) noexcept {
-  return put_tail(to, value.value);
+  return put_tail<kPad>(to, value.value);
 }
 
 SLUICE_INLINE void put_words(char*) noexcept {}
@@ -113,7 +128,7 @@ SLUICE_INLINE void put_words(char* to, std::uint64_t first, std::uint64_t second
 }
 
 template <class... V>
-inline constexpr bool kHasTail = (has_tail(V::type) || ...);
+inline constexpr std::size_t kTails = (std::size_t{has_tail(V::type)} + ... + 0);
 
 // Sizes above this never fit and would overflow the sum.
 inline constexpr std::size_t kTailBytesMax = std::size_t{1} << 30;
@@ -121,7 +136,7 @@ inline constexpr std::size_t kTailBytesMax = std::size_t{1} << 30;
 template <class... V>
 [[nodiscard]] SLUICE_INLINE std::size_t record_bytes(const V&... value) noexcept {
   constexpr std::size_t kFixed = 16 + 8 * sizeof...(V);
-  if constexpr (kHasTail<V...>) {
+  if constexpr (kTails<V...> != 0) {
     if (((tail_bytes(value) > kTailBytesMax) || ...)) [[unlikely]]
       return kTailBytesMax;
     return (kFixed + (tail_bytes(value) + ...) + 7) & ~std::size_t{7};
@@ -133,11 +148,11 @@ template <class... V>
 template <class... V>
 SLUICE_INLINE void put_record(char* to, std::size_t bytes, std::uint32_t id, std::uint64_t now,
                               V... value) noexcept {
-  if constexpr (kHasTail<V...>) {
-    // No stale bytes in the padding: they could be a secret that was logged here before.
-    std::memset(to + bytes - 8, 0, 8);
+  if constexpr (kTails<V...> != 0) {
+    constexpr bool kOnly = kTails<V...> == 1;
+    if constexpr (!kOnly) std::memset(to + bytes - 8, 0, 8);
     char* tail = to + 16 + 8 * sizeof...(V);
-    ((tail = put_tail(tail, value)), ...);
+    ((tail = put_tail<kOnly>(tail, value)), ...);
   }
   store_two(to, bytes / 8 | std::uint64_t{id} << 32, now);
   put_words(to + 16, word_of(value)...);
@@ -173,7 +188,7 @@ template <class... V>
 SLUICE_INLINE Admission write(CallSite& site, const SiteText& text, std::uint64_t at,
                               V... value) noexcept {
   RingProducer<RealSync>& ring = t_block.ring;
-  if (ring.head) [[likely]] {
+  if (ring.exists()) [[likely]] {
     std::uint64_t position;
     if (ring.try_enter(position)) [[likely]] {
       // The handler of a signal that arrives from here on sees kInCall.
@@ -183,11 +198,11 @@ SLUICE_INLINE Admission write(CallSite& site, const SiteText& text, std::uint64_
         const std::uint64_t now = at ? at : ticks();
         const std::size_t bytes = record_bytes(value...);
         if (ring.fits(position, bytes)) [[likely]] {
-          put_record(ring.at(position), bytes, site.id.load(std::memory_order_relaxed), now,
-                     value...);
+          char* const to = ring.at(position);
+          put_record(to, bytes, site.id.load(std::memory_order_relaxed), now, value...);
           std::atomic_signal_fence(std::memory_order_seq_cst);
           // The line that the record after the next dozen needs: 0.9 ns a call in bursts.
-          __builtin_prefetch(ring.at(position) + kPrefetchAhead, 1, 3);
+          __builtin_prefetch(to + kPrefetchAhead, 1, 3);
           ring.leave(position + bytes);
           return Admission::kOk;
         }

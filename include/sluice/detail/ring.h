@@ -12,11 +12,12 @@
 // |------|------------|---------|-----------------------------------------------------------|
 // | head | producer   | consumer| release / acquire (P1): record bytes before the position   |
 // | tail | consumer   | producer| release / acquire (P2): reads done before bytes are reused |
+// | call | producer   | stop()  | release / acquire (P9): head before "in no call"           |
 //
-// Bit 0 of head (positions are multiples of 8) says that its thread is inside a call: what a signal
-// handler on that thread, and stop(), need to know. It shares the word because stores are what a
-// burst runs out of. Setting it is a release too: since C++20 a plain store ends the release
-// sequence of the store before, and the consumer may read either.
+// `call` is the producer's own copy of its position. Bit 0 (positions are multiples of 8) says that
+// its thread is inside a call: what a signal handler on that thread, and stop(), need to know. The
+// producer never loads `head`: its line is with the consumer after every look, and to fetch it back
+// costs the first call of a burst a hundred nanoseconds.
 //
 // Templates over Sync and Orders: the product uses RealSync, tests/explorer a model of the memory
 // model with each order weakened in turn. docs/memory_model.md lists the pairs.
@@ -52,17 +53,17 @@ struct RealSync {
     std::memcpy(&value, from, sizeof value);
     return value;
   }
-  // Sets bit 0; false when it was set. For signal handlers of the one thread that writes the word
+  // Adds one and returns what was there. For signal handlers of the one thread that writes the word
   // this is one step: between a load and a store a handler could publish a record, and the store
   // would take it back. No other thread writes it, so the instruction needs no lock.
-  static bool set_low_bit(std::atomic<std::uint64_t>& word) noexcept {
+  static std::uint64_t fetch_add_one(std::atomic<std::uint64_t>& word) noexcept {
 #if defined(__x86_64__) && !defined(SLUICE_THREAD_SANITIZER_)
-    bool was_set;
-    asm volatile("btsq $0, %0" : "+m"(word), "=@ccc"(was_set) : : "memory");
-    return !was_set;
+    std::uint64_t before = 1;
+    asm volatile("xaddq %1, %0" : "+m"(word), "+r"(before) : : "memory", "cc");
+    return before;
 #else
-    // relaxed: a read-modify-write goes on with the release sequence of the store before (P1)
-    return (word.fetch_or(1, std::memory_order_relaxed) & 1) == 0;
+    // relaxed: stop() that reads this value waits for the next one (P9)
+    return word.fetch_add(1, std::memory_order_relaxed);
 #endif
   }
   // Adds one to a counter that only one thread, and the handlers on it, write.
@@ -75,7 +76,10 @@ struct RealSync {
   }
 };
 
-struct RingOrders {
+struct CallOrders {
+  static constexpr std::memory_order leave_call = std::memory_order_release;  // P9
+};
+struct RingOrders : CallOrders {
   static constexpr std::memory_order publish_head = std::memory_order_release;  // P1
   static constexpr std::memory_order read_head = std::memory_order_acquire;     // P1
   static constexpr std::memory_order publish_tail = std::memory_order_release;  // P2
@@ -91,33 +95,45 @@ template <class Sync, class Orders = RingOrders>
 struct RingProducer {
   using Word = typename Sync::template Atomic<std::uint64_t>;
 
-  Word* head;                // in the region
+  Word* head;                // in the region, as is `call`
+  Word* call;                // null: no ring
   std::uint64_t limit;       // a record of n bytes fits when limit - position >= n
   std::uint64_t to_address;  // address = position + to_address, until the next wrap
 
   // The position, or with kInCall set, that of a call this one interrupts.
   [[nodiscard]] std::uint64_t load() const noexcept {
     // relaxed: only this thread writes it
-    return head->load(std::memory_order_relaxed);
+    return call->load(std::memory_order_relaxed);
   }
+  [[nodiscard]] bool exists() const noexcept { return call != nullptr; }
   // Begins a call at `position`; false when this one interrupts another. Calls of handlers that
   // arrive before or after it leave the position right.
   [[nodiscard]] bool try_enter(std::uint64_t& position) noexcept {
     static_assert(kInCall == 1);
-    if (!Sync::set_low_bit(*head)) return false;
-    // relaxed: only this thread writes it, and no handler does while the bit is set
-    position = head->load(std::memory_order_relaxed) - kInCall;
-    return true;
+    Word* const mine = call;
+    // relaxed: only this thread writes it. Once the bit is clear here it stays so until the next
+    // step sets it: a handler that arrives in between has left again.
+    if (mine->load(std::memory_order_relaxed) & kInCall) return false;
+    position = Sync::fetch_add_one(*mine);
+    if (mine == call) [[likely]]
+      return true;
+    // A handler in between has forked, this is its child, and the child has a ring of its own.
+    mine->store(position, Orders::leave_call);
+    return false;
   }
   // Within a call: moves to `position`, publishing everything before it.
   void enter(std::uint64_t position) noexcept {
-    // release: what was published before stays published by this value (P1)
-    head->store(position | kInCall, Orders::publish_head);
+    // release: the bytes before `position` before the acquire of head (P1)
+    head->store(position, Orders::publish_head);
+    // relaxed: still inside the call, for which stop() waits (P9)
+    call->store(position | kInCall, std::memory_order_relaxed);
   }
   // Ends the call; publishes everything before `position`.
   void leave(std::uint64_t position) noexcept {
     // release: the record's bytes before the acquire of head in RingConsumer::published() (P1)
     head->store(position, Orders::publish_head);
+    // release: head before the acquire of the call word in quiesce() (P9)
+    call->store(position, Orders::leave_call);
   }
   [[nodiscard]] bool fits(std::uint64_t position, std::size_t bytes) const noexcept {
     // Signed: behind the limit nothing fits.
@@ -132,13 +148,15 @@ struct RingProducer {
   void forget() noexcept {
     limit = 0;
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    head = nullptr;
+    call = nullptr;
   }
   void take_up(const RingProducer& other) noexcept {
     forget();
     std::atomic_signal_fence(std::memory_order_seq_cst);
     to_address = other.to_address;
     head = other.head;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    call = other.call;
     std::atomic_signal_fence(std::memory_order_seq_cst);
     limit = other.limit;
   }
