@@ -1,6 +1,6 @@
 // stop() beside calls (P9): once it has closed the control bytes, passed the barrier and waited for
-// the call words that say "inside a call", no call publishes any more, and the last drain has everything
-// that was accepted. The steps are those of front::quiesce() and ColdCall::begin() in
+// the call words that say "inside a call", no call publishes any more, and the last drain has
+// everything that was accepted. The steps are those of front::quiesce() and ColdCall::begin() in
 // front/thread.cc, on the product's own rings.
 #include <gtest/gtest.h>
 

@@ -84,8 +84,8 @@ SLUICE_INLINE char* put_text(char* to, const char* from, std::size_t size) noexc
     store_two(to, load_text<uint64_t>(from),
               load_text<uint64_t>(from + size - 8) >> (8 * (16 - size)));
   } else if (size - 4 <= 8 - 4) {
-    const uint64_t word = load_text<uint32_t>(from) |
-                          uint64_t{load_text<uint32_t>(from + size - 4)} << (8 * (size - 4));
+    const uint64_t tail = load_text<uint32_t>(from + size - 4);
+    const uint64_t word = load_text<uint32_t>(from) | tail << (8 * (size - 4));
     std::memcpy(to, &word, sizeof word);
   } else if (size != 0) {
     if constexpr (kPad) std::memset(to + ((size - 1) & ~std::size_t{7}), 0, 8);
