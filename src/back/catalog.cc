@@ -14,9 +14,8 @@ Catalog::Catalog(const region::Region& region) : region_(region) {
   run_.pid = header.pid;
 }
 
-const Site* Catalog::site(u32 id) {
+const Site* Catalog::take_in(u32 id) {
   if (id < kSiteFirstCaller) return &builtin_site(id);
-  if (const Site* known = sites_.find(id)) return known;
   Result<Site> decoded = decode_site(region_.site_text(id));
   if (!decoded.ok() || decoded.value().id != id) return nullptr;
   return &sites_.add(std::move(decoded.value()));
@@ -39,35 +38,14 @@ TickClock Catalog::clock_of(const BatchHeader& header) {
   return {header.ticks, header.wall_ns, header.ns_per_tick_2_32};
 }
 
-bool Catalog::describe(const BatchView& batch, const BatchRecord& record) {
-  const RecordHeader header = record.header();
-  site_ = site(header.site);
-  if (!site_ || !RecordView::parse(record.bytes, *site_, view_)) return false;
-  sequence_ = record.sequence;
-  const bool new_batch = batch_ != batch.first_sequence();
-  if (new_batch) {
+void Catalog::describe_thread(const BatchView& batch, u16 slot) {
+  if (batch_ != batch.first_sequence()) {
     batch_ = batch.first_sequence();
     clock_ = clock_of(batch.header());
   }
-  if (new_batch || thread_.slot != header.slot()) {
-    if (!batch.find_thread(header.slot(), thread_)) thread_ = {};
-    thread_.slot = header.slot();
-  }
-  const u32 logger_index = view_.logger_id();
-  logger_ = logger_index ? logger(logger_index) : std::string_view(site_->logger);
-  return true;
-}
-
-Entry Catalog::entry() const {
-  return Entry{.record = view_,
-               .site = *site_,
-               .sequence = sequence_,
-               .wall_ns = clock_.wall_of(view_.header().ticks),
-               .thread = {thread_.tid, field_text(thread_.name)},
-               .logger = logger_,
-               .run = &run_,
-               .sites = &sites_,
-               .clock = &clock_};
+  if (!batch.find_thread(slot, thread_)) thread_ = {};
+  thread_.slot = slot;
+  thread_name_ = {thread_.tid, field_text(thread_.name)};
 }
 
 }  // namespace sluice::back

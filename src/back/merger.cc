@@ -299,10 +299,12 @@ bool Merger::append(Source& source) {
 
 bool Merger::append_plain(const RecordHeader& header, const char* bytes, u16 origin) {
   if (write_at_ + header.size() > write_end_) return false;
-  RecordHeader out = header;
-  out.origin = origin;
-  journal_.put_words(write_at_, &out, sizeof out);
-  journal_.put_words(write_at_ + sizeof out, bytes + sizeof out, header.size() - sizeof out);
+  // Words, not a RecordHeader: to load a word at once that was just stored in parts takes 5 ns.
+  const u64 head[] = {u64{header.size_in_words} | u64{origin} << 16 | u64{header.site} << 32,
+                      header.ticks};
+  static_assert(sizeof head == sizeof(RecordHeader));
+  journal_.put_words(write_at_, head, sizeof head);
+  journal_.put_words(write_at_ + sizeof head, bytes + sizeof head, header.size() - sizeof head);
   write_at_ += header.size();
   return true;
 }

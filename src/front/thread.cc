@@ -426,6 +426,7 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
   const u64 fast = ring.capacity - ring.capacity / 8;
   const u64 usable = site.may_use_reserve ? ring.capacity : fast;
   i64 give_up_ns = 0;
+  bool woken = false;
   for (;;) {
     if (write_pending(block, position) &&
         sluice::make_room(block.ring, ring, position, bytes, usable, fast)) {
@@ -444,10 +445,14 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
     if (now >= give_up_ns) break;
     // What is written so far (marks, padding) is published, or the consumer could not free it.
     block.ring.enter(position);
-    region::WakeLines& wake = front.region.wake();
-    // pairs with the loop of Engine::thread_main(): what is to be drained precedes it (P19)
-    wake.consumer.fetch_add(1, std::memory_order_release);
-    os::wake_all(wake.consumer);
+    if (!woken) {
+      // Once: a consumer that has been woken looks again by itself, and waits for sinks if it must.
+      region::WakeLines& wake = front.region.wake();
+      // pairs with the loop of Engine::thread_main(): what is to be drained precedes it (P19)
+      wake.consumer.fetch_add(1, std::memory_order_release);
+      os::wake_all(wake.consumer);
+      woken = true;
+    }
     os::sleep_ns(kWaitNapNs);
   }
   why = refuse(site, block, DropReason::kRingFull);

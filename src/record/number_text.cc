@@ -8,14 +8,25 @@ namespace {
 
 constexpr double kScale = 1e6;  // decimals that the short path tries
 
-// A decimal of at most 15 digits that divides back to the value is its shortest form: two different
-// ones never round to the same double (DBL_DIG). One division instead of a search for the digits.
+// In millionths, if that is exact or divides back to the value: a decimal of at most 15 digits that
+// stands for a double is its shortest form, since two different ones never round to the same double
+// (DBL_DIG). No division for what is whole in 64ths (10^6 / 64 is whole too); one otherwise.
+bool in_millionths(double magnitude, u64& scaled) {
+  const u64 parts = u64(magnitude * 64);
+  if (double(parts) == magnitude * 64) {
+    scaled = parts * 15625;
+    return true;
+  }
+  scaled = u64(magnitude * kScale + 0.5);
+  return double(scaled) / kScale == magnitude;
+}
+
 char* put_short_decimal(char* at, double value) {
   const double magnitude = std::fabs(value);
   // Below 1e-4 the shortest form has an exponent; above 1e9 there would be more than 15 digits.
   if (!(magnitude < 1e9) || (magnitude < 1e-4 && magnitude != 0)) return nullptr;
-  const u64 scaled = u64(magnitude * kScale + 0.5);
-  if (double(scaled) / kScale != magnitude) return nullptr;
+  u64 scaled;
+  if (!in_millionths(magnitude, scaled)) return nullptr;
   *at = '-';
   at += std::signbit(value) ? 1 : 0;
   const u64 whole = scaled / 1000000;

@@ -28,6 +28,17 @@ struct DigitPairs {
   }
 };
 inline constexpr DigitPairs kDigitPairs;
+
+struct Powers {
+  u64 of[20];
+  constexpr Powers() : of{0} {
+    u64 power = 1;
+    for (int i = 1; i < 20; ++i) of[i] = power *= 10;
+  }
+  constexpr u64 operator[](u32 i) const { return of[i]; }
+};
+// 10^i; 0 for i = 0, so that no number has fewer digits than one.
+inline constexpr Powers kPowers;
 }  // namespace internal
 
 // Exactly two digits of a value below 100.
@@ -43,42 +54,22 @@ inline char* put_u64(char* at, u64 value) {
   }
   if (value < 100) return put_2_digits(at, u32(value));
   // Digits of a number with b bits: b * log10(2), corrected by one table look-up.
-  constexpr u64 kPowers[] = {0,
-                             10,
-                             100,
-                             1000,
-                             10000,
-                             100000,
-                             1000000,
-                             10000000,
-                             100000000,
-                             1000000000,
-                             10000000000,
-                             100000000000,
-                             1000000000000,
-                             10000000000000,
-                             100000000000000,
-                             1000000000000000,
-                             10000000000000000,
-                             100000000000000000,
-                             1000000000000000000,
-                             10000000000000000000u};
   const u32 guess = u32(std::bit_width(value)) * 1233 >> 12;
-  const u32 digits = guess + (value >= kPowers[guess] ? 1 : 0);
-  char* const end = at + digits;
+  char* const end = at + guess + (value >= internal::kPowers[guess] ? 1 : 0);
   char* to = end;
-  while (value > 0xffffffff) {
-    const u64 rest = value / 100;
-    to -= 2;
-    put_2_digits(to, u32(value - rest * 100));
+  while (value >= 10000) {
+    const u64 rest = value / 10000;
+    const u32 four = u32(value - rest * 10000);
+    to -= 4;
+    put_2_digits(to, four / 100);
+    put_2_digits(to + 2, four % 100);
     value = rest;
   }
   u32 low = u32(value);
-  while (low >= 100) {
-    const u32 rest = low / 100;
+  if (low >= 100) {
     to -= 2;
-    put_2_digits(to, low - rest * 100);
-    low = rest;
+    put_2_digits(to, low % 100);
+    low /= 100;
   }
   if (low >= 10) {
     put_2_digits(to - 2, low);

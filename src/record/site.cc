@@ -156,10 +156,6 @@ const Site& Dictionary::add(Site site) {
   return *place;
 }
 
-const Site* Dictionary::find(u32 id) const {
-  return id < by_id_.size() ? by_id_[id].get() : nullptr;
-}
-
 void Dictionary::clear() {
   by_id_.clear();
   replaced_.clear();

@@ -56,7 +56,9 @@ class Dictionary {
   // Replaces an earlier definition of the same id only when it differs.
   const Site& add(Site site);
   // nullptr when the id is not defined.
-  [[nodiscard]] const Site* find(u32 id) const;
+  [[nodiscard]] const Site* find(u32 id) const {
+    return id < by_id_.size() ? by_id_[id].get() : nullptr;
+  }
   [[nodiscard]] std::size_t size() const { return count_; }
   void clear();
 

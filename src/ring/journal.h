@@ -110,6 +110,11 @@ struct JournalPlace {
   Word* reclaimed_sequence = nullptr;
 
   [[nodiscard]] char* at(u64 position) const { return data + (position & (capacity - 1)); }
+  // How many of `bytes` from `position` on lie before the journal's end.
+  [[nodiscard]] u64 run(u64 position, u64 bytes) const {
+    const u64 to_end = capacity - (position & (capacity - 1));
+    return bytes < to_end ? bytes : to_end;
+  }
 };
 
 template <class Sync, class Orders = JournalOrders>
@@ -152,9 +157,16 @@ class JournalWriter {
   // Copies whole words to `position`, which make_space() has made writable.
   void put_words(u64 position, const void* from, u64 bytes) {
     const char* source = static_cast<const char*>(from);
-    for (u64 i = 0; i < bytes; i += 8) {
-      // release: behind `reclaimed`, for the acquire in JournalReader::copy() (P5)
-      Sync::store_word(place_.at(position + i), Sync::read_word(source + i), Orders::store_word);
+    while (bytes != 0) {
+      char* const to = place_.at(position);
+      const u64 run = place_.run(position, bytes);
+      for (u64 i = 0; i < run; i += 8) {
+        // release: behind `reclaimed`, for the acquire in JournalReader::copy() (P5)
+        Sync::store_word(to + i, Sync::read_word(source + i), Orders::store_word);
+      }
+      source += run;
+      position += run;
+      bytes -= run;
     }
   }
 
@@ -225,10 +237,17 @@ class JournalReader {
 
  private:
   void copy(void* to, u64 position, u64 bytes) const {
-    for (u64 i = 0; i < bytes; i += 8) {
-      // acquire: if this word is newer than the batch, `reclaimed` says so from here on (P5)
-      store(static_cast<char*>(to) + i,
-            Sync::load_word(place_.at(position + i), Orders::load_word));
+    char* target = static_cast<char*>(to);
+    while (bytes != 0) {
+      const char* const from = place_.at(position);
+      const u64 run = place_.run(position, bytes);
+      for (u64 i = 0; i < run; i += 8) {
+        // acquire: if this word is newer than the batch, `reclaimed` says so from here on (P5)
+        store(target + i, Sync::load_word(from + i, Orders::load_word));
+      }
+      target += run;
+      position += run;
+      bytes -= run;
     }
   }
   [[nodiscard]] bool passed() const {
