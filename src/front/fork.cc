@@ -52,7 +52,7 @@ std::atomic<bool> installed{false};
 void install_process_handlers() {
   // acq_rel: pairs with itself in create_region(): only the first installs
   if (installed.exchange(true, std::memory_order_acq_rel)) return;
-  os::on_fork(nullptr, nullptr, in_child);
+  os::on_fork(os::before_fork, os::after_fork, in_child);
   os::on_thread_exit(at_thread_exit);
   os::at_process_exit(kRuntimeHooks.at_exit);
 }

@@ -49,11 +49,13 @@ class RealIo final : public Io {
     if (flags & kCreate) mode |= O_CREAT;
     if (flags & kExclusive) mode |= O_EXCL;
     if (!(flags & kFollow)) mode |= O_NOFOLLOW;
+    const DescriptorChange change;
     const int fd = or_error(::open(path, mode, 0600));
     if (fd >= 0) close_in_child(fd);
     return fd;
   }
   int close(int fd) override {
+    const DescriptorChange change;
     forget_in_child(fd);
     return or_error(::close(fd));
   }

@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <set>
+#include <thread>
 
 #include "contract/isolated.h"
 #include "os/fork.h"
@@ -107,17 +110,73 @@ TEST_F(IoTest, AForkedChildLosesWhatIsTracked) {
   const int tracked = io_.open(path("a").c_str(), kWrite | kCreate);
   const int other = ::open(path("b").c_str(), O_WRONLY | O_CREAT, 0600);
   EXPECT_EQ(test::exit_code_of([&] {
+              before_fork();  // the handlers come in pairs
               close_inherited();
               EXPECT_EQ(::fcntl(tracked, F_GETFD), -1);
               EXPECT_NE(::fcntl(other, F_GETFD), -1);
               // A number that was given up and taken by somebody else is not ours to close.
               const int taken = ::dup2(STDERR_FILENO, tracked);
+              before_fork();
               close_inherited();
               EXPECT_NE(::fcntl(taken, F_GETFD), -1);
             }),
             0);
   EXPECT_EQ(io_.close(tracked), 0);
   ::close(other);
+}
+
+// Forks beside a thread that opens and closes; how many of the children kept a descriptor.
+int children_that_kept(const std::string& file, bool handlers) {
+  constexpr int kForks = 400;
+  std::atomic<bool> done{false};
+  std::thread opener([&] {
+    while (!done.load()) real_io().close(real_io().open(file.c_str(), kWrite | kCreate));
+  });
+  int kept = 0;
+  for (int i = 0; i < kForks; ++i) {
+    if (handlers) before_fork();
+    const pid_t child = ::fork();
+    if (child == 0) {
+      close_inherited();
+      char target[4096];
+      bool found = false;
+      for (int fd = 3; fd < 64; ++fd) {
+        const std::string link = "/proc/self/fd/" + std::to_string(fd);
+        const ssize_t size = ::readlink(link.c_str(), target, sizeof target);
+        found = found || (size > 0 && std::string_view(target, std::size_t(size)) == file);
+      }
+      ::_exit(found ? 1 : 0);
+    }
+    if (handlers) after_fork();
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    kept += status == 0 ? 0 : 1;
+  }
+  done.store(true);
+  opener.join();
+  return kept;
+}
+
+TEST_F(IoTest, AForkDoesNotFallBetweenADescriptorAndItsEntry) {
+  EXPECT_EQ(children_that_kept(path("a"), true), 0);
+  EXPECT_GT(children_that_kept(path("a"), false), 0) << "the control: nobody waits";
+}
+
+TEST_F(IoTest, AForkWaitsForAChangeButNotForever) {
+  DescriptorChange own;
+  before_fork();  // its own thread's change does not count
+  after_fork();
+  std::atomic<int> step{0};
+  std::thread changer([&] {
+    DescriptorChange held;
+    step.store(1);
+    while (step.load() != 2) std::this_thread::yield();
+  });
+  while (step.load() != 1) std::this_thread::yield();
+  before_fork();  // returns, though the change goes on
+  step.store(2);
+  changer.join();
+  after_fork();
 }
 
 TEST(ErrorText, HasTheNameAndTheWords) {
