@@ -2,13 +2,15 @@
 //
 //     sluice::start({.product = "game", .sinks = {sluice::text_file("game.log")}});
 //
-// Texts are copied by start(). Everything is checked together; one call reports every mistake.
+// Everything is checked together by start(); one call reports every mistake.
 #ifndef SLUICE_OPTIONS_H_
 #define SLUICE_OPTIONS_H_
 
 #include <cstdint>
-#include <initializer_list>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "sluice/level.h"
 
@@ -48,11 +50,11 @@ struct CallbackRecord {
 
 struct Sink {
   SinkKind kind = SinkKind::console;
-  std::string_view path = {};      // text, json_lines: a file; segments: a directory
-  std::string_view name = {};      // segments: file names begin with it; default: the product
-  std::string_view pattern = {};   // console, text: see docs/logging.md
+  std::string path = {};           // text, json_lines: a file; segments: a directory
+  std::string name = {};           // segments: file names begin with it; default: the product
+  std::string pattern = {};        // console, text: see docs/logging.md
   Level level = Level::trace;      // what this sink takes, of what the loggers let through
-  std::string_view logger = {};    // only this logger and those below it ("net.*", "net")
+  std::string logger = {};         // only this logger and those below it ("net.*", "net")
   std::uint64_t rotate_bytes = 0;  // text, json_lines: a new file above this size; 0: never
   std::uint32_t keep_files = 0;    // rotated files kept; 0: all
   Color color = Color::automatic;
@@ -66,64 +68,40 @@ struct Sink {
   enum class Need : std::uint8_t { by_kind, required, best_effort } need = Need::by_kind;
 };
 
-[[nodiscard]] constexpr Sink console(Sink sink = {}) noexcept {
+[[nodiscard]] inline Sink console(Sink sink = {}) {
   sink.kind = SinkKind::console;
   return sink;
 }
-[[nodiscard]] constexpr Sink text_file(std::string_view path, Sink sink = {}) noexcept {
+[[nodiscard]] inline Sink text_file(std::string path, Sink sink = {}) {
   sink.kind = SinkKind::text;
-  sink.path = path;
+  sink.path = std::move(path);
   return sink;
 }
-[[nodiscard]] constexpr Sink json_file(std::string_view path, Sink sink = {}) noexcept {
+[[nodiscard]] inline Sink json_file(std::string path, Sink sink = {}) {
   sink.kind = SinkKind::json_lines;
-  sink.path = path;
+  sink.path = std::move(path);
   return sink;
 }
-[[nodiscard]] constexpr Sink segment_files(std::string_view directory, Sink sink = {}) noexcept {
+[[nodiscard]] inline Sink segment_files(std::string directory, Sink sink = {}) {
   sink.kind = SinkKind::segments;
-  sink.path = directory;
+  sink.path = std::move(directory);
   return sink;
 }
-[[nodiscard]] constexpr Sink callback(void (*function)(const CallbackRecord&, void*),
-                                      void* user = nullptr, Sink sink = {}) noexcept {
+[[nodiscard]] inline Sink callback(void (*function)(const CallbackRecord&, void*),
+                                   void* user = nullptr, Sink sink = {}) {
   sink.kind = SinkKind::callback;
   sink.callback = function;
   sink.user = user;
   return sink;
 }
 
-// Up to 8 sinks, by value, so that `options.sinks = {...}` keeps them.
-class SinkList {
- public:
-  static constexpr std::uint32_t kMax = 8;
-
-  constexpr SinkList() noexcept = default;
-  constexpr SinkList(std::initializer_list<Sink> sinks) noexcept {
-    for (const Sink& sink : sinks) add(sink);
-  }
-  constexpr void add(const Sink& sink) noexcept {
-    if (size_ < kMax) sinks_[size_] = sink;
-    ++size_;  // beyond kMax: start() says so
-  }
-  [[nodiscard]] constexpr std::uint32_t size() const noexcept { return size_; }
-  [[nodiscard]] constexpr const Sink* begin() const noexcept { return sinks_; }
-  [[nodiscard]] constexpr const Sink* end() const noexcept {
-    return sinks_ + (size_ < kMax ? size_ : kMax);
-  }
-
- private:
-  Sink sinks_[kMax] = {};
-  std::uint32_t size_ = 0;
-};
-
 struct Options {
-  std::string_view product = {};  // default: the program's name
-  std::string_view version = {};
-  std::string_view run_id = {};  // default: made up
-  Level level = Level::info;     // threshold of the root logger
+  std::string product = {};  // default: the program's name
+  std::string version = {};
+  std::string run_id = {};    // default: made up
+  Level level = Level::info;  // threshold of the root logger
   Mode mode = Mode::asynchronous;
-  SinkList sinks = {};                    // none: the console
+  std::vector<Sink> sinks = {};           // at most 8; none: the console
   std::uint64_t ring_bytes = 512 * 1024;  // each thread's; a power of two, 32 KiB to 64 MiB
   std::uint32_t queue_records = 0;        // the other way to say it: 0, or records a ring holds
   std::uint64_t journal_bytes = 8 << 20;  // how long a stuck sink is ridden out; a power of two
@@ -131,12 +109,12 @@ struct Options {
   std::uint32_t block_deadline_ms = 1000;
   std::uint32_t merge_window_us = 2000;  // how long a record may wait for older ones of others
   std::uint32_t stop_deadline_ms = 5000;
-  std::uint32_t sync_interval_ms = 1000;   // how often files are made durable; 0: only by flush()
-  std::uint32_t sites_max = 8192;          // call sites a process can have
-  std::string_view region_directory = {};  // default: /dev/shm/sluice-UID
-  bool recover = true;                     // drain what an earlier run of this product left
-  bool quiet = false;                      // do not say on stderr where the records go
-  std::string_view redact = {};  // further field names whose values are secret, separated by commas
+  std::uint32_t sync_interval_ms = 1000;  // how often files are made durable; 0: only by flush()
+  std::uint32_t sites_max = 8192;         // call sites a process can have
+  std::string region_directory = {};      // default: /dev/shm/sluice-UID
+  bool recover = true;                    // drain what an earlier run of this product left
+  bool quiet = false;                     // do not say on stderr where the records go
+  std::string redact = {};  // further field names whose values are secret, separated by commas
 };
 
 }  // namespace v1

@@ -82,9 +82,9 @@ Options engine_options(const RunOptions& run, const std::string& product) {
   options.block_deadline_ms = kBlockDeadlineMs;
   options.stop_deadline_ms = kStopDeadlineMs;
   options.quiet = run.quiet || !os::is_terminal(2);
-  for (const std::string& path : run.text) options.sinks.add(text_file(path));
-  for (const std::string& path : run.json_lines) options.sinks.add(json_file(path));
-  for (const std::string& path : run.segments) options.sinks.add(segment_files(path));
+  for (const std::string& path : run.text) options.sinks.push_back(text_file(path));
+  for (const std::string& path : run.json_lines) options.sinks.push_back(json_file(path));
+  for (const std::string& path : run.segments) options.sinks.push_back(segment_files(path));
   return options;
 }
 

@@ -167,9 +167,9 @@ Options options_for(std::string_view condition, Receiver& receiver, const std::s
   options.stop_deadline_ms = kStopDeadlineMs;
   if (condition == "ring full") options.ring_bytes = kSmallRingBytes;
   if (condition == "disk full") {
-    options.sinks.add(text_file(file));
+    options.sinks.push_back(text_file(file));
   } else {
-    options.sinks.add(callback(receive, &receiver, {.need = Sink::Need::required}));
+    options.sinks.push_back(callback(receive, &receiver, {.need = Sink::Need::required}));
   }
   return options;
 }

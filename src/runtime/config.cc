@@ -55,11 +55,11 @@ std::string random_id() {
   return {text, 32};
 }
 
-back::SinkConfig sink_config(const Sink& sink, const Config& config) {
+back::SinkConfig sink_config(const Sink& sink) {
   back::SinkConfig out;
   out.kind = sink.kind;
   out.path = absolute(sink.path);
-  out.name = sink.name.empty() ? config.product : std::string(sink.name);
+  out.name = sink.name;
   out.pattern = sink.pattern;
   out.level = sink.level;
   out.logger = sink.logger;
@@ -135,7 +135,7 @@ void read_sink(const char* name, SinkKind kind, Config& config) {
   Sink sink;
   sink.kind = kind;
   sink.path = path;
-  config.sinks.push_back(sink_config(sink, config));
+  config.sinks.push_back(sink_config(sink));
 }
 
 void read_environment(Config& config, Mistakes& mistakes) {
@@ -181,7 +181,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
     return;
   }
   std::erase_if(config.sinks, [](const auto& s) { return s.kind == SinkKind::console; });
-  if (wanted) config.sinks.push_back(sink_config(console(), config));
+  if (wanted) config.sinks.push_back(sink_config(console()));
 }
 
 void check_power(const char* name, u64 value, u64 least, u64 most, Mistakes& mistakes) {
@@ -284,11 +284,11 @@ bool parse_bytes(std::string_view text, u64& out) {
 std::vector<std::string> make_config(const Options& options, Config& config) {
   std::vector<std::string> list;
   Mistakes mistakes(list);
-  config.product = options.product.empty() ? os::program_name() : std::string(options.product);
+  config.product = options.product.empty() ? os::program_name() : options.product;
   config.product.resize(
       std::min(config.product.size(), options.product.empty() ? kLabelMax : config.product.size()));
   config.version = options.version;
-  config.run_id = options.run_id.empty() ? random_id() : std::string(options.run_id);
+  config.run_id = options.run_id.empty() ? random_id() : options.run_id;
   config.level = options.level;
   config.mode = options.mode;
   config.ring_bytes = options.ring_bytes;
@@ -308,12 +308,12 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.recover = options.recover;
   config.quiet = options.quiet;
   config.redact = options.redact;
-  if (options.sinks.size() > SinkList::kMax) {
-    mistakes.add("sinks", "more than 8", "leave some out");
-  }
-  for (const Sink& sink : options.sinks) config.sinks.push_back(sink_config(sink, config));
+  for (const Sink& sink : options.sinks) config.sinks.push_back(sink_config(sink));
   read_environment(config, mistakes);
-  if (config.sinks.empty()) config.sinks.push_back(sink_config(console(), config));
+  if (config.sinks.empty()) config.sinks.push_back(sink_config(console()));
+  for (back::SinkConfig& sink : config.sinks) {
+    if (sink.name.empty()) sink.name = config.product;
+  }
   check(config, mistakes);
   return list;
 }

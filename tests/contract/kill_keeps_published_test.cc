@@ -36,7 +36,7 @@ struct PlaceTexts {
         segments(place.segments()) {}
   std::string region, text, json, segments;
 
-  [[nodiscard]] Options options(SinkList sinks) const {
+  [[nodiscard]] Options options(std::vector<Sink> sinks) const {
     Options options;
     options.product = "victim";
     options.sinks = sinks;

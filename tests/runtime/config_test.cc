@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace sluice::runtime {
 namespace {
 
@@ -31,26 +33,49 @@ TEST(ParseBytes, NumbersWithUnits) {
   }
 }
 
+// Options are put together from texts that are gone when start() reads them.
 TEST(MakeConfig, TextsAreOwnedAndPathsAbsolute) {
-  Config config;
+  Options options;
   {
-    std::string path = "relative.log", product = "product";
-    const std::vector<std::string> mistakes =
-        make_config({.product = product, .sinks = {text_file(path)}}, config);
-    EXPECT_TRUE(mistakes.empty());
-    path.assign(path.size(), '#');
-    product.assign(product.size(), '#');
+    std::string directory = "a directory whose name is longer than what a string holds in itself";
+    options.product = directory.substr(2, 9);
+    options.sinks.push_back(text_file(directory + "/relative.log"));
+    directory.assign(directory.size(), '#');
   }
-  EXPECT_EQ(config.product, "product");
+  Config config;
+  EXPECT_TRUE(make_config(options, config).empty());
+  EXPECT_EQ(config.product, "directory");
   ASSERT_EQ(config.sinks.size(), 1u);
   EXPECT_EQ(config.sinks[0].path.front(), '/');
-  EXPECT_TRUE(config.sinks[0].path.ends_with("/relative.log"));
+  EXPECT_TRUE(config.sinks[0].path.ends_with("in itself/relative.log")) << config.sinks[0].path;
   EXPECT_EQ(config.run_id.size(), 32u);
   Config other;
   (void)make_config({}, other);
   EXPECT_NE(other.run_id, config.run_id);
   EXPECT_EQ(other.sinks.size(), 1u);
   EXPECT_EQ(other.sinks[0].kind, SinkKind::console);
+}
+
+TEST(MakeConfig, SegmentsAreNamedAfterTheProductThatCounts) {
+  Config config;
+  ::setenv("SLUICE_PRODUCT", "from-outside", 1);
+  (void)make_config(
+      {.product = "shop", .sinks = {segment_files("a"), segment_files("b", {.name = "c"})}},
+      config);
+  ::unsetenv("SLUICE_PRODUCT");
+  ASSERT_EQ(config.sinks.size(), 2u);
+  EXPECT_EQ(config.sinks[0].name, "from-outside");
+  EXPECT_EQ(config.sinks[1].name, "c");
+}
+
+TEST(MakeConfig, NineSinksAreAMistake) {
+  Options options;
+  for (char c = 'a'; c <= 'i'; ++c) options.sinks.push_back(text_file(std::string(1, c)));
+  Config config;
+  EXPECT_EQ(make_config(options, config).size(), 1u);
+  options.sinks.pop_back();
+  Config fits;
+  EXPECT_TRUE(make_config(options, fits).empty());
 }
 
 TEST(MakeConfig, WhatIsRequiredByItself) {
