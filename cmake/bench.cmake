@@ -2,13 +2,21 @@
 file(GLOB bench_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*_bench.cc)
 find_package(spdlog QUIET)
 add_custom_target(sluice_bench)
+string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+string(STRIP "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}" bench_flags)
 foreach(source ${bench_sources})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/bench)
-  target_link_libraries(${name} PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
-    nlohmann_json::nlohmann_json)
-  if(spdlog_FOUND)
+  if(name STREQUAL "call_bench")
+    # As a user's program is: the shared library and what it exports.
+    target_link_libraries(${name} PRIVATE sluice_flags sluice_lib_shared)
+    target_compile_definitions(${name} PRIVATE SLUICE_BENCH_FLAGS="${bench_flags}")
+  else()
+    target_link_libraries(${name} PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
+      nlohmann_json::nlohmann_json)
+  endif()
+  if(name STREQUAL "call_bench" AND spdlog_FOUND)
     # Its headers are not ours to keep free of warnings. Only for comparison, never in the library.
     target_link_libraries(${name} PRIVATE spdlog::spdlog)
     target_compile_definitions(${name} PRIVATE SLUICE_BENCH_SPDLOG)

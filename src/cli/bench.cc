@@ -1,17 +1,16 @@
 // sluice bench: what a call and a message cost on this machine, each next to the floor.
 //
 // The floor (cli/floor_ring.h) is measured in the same run, burst by burst in turn, so that what
-// the machine does meanwhile falls on both. Bursts are of 20 calls with about a millisecond between
-// them, which is how Quill publishes its figures; a single call is fenced. Nothing is pinned and no
-// priority is changed: these are the user's own conditions.
+// the machine does meanwhile falls on both. cli/call_timing.h says how a call is timed.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "cli/call_timing.h"
 #include "cli/command.h"
 #include "cli/floor_ring.h"
+#include "os/child.h"
 #include "os/io.h"
 #include "os/process.h"
 #include "os/trial.h"
@@ -20,9 +19,6 @@
 namespace sluice::cli {
 namespace {
 
-constexpr u32 kBurst = 20;
-constexpr u32 kWarmBursts = 50;
-constexpr i64 kPauseNs = 400'000;
 constexpr u32 kThreads = 4;
 constexpr u32 kBlockDeadlineMs = 60'000;
 
@@ -40,82 +36,6 @@ struct Row {
   double baseline_value = 0;
 };
 
-// The clock, with everything before it done and nothing after it begun.
-[[gnu::always_inline]] inline u64 fenced_ticks() {
-#if defined(__x86_64__)
-  __builtin_ia32_lfence();
-  const u64 now = ticks();
-  __builtin_ia32_lfence();
-  return now;
-#else
-  return ticks();
-#endif
-}
-
-// Nanoseconds a tick, and what an empty measurement costs.
-struct Scale {
-  double ns_per_tick = 1;
-  double empty_ticks = 0;
-
-  static Scale measure() {
-    constexpr i64 kSpanNs = 20'000'000;
-    const i64 began_ns = os::monotonic_ns();
-    const u64 began = ticks();
-    os::sleep_ns(kSpanNs);
-    Scale scale;
-    scale.ns_per_tick = double(os::monotonic_ns() - began_ns) / double(ticks() - began);
-    std::vector<u64> empty(1000);
-    for (u64& cost : empty) {
-      const u64 from = fenced_ticks();
-      cost = fenced_ticks() - from;
-    }
-    std::sort(empty.begin(), empty.end());
-    scale.empty_ticks = double(empty[empty.size() / 2]);
-    return scale;
-  }
-  [[nodiscard]] double ns(u64 spent) const {
-    return std::max(0.0, (double(spent) - empty_ticks) * ns_per_tick);
-  }
-};
-
-double quantile(std::vector<double>& values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[std::size_t(share * double(values.size() - 1))];
-}
-
-struct Samples {
-  std::vector<double> burst;   // mean of a burst, ns a call
-  std::vector<double> single;  // ns of one call
-};
-
-void pause() {
-  constexpr i64 kSpinNs = 20'000;  // awake before the burst, as a busy program is
-  os::sleep_ns(kPauseNs);
-  const i64 until = os::monotonic_ns() + kSpinNs;
-  while (os::monotonic_ns() < until) {
-  }
-}
-
-// One burst in three is timed whole, the others call by call.
-template <class Call>
-[[gnu::noinline]] void burst(const Scale& scale, u32 round, Samples& samples, Call&& call) {
-  constexpr u32 kWholeEvery = 3;
-  if (round % kWholeEvery == 0) {
-    const u64 from = fenced_ticks();
-    for (u32 i = 0; i < kBurst; ++i) call(i);
-    const u64 spent = fenced_ticks() - from;
-    if (round >= kWarmBursts) samples.burst.push_back(scale.ns(spent) / kBurst);
-    return;
-  }
-  for (u32 i = 0; i < kBurst; ++i) {
-    const u64 from = fenced_ticks();
-    call(i);
-    const u64 spent = fenced_ticks() - from;
-    if (round >= kWarmBursts) samples.single.push_back(scale.ns(spent));
-  }
-}
-
 void call_numbers(u32 i) {
   SLUICE_INFO("Logging int: {}, int: {}, double: {}", i, i + 1, double(i) + 0.5);
 }
@@ -124,29 +44,25 @@ void call_string(u32 i) {
   SLUICE_INFO("Logging int: {}, int: {}, string: {}", i, i + 1, std::string_view(text));
 }
 
-struct CallSamples {
-  Samples floor;
-  Samples numbers;
-  Samples strings;
+struct Calls {
+  CallSamples floor;
+  CallSamples numbers;
+  CallSamples strings;
 };
 
-void measure_calls(const Scale& scale, u32 bursts, CallSamples& samples, bool strings) {
+void measure_calls(const Scale& scale, u32 bursts, Calls& samples, bool strings) {
   (void)prepare_thread();
-  FloorRing ring(-1);
+  FloorRing ring;
   for (u32 round = 0; round < bursts + kWarmBursts; ++round) {
-    burst(scale, round, samples.floor, [&](u32 i) { ring.put(i, i + 1, double(i) + 0.5); });
-    pause();
-    burst(scale, round, samples.numbers, call_numbers);
-    pause();
-    if (!strings) continue;
-    burst(scale, round, samples.strings, call_string);
-    pause();
+    time_burst(scale, round, samples.floor, [&](u32 i) { ring.put(i, i + 1, double(i) + 0.5); });
+    time_burst(scale, round, samples.numbers, call_numbers);
+    if (strings) time_burst(scale, round, samples.strings, call_string);
   }
 }
 
 void add_call_rows(const Scale& scale, const BenchOptions& options, std::vector<Row>& rows) {
   constexpr const char* kFloor = "floor: clock, 48 bytes, release store, live consumer";
-  CallSamples one;
+  Calls one;
   std::thread([&] { measure_calls(scale, options.bursts, one, true); }).join();
   const double floor_burst = quantile(one.floor.burst, 0.5);
   rows.push_back({"call burst p50", quantile(one.numbers.burst, 0.5), "ns", kFloor, floor_burst});
@@ -154,14 +70,14 @@ void add_call_rows(const Scale& scale, const BenchOptions& options, std::vector<
                   quantile(one.floor.single, 0.999)});
   rows.push_back({"call with string burst p50", quantile(one.strings.burst, 0.5), "ns",
                   "call burst p50", quantile(one.numbers.burst, 0.5)});
-  CallSamples many[kThreads];
+  Calls many[kThreads];
   std::vector<std::thread> threads;
-  for (CallSamples& samples : many) {
+  for (Calls& samples : many) {
     threads.emplace_back([&] { measure_calls(scale, options.bursts / kThreads, samples, false); });
   }
   for (std::thread& thread : threads) thread.join();
   std::vector<double> ours, floors;
-  for (const CallSamples& samples : many) {
+  for (const Calls& samples : many) {
     ours.insert(ours.end(), samples.numbers.burst.begin(), samples.numbers.burst.end());
     floors.insert(floors.end(), samples.floor.burst.begin(), samples.floor.burst.end());
   }
@@ -200,7 +116,8 @@ void add_throughput_rows(const BenchOptions& options, const std::string& directo
   const int file = io.open((directory + "/floor.raw").c_str(), os::kWrite | os::kCreate);
   Throughput floor;
   {
-    FloorRing ring(file);
+    FloorRing ring(
+        [file](const char* from, u64 bytes) { (void)os::write_fully(file, from, bytes); });
     floor = throughput(
         options.messages,
         [&] {
@@ -263,7 +180,7 @@ int bench(const BenchOptions& options) {
   engine.overflow = Overflow::block;
   engine.block_deadline_ms = kBlockDeadlineMs;
   const std::string file = scratch.path() + "/bench.log";
-  engine.sinks.add(text_file(file));
+  engine.sinks.push_back(text_file(file));
   if (!start(engine)) {
     complain(last_error());
     return kUsage;
