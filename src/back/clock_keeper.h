@@ -3,7 +3,8 @@
 // The rate is measured over a baseline that grows from the first reading, so it gets better with
 // time; every second the wall clock is read anew. A wall clock that is more than kStepNs from where
 // the rate predicts it has been stepped (or the machine was suspended): a new epoch starts and the
-// baseline with it. Records are ordered by ticks; wall time is a label.
+// baseline with it. Smaller differences are taken up without time going back (go_on()). Records are
+// ordered by ticks; wall time is a label.
 //
 // Threading: single-owner (the consumer). The clock page it writes may be read by anybody.
 #ifndef SLUICE_SRC_BACK_CLOCK_KEEPER_H_
@@ -13,6 +14,15 @@
 #include "region/layout.h"
 
 namespace sluice::back {
+
+// How far back the records may lie that are still to come when a relation changes.
+inline constexpr i64 kClockReachNs = 10'000'000;
+
+// The relation after `old`, given what was measured. For every tick from kClockReachNs before
+// measured.ticks up to it, it tells no earlier time than `old`: records told by `old` are all of
+// before, so no thread's time goes back. Where `old` was ahead of the wall clock it is slower, by
+// at most a thousandth, so as to meet it `interval_ns` later.
+[[nodiscard]] TickClock go_on(const TickClock& old, const TickClock& measured, i64 interval_ns);
 
 class ClockKeeper {
  public:
@@ -38,6 +48,10 @@ class ClockKeeper {
   };
   [[nodiscard]] Reading read() const;
   void measure();
+  // Nanoseconds a tick * 2^32 since base_; the last rate when there is no baseline yet.
+  [[nodiscard]] u64 rate_at(const Reading& reading) const;
+  // How long the relation that is published at `reading` is to hold.
+  [[nodiscard]] i64 interval_ns(const Reading& reading) const;
   void publish(const Reading& reading);
 
   region::ClockPage* page_ = nullptr;

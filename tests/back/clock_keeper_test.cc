@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <random>
 
 #include "os/process.h"
 
@@ -55,6 +56,45 @@ TEST(ClockKeeper, CorrectionsAreSmall) {
   }
   EXPECT_GE(corrections, 3) << "soon after the start it is corrected more often";
   EXPECT_LT(worst, 100'000) << "ns";
+}
+
+// A wall clock that is read with errors of microseconds, a rate that is known better and better: no
+// tick gets an earlier time than before, and the wall clock is kept.
+class GoOnTest : public ::testing::Test {
+ protected:
+  static constexpr u64 kRate = (u64{10} << 32) / 21;  // of 2.1 GHz
+
+  // Nanoseconds by which the worst tick went back, over many corrections.
+  template <class Next>
+  i64 worst_step_back(Next&& next) {
+    std::mt19937_64 random(7);
+    const auto up_to = [&](i64 most) { return i64(random() % u64(2 * most + 1)) - most; };
+    TickClock clock{1'000'000, 1'700'000'000'000'000'000, kRate + kRate / 10'000};
+    const i64 start = clock.wall_ns;
+    i64 worst = 0, interval = 10'000'000, since = 1'000'000;
+    for (int i = 0; i < 1000; ++i) {
+      const u64 ticks = clock.ticks + u64(interval) * 21 / 10;
+      const i64 true_wall = start + i64((ticks - 1'000'000) * 10 / 21);
+      since += interval;
+      const u64 rate = kRate + u64(i64(double(kRate) * double(up_to(200)) / double(since)));
+      const TickClock then = next(clock, {ticks, true_wall + up_to(300), rate}, interval);
+      for (u64 back = 0; back <= u64(kClockReachNs) * 2; back += 99'991) {
+        worst = std::max(worst, clock.wall_of(ticks - back) - then.wall_of(ticks - back));
+      }
+      EXPECT_LT(std::llabs(then.wall_of(ticks) - true_wall), 3000) << i;
+      clock = then;
+      interval = std::min<i64>(interval * 2, 1'000'000'000);
+    }
+    return worst;
+  }
+};
+
+TEST_F(GoOnTest, NoTimeGoesBack) { EXPECT_EQ(worst_step_back(go_on), 0); }
+
+TEST_F(GoOnTest, TheMeasurementAloneWouldGoBack) {
+  EXPECT_GT(
+      worst_step_back([](const TickClock&, const TickClock& measured, i64) { return measured; }),
+      100);
 }
 
 TEST(ClockKeeper, ADeadOnesPageIsEnough) {
