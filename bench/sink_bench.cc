@@ -104,7 +104,8 @@ Figures measure(const back::SinkConfig& config, u32 batch_records, bool intent_a
       for (u64 done = 0; done < kRecordsOfARound; done += batch_records) {
         store(batch.data() + offsetof(BatchHeader, first_sequence), sequence);
         sequence += batch_records;
-        if (!made.value()->write(BatchView(batch.data()), catalog, cursor).ok()) return {};
+        const BatchView view(batch.data());
+        if (!made.value()->write({&view, 1}, catalog, cursor).ok()) return {};
       }
       if (round > 0) rounds.push_back(double(cpu_ns() - start) / double(kRecordsOfARound));
     }

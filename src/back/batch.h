@@ -5,6 +5,8 @@
 #ifndef SLUICE_SRC_BACK_BATCH_H_
 #define SLUICE_SRC_BACK_BATCH_H_
 
+#include <span>
+
 #include "base/bytes.h"
 #include "record/format.h"
 #include "ring/journal.h"
@@ -67,6 +69,9 @@ class BatchView {
 [[nodiscard]] inline bool from_caller(u32 site) {
   return site == kSiteUnknown || site >= kSiteFirstCaller;
 }
+
+// Batches that follow each other in the journal, at least one.
+using Batches = std::span<const BatchView>;
 
 }  // namespace sluice
 

@@ -3,7 +3,7 @@
 // A SinkRunner (back/sink_runner.h) owns a sink and calls it from one thread: its own, or the
 // caller's in immediate mode and in recovery. A sink may block; nobody but its runner waits for it.
 //
-// Exactly once: write() is given a batch and the sequence to go on from. Whatever it has stored it
+// Exactly once: write() is given batches and the sequence to go on from. Whatever it has stored it
 // reports through Cursor::passed(), record by record or as a group, so that after a kill the next
 // owner of the region goes on at that sequence. A sink that stores the sequence with its data
 // (segments) or can compare its data with an intent (files) makes the step between "stored" and
@@ -79,14 +79,14 @@ class Sink {
   // what the destination already holds. Called once, before the first write().
   virtual Status open(const Catalog& catalog, Cursor& cursor) = 0;
 
-  // Writes every record of the batch from cursor.sequence() on that passes the sink's filters, and
-  // moves the cursor to batch.next_sequence(). On a failure the cursor stands where it got to; the
-  // runner calls again with the same batch after a pause (kRetryable, kRotate: the sink has taken
-  // its own measures) or gives the sink up (kDisableSink, kFatal).
-  virtual Status write(const BatchView& batch, Catalog& catalog, Cursor& cursor) = 0;
+  // Writes every record of the batches from cursor.sequence() on that passes the sink's filters,
+  // and moves the cursor to the last one's next_sequence(). On a failure the cursor stands where it
+  // got to; the runner calls again with the same batches, or more, after a pause (kRetryable,
+  // kRotate: the sink has taken its own measures) or gives the sink up (kDisableSink, kFatal).
+  virtual Status write(Batches batches, Catalog& catalog, Cursor& cursor) = 0;
 
   // A record of the engine about this sink itself: it missed `missed` caller records just before
-  // the next batch. Best-effort sinks say it in their output.
+  // the next batches. Best-effort sinks say it in their output.
   virtual Status write_gap(u64 missed_now, u64 missed_in_all) = 0;
 
   // Gives everything written so far to the kernel (`durable` false) or to the disk (true).

@@ -12,6 +12,10 @@ namespace {
 constexpr i64 kFlushIntervalNs = 200'000'000;
 constexpr i64 kPauseFirstNs = 2'000'000;
 constexpr i64 kPauseMaxNs = 200'000'000;
+// Batches are handed over together up to this size: a file takes 200 KB of lines at a third less
+// CPU a line than 60 KB.
+constexpr u64 kGroupBytes = 64 * 1024;
+constexpr std::size_t kGroupBatchesMax = 64;
 
 std::chrono::steady_clock::time_point time_point(i64 monotonic_ns) {
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(monotonic_ns));
@@ -33,7 +37,7 @@ SinkRunner::SinkRunner(region::Region& region, region::SinkEntry& entry, std::un
       catalog_(region),
       cursor_(entry),
       reader_(region.journal(), entry.cursor_position.load(std::memory_order_relaxed)),
-      bytes_(kBatchBytesMax),
+      bytes_(kGroupBytes + kBatchBytesMax),
       callers_passed_(entry.cursor_callers.load(std::memory_order_relaxed)) {}
 
 SinkRunner::~SinkRunner() {
@@ -138,14 +142,27 @@ bool SinkRunner::run_once() {
     case JournalRead::kBatch:
       break;
   }
-  const BatchView batch(bytes_.data());
-  return hand_over(batch);
+  read_group();
+  return hand_over();
 }
 
-bool SinkRunner::hand_over(const BatchView& batch) {
-  note_gap(batch);
-  if (batch.next_sequence() > cursor_.sequence()) {
-    const Status status = sink_->write(batch, catalog_, cursor_);
+void SinkRunner::read_group() {
+  batches_.clear();
+  u64 used = 0;
+  JournalReader<JournalSync> next = reader_;
+  do {
+    const BatchView& batch = batches_.emplace_back(bytes_.data() + used);
+    used += batch.header().bytes;
+    next.advance(batch.header().bytes);
+    // What cannot be read now is for the next round, which says why.
+  } while (used < kGroupBytes && batches_.size() < kGroupBatchesMax &&
+           next.read(bytes_.data() + used) == JournalRead::kBatch);
+}
+
+bool SinkRunner::hand_over() {
+  note_gap(batches_.front());
+  if (batches_.back().next_sequence() > cursor_.sequence()) {
+    const Status status = sink_->write(batches_, catalog_, cursor_);
     if (!status.ok()) {
       fail(status);
       // pairs with ask_to_stop(): the request precedes its wake-up (P14)
@@ -154,7 +171,7 @@ bool SinkRunner::hand_over(const BatchView& batch) {
     recover_from_failure();
     dirty_ = undurable_ = true;
   }
-  pass(batch);
+  pass();
   return true;
 }
 
@@ -171,10 +188,11 @@ void SinkRunner::note_gap(const BatchView& batch) {
   callers_passed_ = before;
 }
 
-void SinkRunner::pass(const BatchView& batch) {
-  if (cursor_.sequence() < batch.next_sequence()) cursor_.passed(batch.next_sequence(), {});
-  callers_passed_ = batch.header().callers_before + batch.header().callers;
-  reader_.advance(batch.header().bytes);
+void SinkRunner::pass() {
+  const BatchView& last = batches_.back();
+  if (cursor_.sequence() < last.next_sequence()) cursor_.passed(last.next_sequence(), {});
+  callers_passed_ = last.header().callers_before + last.header().callers;
+  for (const BatchView& batch : batches_) reader_.advance(batch.header().bytes);
   entry_.cursor_callers.store(callers_passed_, std::memory_order_relaxed);
   publish_position();
 }

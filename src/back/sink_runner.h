@@ -45,7 +45,7 @@ class SinkRunner {
   // Waits for that until `deadline_ns` (monotonic). False: it is stuck, and goes on using this.
   bool wait_for_thread(i64 deadline_ns);
 
-  // One batch. True when there was one.
+  // What is committed, up to a group of batches. True when there was any.
   bool run_once();
   // All there are, as long as the sink gets on. True when it got anywhere.
   bool run_while_it_gets_on();
@@ -78,9 +78,11 @@ class SinkRunner {
   void thread_main();
   bool open();
   [[nodiscard]] bool settle_is_due() const;
-  bool hand_over(const BatchView& batch);
+  // Reads the batches behind the first one, which is in bytes_, as long as they make one group.
+  void read_group();
+  bool hand_over();
   void note_gap(const BatchView& batch);
-  void pass(const BatchView& batch);
+  void pass();
   void publish_position();
   void fail(const Status& status);
   void recover_from_failure();
@@ -96,7 +98,8 @@ class SinkRunner {
   Catalog catalog_;
   Cursor cursor_;
   JournalReader<JournalSync> reader_;
-  std::vector<char> bytes_;
+  std::vector<char> bytes_;         // the group
+  std::vector<BatchView> batches_;  // in bytes_
   bool opened_ = false;
   bool dirty_ = false;      // written since the last flush(false)
   bool undurable_ = false;  // written since the last flush(true)

@@ -5,7 +5,16 @@
 
 namespace sluice::sink {
 
-Status CallbackSink::write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) {
+Status CallbackSink::write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) {
+  for (const BatchView& batch : batches) {
+    Status status = write_batch(batch, catalog, cursor);
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+Status CallbackSink::write_batch(const BatchView& batch, back::Catalog& catalog,
+                                 back::Cursor& cursor) {
   if (missed_now_ > 0) {
     call(selection_.gap(catalog, "callback", std::exchange(missed_now_, 0), missed_in_all_));
   }

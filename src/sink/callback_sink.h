@@ -22,7 +22,7 @@ class CallbackSink final : public back::Sink {
       : function_(config.callback), user_(config.user), selection_(config, true) {}
 
   Status open(const back::Catalog&, back::Cursor&) override { return {}; }
-  Status write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) override;
+  Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override;
   Status write_gap(u64 missed_now, u64 missed_in_all) override;
   Status flush(bool) override { return {}; }
   Status close() override { return {}; }
@@ -31,6 +31,7 @@ class CallbackSink final : public back::Sink {
   [[nodiscard]] u64 exceptions() const { return exceptions_; }
 
  private:
+  Status write_batch(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor);
   void call(const Entry& entry);
 
   void (*const function_)(const CallbackRecord&, void*);

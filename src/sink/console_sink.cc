@@ -32,7 +32,16 @@ ConsoleSink::ConsoleSink(const back::SinkConfig& config, os::Io& io,
       selection_(config),
       streams_{{kOut, std::move(out)}, {kError, std::move(error)}} {}
 
-Status ConsoleSink::write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) {
+Status ConsoleSink::write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) {
+  for (const BatchView& batch : batches) {
+    Status status = write_batch(batch, catalog, cursor);
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+Status ConsoleSink::write_batch(const BatchView& batch, back::Catalog& catalog,
+                                back::Cursor& cursor) {
   // What is left of a line comes first, whatever has become of its batch.
   Status status = write_run(cursor);
   if (!status.ok()) return status;

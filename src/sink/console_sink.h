@@ -36,7 +36,7 @@ class ConsoleSink final : public back::Sink {
               std::unique_ptr<LineFormat> error);
 
   Status open(const back::Catalog&, back::Cursor&) override { return {}; }
-  Status write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) override;
+  Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override;
   Status write_gap(u64 missed_now, u64 missed_in_all) override;
   Status flush(bool) override { return {}; }
   Status close() override { return {}; }
@@ -49,6 +49,7 @@ class ConsoleSink final : public back::Sink {
     bool closed = false;
   };
 
+  Status write_batch(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor);
   // Writes the run that is rendered or left over, then moves the cursor past it.
   Status write_run(back::Cursor& cursor);
   Status write_out(Stream& stream);

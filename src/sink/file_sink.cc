@@ -82,10 +82,10 @@ Result<u64> FileSink::kept_bytes(const IntentPlace& place) {
   return *kept.value();
 }
 
-Status FileSink::write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) {
+Status FileSink::write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) {
   Status status;
   if (area_->armed()) status = resume(cursor);
-  if (status.ok()) status = write_batch(batch, catalog, cursor);
+  if (status.ok()) status = write_batches(batches, catalog, cursor);
   if (status.ok() && report_.empty()) report_ = log_.take_report();
   if (status.ok() && !report_.empty()) {
     return {ErrorClass::kRetryable, std::exchange(report_, {})};
@@ -93,7 +93,7 @@ Status FileSink::write(const BatchView& batch, back::Catalog& catalog, back::Cur
   return as_retryable(std::move(status));
 }
 
-Status FileSink::write_batch(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) {
+Status FileSink::write_batches(Batches batches, back::Catalog& catalog, back::Cursor& cursor) {
   text_->clear();
   counts_ = {};
   if (missed_now_ > 0) {
@@ -110,8 +110,11 @@ Status FileSink::write_batch(const BatchView& batch, back::Catalog& catalog, bac
     counts_.dropped_error += item.counts.dropped_error;
     return true;
   };
-  if (!selection_.walk(batch, catalog, cursor.sequence(), counts_.filtered, take)) return status;
-  return write_group(batch.next_sequence(), cursor);
+  const u64 from = cursor.sequence();
+  for (const BatchView& batch : batches) {
+    if (!selection_.walk(batch, catalog, from, counts_.filtered, take)) return status;
+  }
+  return write_group(batches.back().next_sequence(), cursor);
 }
 
 Status FileSink::write_group(u64 next_sequence, back::Cursor& cursor) {

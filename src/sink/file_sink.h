@@ -40,7 +40,7 @@ class FileSink final : public back::Sink {
   FileSink(const back::SinkConfig& config, os::Io& io, std::unique_ptr<LineFormat> format);
 
   Status open(const back::Catalog& catalog, back::Cursor& cursor) override;
-  Status write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) override;
+  Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override;
   Status write_gap(u64 missed_now, u64 missed_in_all) override;
   Status flush(bool durable) override;
   Status close() override { return {}; }
@@ -50,7 +50,7 @@ class FileSink final : public back::Sink {
   // Finishes the group that the intent holds.
   Status resume(back::Cursor& cursor);
   Result<u64> kept_bytes(const IntentPlace& place);
-  Status write_batch(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor);
+  Status write_batches(Batches batches, back::Catalog& catalog, back::Cursor& cursor);
   Status write_group(u64 next_sequence, back::Cursor& cursor);
   Status deliver(std::string_view text, back::Cursor& cursor);
   void finish(back::Cursor& cursor);

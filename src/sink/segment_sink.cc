@@ -81,8 +81,19 @@ Status SegmentSink::recover_unsealed(const RegionId& region) {
   return {};
 }
 
-Status SegmentSink::write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) {
+Status SegmentSink::write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) {
   taken_ = std::max(taken_, cursor.sequence());
+  for (const BatchView& batch : batches) {
+    if (batch.next_sequence() <= taken_) continue;
+    Status status = take_all(batch, catalog);
+    if (!status.ok()) return status;
+  }
+  Status status = writer_->flush();
+  if (status.ok()) cursor.passed(taken_, std::exchange(counts_, {}));
+  return status;
+}
+
+Status SegmentSink::take_all(const BatchView& batch, back::Catalog& catalog) {
   define(batch);
   Status status;
   u64 callers_seen = 0;
@@ -94,15 +105,14 @@ Status SegmentSink::write(const BatchView& batch, back::Catalog& catalog, back::
   });
   if (!status.ok()) return status;
   if (!whole && taken_ < batch.next_sequence()) {
-    status = skip(taken_, batch.next_sequence() - taken_);
+    const u64 from = std::max(taken_, batch.first_sequence());
+    status = skip(from, batch.next_sequence() - from);
     if (!status.ok()) return status;
     counts_.dropped_error +=
         batch.header().callers - std::min<u64>(callers_seen, batch.header().callers);
     taken_ = batch.next_sequence();
   }
-  status = writer_->flush();
-  if (status.ok()) cursor.passed(taken_, std::exchange(counts_, {}));
-  return status;
+  return {};
 }
 
 void SegmentSink::define(const BatchView& batch) {

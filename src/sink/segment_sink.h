@@ -31,7 +31,7 @@ class SegmentSink final : public back::Sink {
   SegmentSink(const back::SinkConfig& config, os::Io& io);
 
   Status open(const back::Catalog& catalog, back::Cursor& cursor) override;
-  Status write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) override;
+  Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override;
   Status write_gap(u64, u64) override { return {}; }
   Status flush(bool durable) override;
   Status close() override;
@@ -39,6 +39,7 @@ class SegmentSink final : public back::Sink {
 
  private:
   Status recover_unsealed(const RegionId& region);
+  Status take_all(const BatchView& batch, back::Catalog& catalog);
   void define(const BatchView& batch);
   Status take(const BatchView& batch, const BatchRecord& record, back::Catalog& catalog);
   [[nodiscard]] bool passes(const BatchView& batch, const BatchRecord& record,

@@ -26,11 +26,13 @@ class Selection {
   explicit Selection(const back::SinkConfig& config, bool filter_sink_threads = false)
       : filter_(config), filter_sink_threads_(filter_sink_threads) {}
 
-  // Calls each(Item) -> bool for what is to be written from `from` on, until it returns false; adds
-  // what is filtered to `filtered` before the next call. True at the end of the batch.
+  // Calls each(Item) -> bool for what of the batch is to be written from `from` on, until it
+  // returns false; adds what is filtered to `filtered` before the next call. True at the end of the
+  // batch.
   template <class Each>
   bool walk(const BatchView& batch, back::Catalog& catalog, u64 from, u64& filtered, Each&& each) {
-    u64 next = from;
+    if (batch.next_sequence() <= from) return true;
+    u64 next = std::max(from, batch.first_sequence());
     u64 callers_seen = 0;  // of the whole batch: what is behind a damaged place is known by number
     bool stopped = false;
     const bool whole = batch.for_each(batch.first_sequence(), [&](const BatchRecord& record) {

@@ -39,6 +39,7 @@ class Said final : public Reporter {
 struct Log {
   std::vector<u64> numbers;
   std::vector<u64> gaps;
+  std::vector<u32> groups;  // batches in each write
   int opens = 0, flushes = 0, durable_flushes = 0, closes = 0;
 };
 class ScriptedSink final : public Sink {
@@ -49,18 +50,21 @@ class ScriptedSink final : public Sink {
     ++log_.opens;
     return next();
   }
-  Status write(const BatchView& batch, Catalog&, Cursor& cursor) override {
+  Status write(Batches batches, Catalog&, Cursor& cursor) override {
     Status status = next();
     if (!status.ok()) return status;
     u64 count = 0;
-    batch.for_each(cursor.sequence(), [&](const BatchRecord& record) {
-      if (from_caller(record.header().site)) {
-        log_.numbers.push_back(load<u64>(record.bytes.data() + 16));
-        ++count;
-      }
-      return true;
-    });
-    cursor.passed(batch.next_sequence(), {.delivered = count});
+    for (const BatchView& batch : batches) {
+      batch.for_each(cursor.sequence(), [&](const BatchRecord& record) {
+        if (from_caller(record.header().site)) {
+          log_.numbers.push_back(load<u64>(record.bytes.data() + 16));
+          ++count;
+        }
+        return true;
+      });
+    }
+    log_.groups.push_back(u32(batches.size()));
+    cursor.passed(batches.back().next_sequence(), {.delivered = count});
     return {};
   }
   Status write_gap(u64 missed_now, u64) override {
@@ -138,6 +142,33 @@ TEST_F(SinkRunnerTest, ARetryableErrorIsSaidOnceAndLosesNothing) {
   EXPECT_EQ(log_.numbers.size(), 10u);
   EXPECT_EQ(said_.count("no space"), 1u) << said_.all();
   EXPECT_EQ(said_.count("works again"), 1u);
+}
+
+TEST_F(SinkRunnerTest, SmallBatchesAreWrittenTogether) {
+  add({Status(), Status(ErrorClass::kRetryable, "busy")});
+  const auto commit = [&](u64 from, u64 to) {
+    for (u64 i = from; i < to; ++i) {
+      say(i, i + 1);
+      EXPECT_TRUE(engine_->drain_all(false));
+    }
+  };
+  commit(0, 30);
+  (void)engine_->drain_all(true);  // fails
+  EXPECT_TRUE(log_.groups.empty());
+  commit(30, 100);
+  (void)engine_->drain_all(true);
+  ASSERT_EQ(log_.numbers.size(), 100u);
+  for (u64 i = 0; i < 100; ++i) EXPECT_EQ(log_.numbers[i], i);
+  EXPECT_EQ(log_.groups, (std::vector<u32>{64, 36}));
+}
+
+TEST_F(SinkRunnerTest, AFullBatchIsAGroupOfItsOwn) {
+  add({});
+  say(0, 400, 1000);
+  (void)engine_->drain_all(true);
+  EXPECT_EQ(log_.numbers.size(), 400u);
+  EXPECT_GT(log_.groups.size(), 5u);
+  for (const u32 batches : log_.groups) EXPECT_LE(batches, 2u);
 }
 
 TEST_F(SinkRunnerTest, OpeningIsTriedAgainToo) {

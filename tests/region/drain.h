@@ -34,7 +34,11 @@ class RenderingSink final : public back::Sink {
   explicit RenderingSink(Drained& out) : out_(out), selection_(config()) {}
 
   Status open(const back::Catalog&, back::Cursor&) override { return {}; }
-  Status write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) override {
+  Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override {
+    for (const BatchView& batch : batches) write_batch(batch, catalog, cursor);
+    return {};
+  }
+  void write_batch(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) {
     u64 filtered = 0;
     (void)selection_.walk(batch, catalog, cursor.sequence(), filtered, [&](const sink::Item& item) {
       text_.clear();
@@ -48,7 +52,6 @@ class RenderingSink final : public back::Sink {
       return true;
     });
     if (cursor.sequence() < batch.next_sequence()) cursor.passed(batch.next_sequence(), {});
-    return {};
   }
   Status write_gap(u64, u64) override { return {}; }
   Status flush(bool) override { return {}; }

@@ -51,7 +51,8 @@ class CallbackSinkTest : public ::testing::Test {
       sink_ = std::move(made.value());
       EXPECT_TRUE(sink_->open(catalog_, cursor_).ok());
     }
-    return sink_->write(BatchView(journal_.batches()[0].data()), catalog_, cursor_);
+    const BatchView batch(journal_.batches()[0].data());
+    return sink_->write({&batch, 1}, catalog_, cursor_);
   }
 
   TestRegion region_;

@@ -75,7 +75,8 @@ class ConsoleSinkTest : public ::testing::Test {
     ASSERT_TRUE(sink_->open(catalog_, cursor_).ok());
   }
   Status write(std::size_t batch = 0) {
-    return sink_->write(BatchView(journal_.batches()[batch].data()), catalog_, cursor_);
+    const BatchView view(journal_.batches()[batch].data());
+    return sink_->write({&view, 1}, catalog_, cursor_);
   }
 
   TestRegion region_;

@@ -69,7 +69,7 @@ class FileEveryCallTest : public FileErrorTest,
 TEST_P(FileEveryCallTest, FailsOnce) {
   const auto [error, rotate_bytes] = GetParam();
   const u64 calls = calls_of(log_, directory_, rotate_bytes);
-  ASSERT_GT(calls, 30u);
+  ASSERT_GT(calls, 20u);
   for (u64 call = 1; call <= calls + 2; ++call) {
     directory_.clear();
     FaultIo io(os::real_io());

@@ -130,14 +130,20 @@ class Writer {
     sink_ = std::move(made.value());
     return sink_->open(*catalog_, cursor_);
   }
-  // Writes all batches that the cursor has not passed; the first error ends it.
-  Status write(u32 batches = ~u32{0}) {
-    for (u32 i = 0; i < std::min<std::size_t>(batches, journal_.batches().size()); ++i) {
+  // Writes the first `count` batches, or what of them the cursor has not passed, in groups of one,
+  // two and three; the first error ends it.
+  Status write(u32 count = ~u32{0}) {
+    std::vector<BatchView> group;
+    const std::size_t end = std::min<std::size_t>(count, journal_.batches().size());
+    for (std::size_t i = 0; i < end; ++i) {
       const BatchView batch(journal_.batches()[i].data());
       if (batch.next_sequence() <= cursor_.sequence()) continue;
-      Status status = sink_->write(batch, *catalog_, cursor_);
+      group.push_back(batch);
+      if (group.size() <= i % 3 && i + 1 < end) continue;
+      Status status = sink_->write(group, *catalog_, cursor_);
       if (!status.ok()) return status;
       EXPECT_EQ(cursor_.sequence(), batch.next_sequence());
+      group.clear();
     }
     return {};
   }

@@ -197,21 +197,24 @@ class NoIntentSink final : public back::Sink {
   NoIntentSink(const back::SinkConfig& config, os::Io& io, bool cursor_first)
       : config_(config), io_(io), cursor_first_(cursor_first) {}
   Status open(const back::Catalog&, back::Cursor&) override { return {}; }
-  Status write(const BatchView& batch, back::Catalog& catalog, back::Cursor& cursor) override {
+  Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override {
     std::string text;
-    batch.for_each(cursor.sequence(), [&](const BatchRecord& record) {
-      EXPECT_TRUE(catalog.describe(batch, record));
-      text += "a " + std::to_string(record.sequence) + " text of " +
-              std::to_string(record.sequence * 7) + "\n";
-      return true;
-    });
-    if (cursor_first_) cursor.passed(batch.next_sequence(), {});
+    for (const BatchView& batch : batches) {
+      batch.for_each(cursor.sequence(), [&](const BatchRecord& record) {
+        EXPECT_TRUE(catalog.describe(batch, record));
+        text += "a " + std::to_string(record.sequence) + " text of " +
+                std::to_string(record.sequence * 7) + "\n";
+        return true;
+      });
+    }
+    const u64 next_sequence = batches.back().next_sequence();
+    if (cursor_first_) cursor.passed(next_sequence, {});
     const int fd = io_.open(config_.path.c_str(), os::kRead | os::kWrite | os::kCreate);
     os::FileInfo info;
     io_.stat_fd(fd, info);
     os::pwrite_all(io_, fd, text.data(), text.size(), info.size);
     io_.close(fd);
-    if (!cursor_first_) cursor.passed(batch.next_sequence(), {});
+    if (!cursor_first_) cursor.passed(next_sequence, {});
     return {};
   }
   Status write_gap(u64, u64) override { return {}; }

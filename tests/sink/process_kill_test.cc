@@ -106,7 +106,7 @@ void recover(const char* region_path, u64 records, u32& interrupted) {
   while (reader.read(bytes.data()) == JournalRead::kBatch) {
     const BatchView batch(bytes.data());
     if (batch.next_sequence() > cursor.sequence()) {
-      status = sink.write(batch, catalog, cursor);
+      status = sink.write({&batch, 1}, catalog, cursor);
       ASSERT_TRUE(status.ok()) << status.message();
     }
     reader.advance(batch.header().bytes);

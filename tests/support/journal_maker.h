@@ -5,7 +5,7 @@
 //   const u32 site = journal.add_site(text_site("hello {}"));
 //   journal.add(site, {number(7)});
 //   journal.commit();                        // the records added become a batch
-//   for (const auto& batch : journal.batches()) sink.write(BatchView(batch.data()), ...);
+//   for (const auto& batch : journal.batches()) BatchView(batch.data())
 #ifndef SLUICE_TESTS_SUPPORT_JOURNAL_MAKER_H_
 #define SLUICE_TESTS_SUPPORT_JOURNAL_MAKER_H_
 
