@@ -1,7 +1,8 @@
 // What a program says: log records, events, metric samples, state, context.
 //
-// Macros and functions do the same. A macro evaluates its arguments only when the level passes and
-// is cut from the program below SLUICE_ACTIVE_LEVEL; a function's arguments are always evaluated.
+// Macros and functions do the same. A macro evaluates its arguments only when the level passes, and
+// once to find out, in the first call of its site; it is cut from the program below
+// SLUICE_ACTIVE_LEVEL. A function's arguments are always evaluated.
 // All of them are thread-safe and async-signal-safe, may be called before start(), after stop(),
 // in a forked child and while the process exits, never block (Overflow::block and Mode::immediate
 // excepted), keep errno and never throw.
