@@ -211,7 +211,8 @@ u64 Merger::find_horizon(bool all) const {
   for (const Source* source : live_) {
     if ((source->end - source->ring.position()) * 2 > source->ring.capacity()) return kAll;
   }
-  return now_ - clock_.ticks_of_ns(options_.window_ns);
+  const u64 window = clock_.ticks_of_ns(options_.window_ns);
+  return now_ > window ? now_ - window : 0;  // ticks begin with the machine
 }
 
 Merger::Source* Merger::earliest(u64& second_key) {
