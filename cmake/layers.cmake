@@ -4,6 +4,7 @@
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(SQLite3 REQUIRED)
 
 add_library(sluice_flags INTERFACE)
 if(PROJECT_IS_TOP_LEVEL)
@@ -37,7 +38,7 @@ function(sluice_layer name)
   set(SLUICE_LIBRARY_OBJECTS ${SLUICE_LIBRARY_OBJECTS} PARENT_SCOPE)
 endfunction()
 
-foreach(layer base os ring record region segment front back sink runtime)
+foreach(layer base os ring record region segment front back store sink runtime)
   sluice_layer(${layer})
 endforeach()
 
@@ -51,7 +52,7 @@ foreach(kind STATIC SHARED)
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(sluice_lib_${suffix} PUBLIC cxx_std_20)
-  target_link_libraries(sluice_lib_${suffix} PUBLIC Threads::Threads)
+  target_link_libraries(sluice_lib_${suffix} PUBLIC Threads::Threads PRIVATE SQLite::SQLite3)
   add_library(sluice::${suffix} ALIAS sluice_lib_${suffix})
 endforeach()
 

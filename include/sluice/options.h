@@ -32,7 +32,8 @@ enum class SinkKind : std::uint8_t {
   text = 2,
   json_lines = 3,
   segments = 4,
-  callback = 5
+  callback = 5,
+  store = 6
 };
 
 enum class Color : std::uint8_t { automatic, always, never };
@@ -50,7 +51,9 @@ struct CallbackRecord {
 
 struct Sink {
   SinkKind kind = SinkKind::console;
-  std::string path = {};           // text, json_lines: a file; segments: a directory
+  // text, json_lines: a file; segments: a directory; store: a database file, ":memory:" for a
+  // private one that is removed at the end
+  std::string path = {};
   std::string name = {};           // segments: file names begin with it; default: the product
   std::string pattern = {};        // console, text: see docs/logging.md
   Level level = Level::trace;      // what this sink takes, of what the loggers let through
@@ -59,12 +62,14 @@ struct Sink {
   std::uint32_t keep_files = 0;    // rotated files kept; 0: all
   Color color = Color::automatic;
   Level stderr_level = Level::error;  // console: from here on to standard error
+  std::uint32_t commit_records = 10'000;  // store: at most so many in one transaction
+  bool sync_each_commit = false;          // store: every commit survives a loss of power
   // callback: called on a thread of the library, one record at a time.
   void (*callback)(const CallbackRecord& record, void* user) = nullptr;
   void* user = nullptr;
   // A required sink is never skipped: when it is stuck the journal fills, then the rings, then
   // `overflow` decides. A best-effort sink misses what it is too slow for, counted and said.
-  // Default: files and segments are required, console and callbacks are not.
+  // Default: files, segments and stores are required, console and callbacks are not.
   enum class Need : std::uint8_t { by_kind, required, best_effort } need = Need::by_kind;
 };
 
@@ -85,6 +90,11 @@ struct Sink {
 [[nodiscard]] inline Sink segment_files(std::string directory, Sink sink = {}) {
   sink.kind = SinkKind::segments;
   sink.path = std::move(directory);
+  return sink;
+}
+[[nodiscard]] inline Sink store_file(std::string path, Sink sink = {}) {
+  sink.kind = SinkKind::store;
+  sink.path = std::move(path);
   return sink;
 }
 [[nodiscard]] inline Sink callback(void (*function)(const CallbackRecord&, void*),

@@ -33,6 +33,9 @@ struct SinkConfig {
   u32 keep_files = 0;
   Color color = Color::automatic;
   Level stderr_level = Level::error;
+  u32 commit_records = 10'000;
+  bool sync_each_commit = false;
+  bool private_file = false;  // the file goes with the sink
   bool required = false;
   void (*callback)(const CallbackRecord&, void*) = nullptr;  // not in the region
   void* user = nullptr;

@@ -22,6 +22,7 @@ struct RecoverCommand {
   std::string text;
   std::string json_lines;
   std::string segments;
+  std::string store;
   std::vector<std::string> paths;
   bool json = false;
   bool quiet = false;
@@ -125,6 +126,7 @@ int recover(const RecoverCommand& command) {
   add_sink(options, SinkKind::text, command.text);
   add_sink(options, SinkKind::json_lines, command.json_lines);
   add_sink(options, SinkKind::segments, command.segments);
+  add_sink(options, SinkKind::store, command.store);
   ToStandardError reporter;
   Output output;
   bool left = false;
@@ -168,6 +170,8 @@ void add_recover(CLI::App& app, Chosen& chosen) {
       ->type_name("FILE");
   sub->add_option("--segments", command->segments, "Write the records to directory DIR as segments")
       ->type_name("DIR");
+  sub->add_option("--store", command->store, "Write the records to the database FILE as rows")
+      ->type_name("FILE");
   sub->add_flag("--json", command->json, "One JSON object for each region");
   sub->add_flag("--quiet", command->quiet, "Only say what is left");
   sub->footer("Exit code 0: everything found is delivered. 1: something is left, and why is said.");

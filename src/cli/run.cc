@@ -32,6 +32,7 @@ struct RunOptions {
   std::vector<std::string> text;
   std::vector<std::string> json_lines;
   std::vector<std::string> segments;
+  std::vector<std::string> store;
   std::string product;
   std::string logger;
   bool quiet = false;
@@ -62,13 +63,15 @@ std::vector<std::string> check(const RunOptions& options) {
         "make -j4`");
   }
   const std::size_t sinks =
-      options.text.size() + options.json_lines.size() + options.segments.size();
+      options.text.size() + options.json_lines.size() + options.segments.size() +
+      options.store.size();
   const bool by_variable = !os::environment("SLUICE_TEXT").empty() ||
                            !os::environment("SLUICE_JSON_LINES").empty() ||
-                           !os::environment("SLUICE_SEGMENTS").empty();
+                           !os::environment("SLUICE_SEGMENTS").empty() ||
+                           !os::environment("SLUICE_STORE").empty();
   if (sinks == 0 && !by_variable) {
     mistakes.push_back(
-        "nowhere to record to; add --text FILE, --json-lines FILE or --segments DIR");
+        "nowhere to record to; add --text FILE, --json-lines FILE, --segments DIR or --store FILE");
   }
   return mistakes;
 }
@@ -85,6 +88,7 @@ Options engine_options(const RunOptions& run, const std::string& product) {
   for (const std::string& path : run.text) options.sinks.push_back(text_file(path));
   for (const std::string& path : run.json_lines) options.sinks.push_back(json_file(path));
   for (const std::string& path : run.segments) options.sinks.push_back(segment_files(path));
+  for (const std::string& path : run.store) options.sinks.push_back(store_file(path));
   return options;
 }
 
@@ -244,6 +248,8 @@ void add_run(CLI::App& app, Chosen& chosen, const std::vector<std::string>& comm
       ->type_name("FILE");
   sub->add_option("--segments", options->segments, "Record as segments in directory DIR")
       ->type_name("DIR");
+  sub->add_option("--store", options->store, "Record as rows of the database FILE")
+      ->type_name("FILE");
   sub->add_option("--product", options->product,
                   "Name of what is run (default: the program's name)")
       ->type_name("NAME");

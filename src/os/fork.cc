@@ -17,36 +17,49 @@ constexpr int kTracked = 4096;
 // read only by the single thread of a forked child, which copied all memory.
 std::atomic<bool> tracked[kTracked];
 
-constexpr i64 kWaitNs = 20'000'000;
+constexpr i64 kWaitNs[kForkSections] = {20'000'000, 250'000'000};
 constexpr i64 kNapNs = 20'000;
 
-// seq_cst, both, wherever threads meet: of a change and a fork that begin at once, at least one
-// sees the other (P20)
-std::atomic<u32> changing{0};
+// seq_cst, both, wherever threads meet: of a scope and a fork that begin at once, at least one sees
+// the other (P20)
+std::atomic<u32> inside[kForkSections];
 std::atomic<u32> forking{0};
-// This thread's share of them: a signal handler may fork within a change.
-constinit thread_local u32 own_changes = 0;
+// This thread's share of them: a signal handler may fork within a scope.
+constinit thread_local u32 own_inside[kForkSections] = {};
 constinit thread_local u32 own_forks = 0;
+
+// relaxed: written by the one thread of a forked child
+std::atomic<u32> generation{0};
+std::atomic<bool> cut_off[kForkSections];
 
 }  // namespace
 
-DescriptorChange::DescriptorChange() {
-  const i64 until = monotonic_ns() + kWaitNs;
+NoForkWithin::NoForkWithin(ForkSection section) : section_(section) {
+  std::atomic<u32>& count = inside[u32(section)];
+  u32& own = own_inside[u32(section)];
+  const i64 until = monotonic_ns() + kWaitNs[u32(section)];
   for (;;) {
     // seq_cst: with before_fork(), one of the two sees the other (P20)
-    changing.fetch_add(1, std::memory_order_seq_cst);
+    count.fetch_add(1, std::memory_order_seq_cst);
     const u32 forks = forking.load(std::memory_order_seq_cst);  // (P20)
-    if (forks == own_forks || monotonic_ns() > until) break;
-    changing.fetch_sub(1, std::memory_order_seq_cst);  // (P20)
+    // Within another scope of this thread the fork waits for that one anyway.
+    if (forks == own_forks || own != 0 || monotonic_ns() > until) break;
+    count.fetch_sub(1, std::memory_order_seq_cst);  // (P20)
     sleep_ns(kNapNs);
   }
-  ++own_changes;
+  ++own;
 }
 
-DescriptorChange::~DescriptorChange() {
-  --own_changes;
-  // seq_cst: the fork that waits has the entry in the table (P20)
-  changing.fetch_sub(1, std::memory_order_seq_cst);
+NoForkWithin::~NoForkWithin() {
+  --own_inside[u32(section_)];
+  // seq_cst: the fork that waits finds what the scope has done (P20)
+  inside[u32(section_)].fetch_sub(1, std::memory_order_seq_cst);
+}
+
+u32 fork_generation() { return generation.load(std::memory_order_relaxed); }
+
+bool forked_within(ForkSection section) {
+  return cut_off[u32(section)].load(std::memory_order_relaxed);
 }
 
 void close_in_child(int fd) {
@@ -59,17 +72,20 @@ void forget_in_child(int fd) {
 
 void before_fork() {
   ++own_forks;
-  // seq_cst: with DescriptorChange, one of the two sees the other (P20)
+  // seq_cst: with NoForkWithin, one of the two sees the other (P20)
   forking.fetch_add(1, std::memory_order_seq_cst);
-  const i64 until = monotonic_ns() + kWaitNs;
-  // seq_cst, as above, and the entries of the changes that have ended (P20)
-  while (changing.load(std::memory_order_seq_cst) != own_changes && monotonic_ns() < until) {
-    sleep_ns(kNapNs);
+  const i64 from = monotonic_ns();
+  for (u32 i = 0; i < kForkSections; ++i) {
+    // seq_cst, as above, and what the scopes that have ended did (P20)
+    while (inside[i].load(std::memory_order_seq_cst) != own_inside[i] &&
+           monotonic_ns() - from < kWaitNs[i]) {
+      sleep_ns(kNapNs);
+    }
   }
 }
 
 void after_fork() {
-  forking.fetch_sub(1, std::memory_order_seq_cst);  // lets changes go on (P20)
+  forking.fetch_sub(1, std::memory_order_seq_cst);  // lets scopes go on (P20)
   --own_forks;
 }
 
@@ -77,10 +93,14 @@ void close_inherited() {
   for (int fd = 0; fd < kTracked; ++fd) {
     if (tracked[fd].exchange(false, std::memory_order_relaxed)) ::close(fd);
   }
-  // The other threads' changes and forks are not the child's. relaxed: the child has one thread
+  // The other threads' scopes and forks are not the child's. relaxed: the child has one thread
   --own_forks;
-  changing.store(own_changes, std::memory_order_relaxed);
+  for (u32 i = 0; i < kForkSections; ++i) {
+    cut_off[i].store(inside[i].load(std::memory_order_relaxed) != 0, std::memory_order_relaxed);
+    inside[i].store(own_inside[i], std::memory_order_relaxed);
+  }
   forking.store(own_forks, std::memory_order_relaxed);
+  generation.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace sluice::os

@@ -27,6 +27,11 @@ char* put_x_escape(char* at, u8 byte) {
 
 template <TextForm form>
 char* put_ascii(char* at, u8 byte) {
+  if constexpr (form == TextForm::kStored) {
+    if (byte == 0) return put_x_escape<form>(at, byte);
+    *at++ = char(byte);
+    return at;
+  }
   constexpr bool json = form == TextForm::kJson;
   char letter = 0;
   switch (byte) {
@@ -119,7 +124,7 @@ char* internal::put_escaped_slow(TextBuffer& out, char* at, std::string_view tex
       if (length == 0) {
         length = 1;
         at = put_x_escape<form>(at, first);
-      } else if (is_unsafe_code_point(code_point)) {
+      } else if (form != TextForm::kStored && is_unsafe_code_point(code_point)) {
         at = put_u_escape(at, code_point);
       } else {
         std::memcpy(at, text.data(), length);
@@ -136,6 +141,7 @@ char* internal::put_escaped_slow(TextBuffer& out, char* at, std::string_view tex
 
 template char* internal::put_escaped_slow<TextForm::kText>(TextBuffer&, char*, std::string_view);
 template char* internal::put_escaped_slow<TextForm::kJson>(TextBuffer&, char*, std::string_view);
+template char* internal::put_escaped_slow<TextForm::kStored>(TextBuffer&, char*, std::string_view);
 
 std::string escaped(TextForm form, std::string_view text) {
   TextBuffer out;

@@ -4,12 +4,15 @@
 // bidirectional controls (with which a text can be made to look like another), and every byte that
 // is not valid UTF-8. So no output holds a terminal escape or an inner line break.
 //
-//             text      JSON string
-//   newline   \n        \n          (also \t \r; JSON: \b \f)
-//   ESC       \x1b      \u001b
-//   U+202E    \u202e    \u202e
-//   byte ff   \xff      \\xff       (reads back as the four characters \xff)
-//   " and \   as is     \" and \\    .
+//             text      JSON string   stored
+//   newline   \n        \n            as is    (also \t \r; JSON: \b \f)
+//   NUL       \x00      \u0000        \x00
+//   ESC       \x1b      \u001b        as is
+//   U+202E    \u202e    \u202e        as is
+//   byte ff   \xff      \\xff         \xff     (JSON: reads back as the four characters \xff)
+//   " and \   as is     \" and \\     as is
+//
+// The stored form is for places that hold any text in UTF-8 without NUL, not for output.
 //
 // The text form is for people: it leaves backslashes alone and cannot be undone. JSON can, but for
 // invalid bytes.
@@ -31,7 +34,7 @@
 
 namespace sluice {
 
-enum class TextForm : u8 { kText, kJson };
+enum class TextForm : u8 { kText, kJson, kStored };
 
 namespace internal {
 
@@ -39,6 +42,7 @@ namespace internal {
 template <TextForm form>
 constexpr u64 dirty_bytes(u64 x) {
   constexpr u64 kOnes = 0x0101010101010101;
+  if constexpr (form == TextForm::kStored) return (x | (x - kOnes)) & (kOnes * 0x80);
   u64 dirty = x | (x - kOnes * 0x20) | ((x ^ (kOnes * 0x7f)) - kOnes);
   if constexpr (form == TextForm::kJson) {
     dirty |= ((x ^ (kOnes * '"')) - kOnes) | ((x ^ (kOnes * '\\')) - kOnes);
@@ -56,8 +60,9 @@ inline std::size_t copy_clean(char* to, const char* from, std::size_t size) {
     const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + done));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + done), x);
     // Signed compares: bytes from 0x80 on are below zero, so not above 0x1f.
-    __m128i clean = _mm_and_si128(_mm_cmpgt_epi8(x, _mm_set1_epi8(0x1f)),
-                                  _mm_cmplt_epi8(x, _mm_set1_epi8(0x7f)));
+    constexpr bool stored = form == TextForm::kStored;
+    __m128i clean = _mm_cmpgt_epi8(x, _mm_set1_epi8(stored ? 0 : 0x1f));
+    if constexpr (!stored) clean = _mm_and_si128(clean, _mm_cmplt_epi8(x, _mm_set1_epi8(0x7f)));
     if constexpr (form == TextForm::kJson) {
       const __m128i quote = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
                                          _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
@@ -104,8 +109,15 @@ template <TextForm form>
 
 [[nodiscard]] inline char* put_escaped(TextForm form, TextBuffer& out, char* at,
                                        std::string_view text) {
-  return form == TextForm::kText ? put_escaped<TextForm::kText>(out, at, text)
-                                 : put_escaped<TextForm::kJson>(out, at, text);
+  switch (form) {
+    case TextForm::kText:
+      return put_escaped<TextForm::kText>(out, at, text);
+    case TextForm::kJson:
+      return put_escaped<TextForm::kJson>(out, at, text);
+    case TextForm::kStored:
+      break;
+  }
+  return put_escaped<TextForm::kStored>(out, at, text);
 }
 
 // Text that needs no escape: literals and parts escaped before.

@@ -129,8 +129,17 @@ char* MessagePlan::put(const Entry& entry, TextBuffer& out, char* at) const {
   if (site_.kind == RecordKind::kState) {
     at = put_state(entry, out, at);
   } else {
-    at = form_ == TextForm::kText ? put_parts<TextForm::kText>(record, out, at)
-                                  : put_parts<TextForm::kJson>(record, out, at);
+    switch (form_) {
+      case TextForm::kText:
+        at = put_parts<TextForm::kText>(record, out, at);
+        break;
+      case TextForm::kJson:
+        at = put_parts<TextForm::kJson>(record, out, at);
+        break;
+      case TextForm::kStored:
+        at = put_parts<TextForm::kStored>(record, out, at);
+        break;
+    }
     if (mode_ == Fields::kAppend && unused_ != 0) at = fields_.put_text(out, at, record, unused_);
   }
   if (mode_ == Fields::kOmit || record.context().empty()) return at;

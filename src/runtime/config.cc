@@ -67,6 +67,12 @@ back::SinkConfig sink_config(const Sink& sink) {
   out.keep_files = sink.keep_files;
   out.color = sink.color;
   out.stderr_level = sink.stderr_level;
+  if (sink.kind == SinkKind::store && sink.path == ":memory:") {
+    out.private_file = true;
+    out.path = "/tmp/sluice-" + random_id() + ".db";
+  }
+  out.commit_records = sink.commit_records;
+  out.sync_each_commit = sink.sync_each_commit;
   const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
   out.required = sink.need == Sink::Need::required || (sink.need == Sink::Need::by_kind && file);
   out.callback = sink.callback;
@@ -173,6 +179,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_sink("SLUICE_TEXT", SinkKind::text, config);
   read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
   read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
+  read_sink("SLUICE_STORE", SinkKind::store, config);
   const std::string choice = os::environment("SLUICE_CONSOLE");
   bool wanted = false;
   if (choice.empty()) return;
@@ -244,6 +251,8 @@ std::string_view kind_name(SinkKind kind) {
       return "segments";
     case SinkKind::callback:
       return "callback";
+    case SinkKind::store:
+      return "store";
   }
   return "unknown";
 }

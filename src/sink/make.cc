@@ -9,6 +9,7 @@
 #include "sink/os_error.h"
 #include "sink/segment_sink.h"
 #include "sink/sink_table.h"
+#include "sink/store_sink.h"
 
 namespace sluice::sink {
 namespace {
@@ -59,6 +60,13 @@ MadeSink make_console(const back::SinkConfig& config, os::Io& io) {
       new ConsoleSink(config, io, std::move(out.value()), std::move(error.value())));
 }
 
+MadeSink make_store(const back::SinkConfig& config, os::Io& io) {
+  // What stands there already is looked at now: a mistake in the path is said at the start.
+  Status status = storage::check_file(config.path);
+  if (status.error_class() == ErrorClass::kFatal) return status;
+  return std::unique_ptr<back::Sink>(new StoreSink(config, io));
+}
+
 }  // namespace
 
 MadeSink make_sink(const back::SinkConfig& config, os::Io& io, region::Region& region) {
@@ -73,10 +81,12 @@ MadeSink make_sink(const back::SinkConfig& config, os::Io& io, region::Region& r
     case SinkKind::text:
     case SinkKind::json_lines:
     case SinkKind::segments:
+    case SinkKind::store:
       break;
   }
   status = check_place(config, io);
   if (!status.ok()) return status;
+  if (config.kind == SinkKind::store) return make_store(config, io);
   if (config.kind != SinkKind::segments) return make_file(config, io);
   back::SinkConfig named = config;
   if (named.name.empty()) named.name = field_text(region.header().product);

@@ -13,7 +13,9 @@ constexpr std::size_t kNameBytesMax = 255;  // of a file
 constexpr std::size_t kLockBytes = 6;       // what a lock file's name is longer: "." and ".lock"
 
 bool is_file(SinkKind kind) { return kind == SinkKind::text || kind == SinkKind::json_lines; }
-bool has_path(SinkKind kind) { return is_file(kind) || kind == SinkKind::segments; }
+bool has_path(SinkKind kind) {
+  return is_file(kind) || kind == SinkKind::segments || kind == SinkKind::store;
+}
 
 bool is_one_line(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\0'; });
@@ -32,6 +34,9 @@ std::string options_text(const back::SinkConfig& config) {
   put("keep_files", std::to_string(config.keep_files));
   put("color", std::to_string(u32(config.color)));
   put("stderr_level", std::to_string(u32(config.stderr_level)));
+  put("commit_records", std::to_string(config.commit_records));
+  put("sync_each_commit", config.sync_each_commit ? "1" : "0");
+  put("private_file", config.private_file ? "1" : "0");
   return text;
 }
 
@@ -52,11 +57,14 @@ bool read_option(std::string_view key, std::string_view value, back::SinkConfig&
   if (key == "stderr_level") return read_number(value, 255, config.stderr_level);
   if (key == "rotate_bytes") return read_number(value, ~u64{0}, config.rotate_bytes);
   if (key == "keep_files") return read_number(value, ~u32{0}, config.keep_files);
+  if (key == "commit_records") return read_number(value, ~u32{0}, config.commit_records);
+  if (key == "sync_each_commit") return read_number(value, 1, config.sync_each_commit);
+  if (key == "private_file") return read_number(value, 1, config.private_file);
   if (key == "color") return read_number(value, u64(Color::never), config.color);
   return true;
 }
 
-bool is_kind(u32 kind) { return kind >= u32(SinkKind::console) && kind <= u32(SinkKind::callback); }
+bool is_kind(u32 kind) { return kind >= u32(SinkKind::console) && kind <= u32(SinkKind::store); }
 
 Status check_path(const back::SinkConfig& config) {
   const std::string& path = config.path;
@@ -68,7 +76,7 @@ Status check_path(const back::SinkConfig& config) {
     return fatal("path of " + std::to_string(path.size()) + " bytes: at most " +
                  std::to_string(sizeof(region::SinkEntry::path) - 1));
   }
-  if (!is_file(config.kind)) return {};
+  if (config.kind == SinkKind::segments) return {};
   const std::string name = path.substr(path.rfind('/') + 1);
   if (name.empty() || name == "." || name == "..") {
     return fatal("path \"" + path + "\" names a directory; name a file in it");

@@ -1,0 +1,51 @@
+// The store: records as rows of an SQLite database, a transaction for every group of batches.
+//
+// The place in the journal is stored in the same transaction, so that after a kill, or a commit
+// that failed, every record is there once. A locked file, a full disk, an error of the disk: the
+// group is kept in the journal and tried again. A damaged file is set aside under another name,
+// which is said, and a new one started.
+//
+// Threading: single-owner. Blocking: as the disk and as other writers of the file, 250 ms at a time.
+#ifndef SLUICE_SRC_SINK_STORE_SINK_H_
+#define SLUICE_SRC_SINK_STORE_SINK_H_
+
+#include <memory>
+#include <string>
+
+#include "back/sink.h"
+#include "sink/selection.h"
+#include "store/writer.h"
+
+namespace sluice::sink {
+
+class StoreSink final : public back::Sink {
+ public:
+  // `io` must outlive it.
+  StoreSink(const back::SinkConfig& config, os::Io& io);
+  ~StoreSink() override;
+
+  Status open(const back::Catalog& catalog, back::Cursor& cursor) override;
+  Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override;
+  Status write_gap(u64 missed_now, u64 missed_in_all) override;
+  Status flush(bool durable) override;
+  Status close() override;
+  [[nodiscard]] bool can_be_durable() const override { return true; }
+
+ private:
+  Status write_rows(Batches batches, back::Catalog& catalog, back::Cursor& cursor);
+  Status replace_damaged(const back::Catalog& catalog, back::Cursor& cursor, Status damage);
+
+  os::Io& io_;
+  const storage::WriterOptions options_;
+  const u64 commit_records_;
+  const bool private_file_;
+  Selection selection_;
+  std::unique_ptr<storage::Writer> writer_;
+  std::string refused_;  // why a record was not taken; said once a write
+  u64 missed_now_ = 0;
+  u64 missed_in_all_ = 0;
+};
+
+}  // namespace sluice::sink
+
+#endif  // SLUICE_SRC_SINK_STORE_SINK_H_
