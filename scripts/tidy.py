@@ -40,6 +40,7 @@ THIRD_PARTY = {
     "nlohmann/": {"record", "segment", "back", "store", "net", "sink", "upload", "runtime",
                   "collector", "cli"},
     "CLI/": {"cli"},
+    "sqlite3.h": {"store"},
 }
 STANDARD = set("""
 algorithm array atomic bit bitset cassert cctype cerrno cfloat charconv chrono cinttypes climits

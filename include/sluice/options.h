@@ -61,7 +61,7 @@ struct Sink {
   std::uint64_t rotate_bytes = 0;  // text, json_lines: a new file above this size; 0: never
   std::uint32_t keep_files = 0;    // rotated files kept; 0: all
   Color color = Color::automatic;
-  Level stderr_level = Level::error;  // console: from here on to standard error
+  Level stderr_level = Level::error;      // console: from here on to standard error
   std::uint32_t commit_records = 10'000;  // store: at most so many in one transaction
   bool sync_each_commit = false;          // store: every commit survives a loss of power
   // callback: called on a thread of the library, one record at a time.

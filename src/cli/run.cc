@@ -62,13 +62,11 @@ std::vector<std::string> check(const RunOptions& options) {
         "no program to run; write it behind --, as in `sluice run --text out.log -- "
         "make -j4`");
   }
-  const std::size_t sinks =
-      options.text.size() + options.json_lines.size() + options.segments.size() +
-      options.store.size();
-  const bool by_variable = !os::environment("SLUICE_TEXT").empty() ||
-                           !os::environment("SLUICE_JSON_LINES").empty() ||
-                           !os::environment("SLUICE_SEGMENTS").empty() ||
-                           !os::environment("SLUICE_STORE").empty();
+  const std::size_t sinks = options.text.size() + options.json_lines.size() +
+                            options.segments.size() + options.store.size();
+  const bool by_variable =
+      !os::environment("SLUICE_TEXT").empty() || !os::environment("SLUICE_JSON_LINES").empty() ||
+      !os::environment("SLUICE_SEGMENTS").empty() || !os::environment("SLUICE_STORE").empty();
   if (sinks == 0 && !by_variable) {
     mistakes.push_back(
         "nowhere to record to; add --text FILE, --json-lines FILE, --segments DIR or --store FILE");

@@ -10,6 +10,7 @@
 #include "sink/segment_sink.h"
 #include "sink/sink_table.h"
 #include "sink/store_sink.h"
+#include "store/file.h"
 
 namespace sluice::sink {
 namespace {

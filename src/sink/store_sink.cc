@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sink/os_error.h"
+#include "store/file.h"
 
 namespace sluice::sink {
 namespace {

@@ -5,7 +5,8 @@
 // group is kept in the journal and tried again. A damaged file is set aside under another name,
 // which is said, and a new one started.
 //
-// Threading: single-owner. Blocking: as the disk and as other writers of the file, 250 ms at a time.
+// Threading: single-owner. Blocking: as the disk and as other writers of the file, 250 ms at a
+// time.
 #ifndef SLUICE_SRC_SINK_STORE_SINK_H_
 #define SLUICE_SRC_SINK_STORE_SINK_H_
 

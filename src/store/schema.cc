@@ -66,7 +66,8 @@ constexpr const char* kTables[] = {
     "CREATE TABLE files(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, name TEXT NOT NULL,"
     " time_ns INTEGER NOT NULL, bytes INTEGER, sha256 TEXT, fields TEXT) STRICT",
 
-    "CREATE VIEW metrics AS SELECT points.id AS id, " SLUICE_TIME_TEXT " AS timestamp,"
+    "CREATE VIEW metrics AS SELECT points.id AS id, " SLUICE_TIME_TEXT
+    " AS timestamp,"
     " series.name AS metric_name, points.value AS value, nullif(series.unit, '') AS unit"
     " FROM points JOIN series ON series.id = points.series",
     // Times before 1970 and after 9999 are as SQLite has them: none.
@@ -83,11 +84,10 @@ constexpr const char* kTables[] = {
     " END",
 };
 
-constexpr std::string_view kOwnColumns[] = {"id",     "time_ns",    "severity",  "run",
-                                            "sequence", "thread",   "site",      "logger",
-                                            "event",  "body",       "attributes", "context",
-                                            "timestamp", "level",   "thread_id", "module",
-                                            "message", "extra_data"};
+constexpr std::string_view kOwnColumns[] = {
+    "id",        "time_ns", "severity",  "run",    "sequence",   "thread",
+    "site",      "logger",  "event",     "body",   "attributes", "context",
+    "timestamp", "level",   "thread_id", "module", "message",    "extra_data"};
 
 // The view `logs` and what an INSERT into it does, with the columns there are.
 std::string logs_view(const std::vector<CustomColumn>& custom) {
@@ -193,8 +193,9 @@ Status refuse_unless_current(SchemaState state, const std::string& path) {
     case SchemaState::kEmpty:
       return fatal(path + ": is no store yet: nothing has been logged to it");
     case SchemaState::kOlder:
-      return fatal(path + ": a store of an older version; a program that logs to it, or "
-                          "`sluice query --write`, brings it up to date");
+      return fatal(path +
+                   ": a store of an older version; a program that logs to it, or "
+                   "`sluice query --write`, brings it up to date");
     case SchemaState::kNewer:
       return fatal(path + ": a store of a newer version than " + std::to_string(kSchemaVersion) +
                    ", which this program knows; use the version of Sluice that made it");
@@ -222,7 +223,8 @@ Status make_schema(Connection& connection) {
 }
 
 Result<std::vector<CustomColumn>> custom_columns(Connection& connection) {
-  Result<Statement> rows = connection.prepare("SELECT name, type FROM pragma_table_info('records')");
+  Result<Statement> rows =
+      connection.prepare("SELECT name, type FROM pragma_table_info('records')");
   if (!rows.ok()) return rows.status();
   std::vector<CustomColumn> columns;
   for (;;) {
@@ -246,7 +248,8 @@ Status add_column(Connection& connection, std::string_view name, std::string_vie
                  " of a column: use TEXT, INTEGER, REAL or ANY");
   }
   for (const std::string_view own : kOwnColumns) {
-    if (same_name(own, name)) return fatal("column " + quoted_name(name) + " is one of the store's own");
+    if (same_name(own, name))
+      return fatal("column " + quoted_name(name) + " is one of the store's own");
   }
   return in_transaction(connection, [&]() -> Status {
     Result<std::vector<CustomColumn>> columns = custom_columns(connection);
@@ -256,8 +259,8 @@ Status add_column(Connection& connection, std::string_view name, std::string_vie
       if (there.type == type) return {};
       return fatal("column " + quoted_name(name) + " is there with the type " + there.type);
     }
-    const Status added = connection.run("ALTER TABLE records ADD COLUMN " + quoted_name(name) + " " +
-                                        std::string(type));
+    const Status added = connection.run("ALTER TABLE records ADD COLUMN " + quoted_name(name) +
+                                        " " + std::string(type));
     if (!added.ok()) return added;
     columns.value().push_back({std::string(name), std::string(type)});
     return connection.run(logs_view(columns.value()));

@@ -153,8 +153,7 @@ std::string_view Statement::text(int column) const {
 }
 
 ByteView Statement::blob(int column) const {
-  const auto* const bytes =
-      static_cast<const std::byte*>(sqlite3_column_blob(statement_, column));
+  const auto* const bytes = static_cast<const std::byte*>(sqlite3_column_blob(statement_, column));
   if (bytes == nullptr) return {};
   return {bytes, std::size_t(sqlite3_column_bytes(statement_, column))};
 }
@@ -231,6 +230,13 @@ Result<Statement> Connection::prepare(std::string_view sql, std::string_view* re
     return fatal("more than one statement; run them one by one");
   }
   return made;
+}
+
+Status Connection::prepare_into(Statement& to, std::string_view sql) {
+  Result<Statement> made = prepare(sql);
+  if (!made.ok()) return made.status();
+  to = std::move(made.value());
+  return {};
 }
 
 Result<i64> Connection::integer_of(const std::string& sql) {

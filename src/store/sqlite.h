@@ -7,9 +7,9 @@
 //
 // Threading: a Connection and its statements are single-owner, but for interrupt(). Blocking: as
 // the disk; locks of others are never waited for inside: kRetryable, and the caller decides.
-// Errors: kRetryable (locked, full, interrupted, input and output), kRotate (damaged, or no database
-// at all: this file is finished), kFatal (a value
-// that the table does not take), kDisableSink (a mistake in the statement, or no such table).
+// Errors: kRetryable (locked, full, interrupted, input and output), kRotate (damaged, or no
+// database at all: this file is finished), kFatal (a value that the table does not take),
+// kDisableSink (a mistake in the statement, or no such table).
 #ifndef SLUICE_SRC_STORE_SQLITE_H_
 #define SLUICE_SRC_STORE_SQLITE_H_
 
@@ -105,6 +105,7 @@ class Connection {
   Status run(const std::string& sql);
   // Exactly one statement. `rest`: what stands behind it is given back rather than refused.
   [[nodiscard]] Result<Statement> prepare(std::string_view sql, std::string_view* rest = nullptr);
+  Status prepare_into(Statement& to, std::string_view sql);
   // The first column of the first row; 0 without one.
   [[nodiscard]] Result<i64> integer_of(const std::string& sql);
 
