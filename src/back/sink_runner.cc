@@ -62,9 +62,7 @@ void SinkRunner::thread_main() {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     const bool more = run_once();
     if (more && !settle_is_due()) continue;
-    // acq_rel: pairs with request(): what it asks for (P14)
-    const bool asked = wanted_durable_.exchange(false, std::memory_order_acq_rel);
-    settle(asked);
+    settle(has_passed(wanted_durable_));
     if (ended()) break;
     if (more) continue;
     if (stopping) break;
@@ -76,13 +74,16 @@ void SinkRunner::thread_main() {
   moved_.notify_all();
 }
 
+bool SinkRunner::has_passed(const std::atomic<u64>& wanted) const {
+  // pairs with request(): what it asks for (P14)
+  const u64 sequence = wanted.load(std::memory_order_acquire);
+  return sequence != 0 && cursor_.sequence() >= sequence;
+}
+
 // Also while there is always more to read: who waits for a flush has waited long enough.
 bool SinkRunner::settle_is_due() const {
   if (failing()) return false;
-  // pairs with request(): what it asks for (P14)
-  const u64 wanted = wanted_.load(std::memory_order_acquire);
-  return (wanted != 0 && cursor_.sequence() >= wanted) ||
-         os::monotonic_ns() - last_flush_ns_ >= kFlushIntervalNs;
+  return has_passed(wanted_) || os::monotonic_ns() - last_flush_ns_ >= kFlushIntervalNs;
 }
 
 void SinkRunner::ask_to_stop() {
@@ -239,8 +240,12 @@ void SinkRunner::settle(bool durable, bool at_once) {
   const std::lock_guard lock(mutex_);
   if (!dirty_) reached_.written = cursor_.sequence();
   if (!undurable_) reached_.durable = cursor_.sequence();
+  // relaxed, both: written under mutex_ only
   if (wanted_.load(std::memory_order_relaxed) <= reached_.written) {
     wanted_.store(0, std::memory_order_relaxed);
+  }
+  if (wanted_durable_.load(std::memory_order_relaxed) <= reached_.durable) {
+    wanted_durable_.store(0, std::memory_order_relaxed);
   }
   moved_.notify_all();
 }
@@ -293,10 +298,16 @@ void SinkRunner::give_up(const Status& status) {
 }
 
 void SinkRunner::request(u64 sequence, bool durable, std::atomic<u32>& epoch) {
-  // pairs with settle() and settle_is_due(), which look at it (P14)
-  wanted_.store(sequence, std::memory_order_release);
-  // pairs with the exchange in thread_main() (P14)
-  if (durable) wanted_durable_.store(true, std::memory_order_release);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto raise = [sequence](std::atomic<u64>& wanted) {
+      // relaxed: written under mutex_ only
+      if (wanted.load(std::memory_order_relaxed) >= sequence) return;
+      wanted.store(sequence, std::memory_order_release);  // pairs with has_passed() (P14)
+    };
+    raise(wanted_);
+    if (durable) raise(wanted_durable_);
+  }
   // pairs with the load in thread_main(): commits and requests precede the step (P14)
   epoch.fetch_add(1, std::memory_order_release);
   os::wake_all(epoch);

@@ -1,6 +1,7 @@
 #include "back/sink_runner.h"
 
 #include <deque>
+#include <future>
 #include <mutex>
 
 #include "back/back_fixture.h"
@@ -42,7 +43,7 @@ struct Log {
   std::vector<u32> groups;  // batches in each write
   int opens = 0, flushes = 0, durable_flushes = 0, closes = 0;
 };
-class ScriptedSink final : public Sink {
+class ScriptedSink : public Sink {
  public:
   ScriptedSink(Log& log, std::deque<Status> failures) : log_(log), failures_(std::move(failures)) {}
 
@@ -229,6 +230,40 @@ TEST_F(SinkRunnerTest, ARequiredSinkHoldsTheJournalBack) {
   ASSERT_EQ(log_.numbers.size(), said_count);
   for (u64 i = 0; i < said_count; ++i) EXPECT_EQ(log_.numbers[i], i);
   EXPECT_TRUE(log_.gaps.empty());
+}
+
+// Asked for while more than one group waits: the sync comes behind the last of them, not the first.
+TEST_F(SinkRunnerTest, AFlushToTheDiskWaitsForAllThatIsBeforeIt) {
+  std::promise<void> gate;
+  class Gated final : public ScriptedSink {
+   public:
+    Gated(Log& log, std::future<void> open) : ScriptedSink(log, {}), open_(std::move(open)) {}
+    Status open(const Catalog& catalog, Cursor& cursor) override {
+      open_.wait();
+      return ScriptedSink::open(catalog, cursor);
+    }
+
+   private:
+    std::future<void> open_;
+  };
+  region::SinkEntry& entry = region_.sink(0);
+  entry.cursor.store(1);
+  SinkRunner own(region_, entry, std::make_unique<Gated>(log_, gate.get_future()), "gated", true,
+                 {.sync_interval_ns = 0}, said_);
+  say(0, 400, 1000);
+  EXPECT_TRUE(engine_->drain_all(false));
+  std::atomic<u32> epoch{0};
+  own.start_thread(epoch);
+  const u64 all = engine_->counts().next_sequence;
+  own.request(all, true, epoch);
+  gate.set_value();
+  constexpr i64 kPatienceNs = 10'000'000'000;
+  EXPECT_TRUE(own.wait_reached(all, true, os::monotonic_ns() + kPatienceNs));
+  own.ask_to_stop();
+  ASSERT_TRUE(own.wait_for_thread(os::monotonic_ns() + kPatienceNs));
+  EXPECT_EQ(log_.numbers.size(), 400u);
+  EXPECT_GT(log_.groups.size(), 1u);
+  EXPECT_EQ(log_.durable_flushes, 1);
 }
 
 // More than the journal holds, in a recovery that may not wait: the sinks run in between.
