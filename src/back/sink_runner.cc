@@ -37,8 +37,7 @@ SinkRunner::SinkRunner(region::Region& region, region::SinkEntry& entry, std::un
       catalog_(region),
       cursor_(entry),
       reader_(region.journal(), entry.cursor_position.load(std::memory_order_relaxed)),
-      bytes_(kGroupBytes + kBatchBytesMax),
-      callers_passed_(entry.cursor_callers.load(std::memory_order_relaxed)) {}
+      bytes_(kGroupBytes + kBatchBytesMax) {}
 
 SinkRunner::~SinkRunner() {
   if (thread_.joinable()) thread_.detach();
@@ -179,22 +178,25 @@ bool SinkRunner::hand_over() {
 // The running totals of caller records tell exactly how many were reclaimed unread.
 void SinkRunner::note_gap(const BatchView& batch) {
   const u64 before = batch.header().callers_before;
-  if (before > callers_passed_ && batch.first_sequence() > cursor_.sequence()) {
-    const u64 missed = before - callers_passed_;
+  // relaxed: only the sink's owner writes it
+  const u64 passed = entry_.cursor_callers.load(std::memory_order_relaxed);
+  if (before > passed && batch.first_sequence() > cursor_.sequence()) {
+    const u64 missed = before - passed;
     const u64 in_all = entry_.dropped_backlog.fetch_add(missed, std::memory_order_relaxed) + missed;
     // A failed notice is not repeated: the counter has it.
     const Status said = sink_->write_gap(missed, in_all);
     if (!said.ok()) reporter_.report("sluice: " + name_ + ": " + said.message());
+    entry_.cursor_callers.store(before, std::memory_order_relaxed);
   }
-  callers_passed_ = before;
 }
 
 void SinkRunner::pass() {
   const BatchView& last = batches_.back();
   if (cursor_.sequence() < last.next_sequence()) cursor_.passed(last.next_sequence(), {});
-  callers_passed_ = last.header().callers_before + last.header().callers;
   for (const BatchView& batch : batches_) reader_.advance(batch.header().bytes);
-  entry_.cursor_callers.store(callers_passed_, std::memory_order_relaxed);
+  // What the sink has told is this already, unless a kill made it tell a group twice.
+  entry_.cursor_callers.store(last.header().callers_before + last.header().callers,
+                              std::memory_order_relaxed);
   publish_position();
 }
 

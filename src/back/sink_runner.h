@@ -108,7 +108,6 @@ class SinkRunner {
   i64 last_flush_ns_ = 0;
   i64 last_sync_ns_ = 0;
   i64 pause_ns_ = 0;
-  u64 callers_passed_ = 0;  // caller records before the reader, to measure gaps
 
   std::thread thread_;
   std::atomic<u32> thread_id_{0};

@@ -5,6 +5,7 @@
 
 #include "base/fixed_text.h"
 #include "front/front.h"
+#include "os/pipe.h"
 #include "os/process.h"
 #include "runtime/recover.h"
 #include "sink/make.h"
@@ -87,7 +88,7 @@ std::string Runtime::start(const Options& options) {
   const std::vector<std::string> mistakes = make_config(options, config);
   if (!mistakes.empty()) return join(mistakes);
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     config_ = std::move(config);
   }
   return start_locked();
@@ -97,7 +98,7 @@ void Runtime::start_as(const Config& config) {
   const std::lock_guard only(lifecycle_);
   if (running_) return;
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     config_ = config;
     config_.quiet = true;
     config_.recover = false;
@@ -125,7 +126,7 @@ std::string Runtime::start_locked() {
   front::set_level("", config_.level);
   front.region.header().finished.store(0, std::memory_order_relaxed);
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     engine_ = std::move(engine);
     running_ = true;
   }
@@ -309,7 +310,7 @@ std::string Runtime::stop(u32 deadline_ms) {
   front::close_controls();
   const bool quiet = front::quiesce(deadline);
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     running_ = false;
   }
   if (!wait_for_starter(deadline)) {
@@ -339,7 +340,7 @@ std::string Runtime::stop(u32 deadline_ms) {
 }
 
 std::shared_ptr<back::Engine> Runtime::running_engine() {
-  const std::lock_guard lock(mutex_);
+  const Locked lock(mutex_);
   return running_ ? engine_ : nullptr;
 }
 
@@ -370,7 +371,8 @@ FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
 }
 
 void Runtime::run_now() {
-  if (detail::t_block.in_sink) return;  // a sink that logs: the call it runs in delivers it
+  // A sink that logs, or a handler: the call it runs in, or the next one, delivers it.
+  if (detail::t_block.in_sink || Locked::by_this_thread()) return;
   const AsSink as_sink;
   const std::lock_guard alone(immediate_);
   if (const std::shared_ptr<back::Engine> engine = running_engine()) engine->drain_all(true);
@@ -379,16 +381,17 @@ void Runtime::run_now() {
 void Runtime::set_level(std::string_view logger, Level level) {
   // Before the lock: a forked child starts here, which takes it.
   if (!front::ensure_region()) return;
-  const std::lock_guard lock(mutex_);
+  const Locked lock(mutex_);
   front::set_level(logger, level);
 }
 
 std::string Runtime::configuration() {
-  const std::lock_guard lock(mutex_);
+  const Locked lock(mutex_);
   return to_text(config_);
 }
 
 void Runtime::report(std::string_view sentence) {
+  const os::NoPipeSignal no_signal;
   std::string line(sentence);
   line += "\n";
   os::real_io().write(2, line.data(), line.size());

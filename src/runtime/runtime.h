@@ -23,6 +23,28 @@
 
 namespace sluice::runtime {
 
+// A mutex held, and known to be: a signal handler on this thread must not wait for it.
+class Locked {
+ public:
+  explicit Locked(std::mutex& mutex) {
+    ++depth_;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    lock_ = std::unique_lock(mutex);
+  }
+  ~Locked() {
+    lock_.unlock();
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    --depth_;
+  }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+  [[nodiscard]] static bool by_this_thread() { return depth_ != 0; }
+
+ private:
+  static constinit inline thread_local u32 depth_ = 0;
+  std::unique_lock<std::mutex> lock_;
+};
+
 class Runtime final : public Reporter {
  public:
   // Empty text: done. Else every mistake, one a line.

@@ -189,9 +189,9 @@ void expect_long_records_refused(const Dirs& dirs, std::uint64_t ring) {
   EXPECT_EQ(said, 106u) << "of the five long ones just the first fits";
   EXPECT_EQ(refused, 4u);
   const auto all = kept.take();
-  EXPECT_EQ(std::count_if(all.begin(), all.end(),
-                          [](const auto& one) { return one.message[0] == 'x'; }),
-            std::ptrdiff_t(said));
+  EXPECT_EQ(
+      std::count_if(all.begin(), all.end(), [](const auto& one) { return one.message[0] == 'x'; }),
+      std::ptrdiff_t(said));
   EXPECT_EQ(stats().damaged, 0u);
 }
 ISOLATED_TEST(Overflow, ALongRecordOfAWarmedSiteTakesNothingWithIt) {
@@ -207,7 +207,7 @@ ISOLATED_TEST(Overflow, TheLongestRecordWithContextAndSecret) {
   Kept kept;
   Options options = options_for(dirs);
   options.ring_bytes = 4 << 20;
-  options.sinks = {kept.sink()};
+  options.sinks = {kept.sink(), segment_files(dirs.file("segments"))};
   ASSERT_TRUE(start(options));
   const Context context(kv("request", std::string(800, 'r')));
   const std::string text(256 * 1024 - 16 - 16 - 8, 'x');
@@ -218,6 +218,10 @@ ISOLATED_TEST(Overflow, TheLongestRecordWithContextAndSecret) {
   EXPECT_EQ(all[0].json["context"]["request"], std::string(800, 'r'));
   EXPECT_EQ(all[0].json["fields"]["password"], "[redacted]");
   EXPECT_EQ(all[0].json["fields"]["text"], text);
+  const Stats now = stats();
+  ASSERT_EQ(now.sinks, 2u);
+  EXPECT_EQ(now.sink[1].delivered, 1u) << "in a segment too";
+  EXPECT_EQ(now.sink[1].dropped_error, 0u);
 }
 
 // Waiting for room delivers everything.
