@@ -7,7 +7,6 @@
 #include "front/front.h"
 #include "os/pipe.h"
 #include "os/process.h"
-#include "runtime/recover.h"
 #include "sink/make.h"
 #include "sink/sink_table.h"
 #include "sluice/log.h"
@@ -250,11 +249,11 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   return {};
 }
 
-// Recovery comes before our own sinks open the files that an earlier run may have left half
-// written. Records wait in the journal meanwhile.
+// What an earlier run owes to a file of ours comes before our own sinks open it; records wait in
+// the journal meanwhile. For other destinations, which may be stuck, nobody waits.
 void Runtime::start_delivery() {
   if (config_.mode == Mode::immediate) {
-    if (config_.recover) recover_earlier_runs();
+    if (config_.recover) recover_earlier_runs(recover_options(), config_.quiet);
     front::keep_ready(kSpareRings);
     const AsSink as_sink;
     const std::lock_guard alone(immediate_);
@@ -264,24 +263,37 @@ void Runtime::start_delivery() {
   engine_->start_backend([] { front::keep_ready(kSpareRings); });
   if (!config_.recover) return engine_->start_sinks();
   starting_ = true;
-  starter_ = std::thread([this] {
+  // Copies: it may outlive this start.
+  starter_ = std::thread([this, options = recover_options(), quiet = config_.quiet]() mutable {
     os::block_signals();
     os::set_thread_name("sluice-recover");
     detail::t_block.in_sink = 1;
-    recover_earlier_runs();
+    options.owing = Owing::kToPaths;
+    recover_earlier_runs(options, quiet);
     engine_->start_sinks();
-    const std::lock_guard lock(starter_mutex_);
-    starting_ = false;
-    starter_ended_.notify_all();
+    {
+      const std::lock_guard lock(starter_mutex_);
+      starting_ = false;
+      starter_ended_.notify_all();
+    }
+    options.owing = Owing::kNotToPaths;
+    recover_earlier_runs(options, quiet);
   });
 }
 
-void Runtime::recover_earlier_runs() {
+RecoverOptions Runtime::recover_options() const {
   RecoverOptions options;
   options.directory = config_.region_directory;
   options.product = config_.product;
+  for (const back::SinkConfig& sink : config_.sinks) {
+    if (!sink.path.empty()) options.paths.push_back(sink.path);
+  }
+  return options;
+}
+
+void Runtime::recover_earlier_runs(const RecoverOptions& options, bool quiet) {
   for (const RegionSummary& found : recover_all(options, *this)) {
-    if (config_.quiet) continue;
+    if (quiet) continue;
     report("sluice: recovered " + std::to_string(found.recovered) + " records of process " +
            std::to_string(found.pid) + (found.complete ? "" : "; not all: " + found.problem));
   }
@@ -294,7 +306,8 @@ bool Runtime::wait_for_starter(i64 deadline_ns) {
     const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline_ns)};
     if (!starter_ended_.wait_until(lock, until, [this] { return !starting_; })) return false;
   }
-  starter_.join();
+  // It may go on with what earlier runs owe to others; a process that ends leaves that to the next.
+  starter_.detach();
   return true;
 }
 

@@ -19,6 +19,7 @@
 
 #include "back/engine.h"
 #include "runtime/config.h"
+#include "runtime/recover.h"
 #include "sluice/sluice.h"
 
 namespace sluice::runtime {
@@ -68,9 +69,10 @@ class Runtime final : public Reporter {
   std::string make_sinks(back::Engine& engine);
   std::string make_sink_entry(back::Engine& engine, const back::SinkConfig& config, u32 index);
   void start_delivery();
-  void recover_earlier_runs();
+  [[nodiscard]] RecoverOptions recover_options() const;
+  void recover_earlier_runs(const RecoverOptions& options, bool quiet);
   [[nodiscard]] std::shared_ptr<back::Engine> running_engine();
-  // Waits for the thread that recovers and then starts the sinks. False: still at it.
+  // Waits until the thread that recovers has started the sinks. False: still at it.
   bool wait_for_starter(i64 deadline_ns);
   void announce();
 
@@ -80,7 +82,7 @@ class Runtime final : public Reporter {
   bool running_ = false;  // the same
   // Of the last start; replaced by the next. Also never destroyed once a stuck sink uses it.
   std::shared_ptr<back::Engine> engine_;
-  std::thread starter_;  // recovery, then the sinks
+  std::thread starter_;  // recovery and the start of the sinks
   std::mutex starter_mutex_;
   std::condition_variable starter_ended_;
   bool starting_ = false;  // under starter_mutex_
