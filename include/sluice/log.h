@@ -5,7 +5,8 @@
 // SLUICE_ACTIVE_LEVEL. A function's arguments are always evaluated.
 // All of them are thread-safe and async-signal-safe, may be called before start(), after stop(),
 // in a forked child and while the process exits, never block (Overflow::block and Mode::immediate
-// excepted), keep errno and never throw.
+// excepted), keep errno and never throw. In Mode::immediate a call runs the sinks, which allocate
+// and lock: a signal handler may log there only where it could call printf().
 //
 //     SLUICE_INFO("order {id} at {px}", id, px);              // named: typed fields
 //     SLUICE_WARNING("slow frame", sluice::kv("ms", 21.5));   // a field outside the message

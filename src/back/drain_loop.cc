@@ -2,7 +2,7 @@
 //
 // It never spins on a ring's head (that doubles the callers' p99): naps of 50 us under load,
 // growing to 1 ms as it finds less, and to 20 ms when there was nothing for a second; 0.5 ms when
-// the journal is full. A burst between two naps is safe up to 7/8 of a ring. Sinks are woken at
+// the journal is full, growing to 20 ms while no sink gets on. A burst between two naps is safe up to 7/8 of a ring. Sinks are woken at
 // once after a rest of 5 ms, and after 1 ms for 64 KiB: so they write in groups.
 #include <algorithm>
 
@@ -77,7 +77,8 @@ void Engine::thread_main() {
     }
     if (worked) last_record = now;
     if (full) {
-      nap = kNapFullNs;
+      // Longer and longer as long as the sinks do not get on at all.
+      nap = worked ? kNapFullNs : std::clamp(2 * nap, kNapFullNs, kNapIdleMaxNs);
     } else if (now - last_record < kRecentNs) {
       nap = nap_under_load(nap, position - before, region_.header().ring_bytes);
     } else {

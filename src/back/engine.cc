@@ -46,8 +46,26 @@ void Engine::start_sinks() {
 }
 
 u64 Engine::floor() const {
+  if (options_.dead_region) return floor_of_table();
   u64 lowest = ~u64{0};
   for (const auto& runner : runners_) lowest = std::min(lowest, runner->floor());
+  return lowest;
+}
+
+// Of a dead process's sinks some may not be had now, and get their records in a later recovery.
+// Without any destination the journal keeps what it holds.
+u64 Engine::floor_of_table() const {
+  u64 lowest = runners_.empty() ? 0 : ~u64{0};
+  for (u32 i = 0; i < region::kSinksMax; ++i) {
+    const region::SinkEntry& entry = region_.sink(i);
+    // pairs with the stores of state that fill a place in the table (P15)
+    if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen ||
+        !entry.required || entry.kind == u32(SinkKind::callback)) {
+      continue;
+    }
+    // acquire: pairs with the release in publish_position() (P4): that sink's reads are done
+    lowest = std::min(lowest, entry.cursor_position.load(std::memory_order_acquire));
+  }
   return lowest;
 }
 

@@ -83,6 +83,7 @@ class Engine {
   void thread_main();
   Merged merge_locked(bool all);
   [[nodiscard]] u64 floor() const;
+  [[nodiscard]] u64 floor_of_table() const;
   void tell_sinks();
   bool merge_published(i64 deadline_ns);
   bool run_sinks_once();

@@ -62,6 +62,7 @@ class Cursor {
     add(entry_->delivered, counts.delivered);
     add(entry_->filtered, counts.filtered);
     add(entry_->dropped_error, counts.dropped_error);
+    add(entry_->cursor_callers, counts.delivered + counts.filtered + counts.dropped_error);
     // release (P10): for a recovery that reads the cursor, what precedes it is stored
     entry_->cursor.store(next_sequence, std::memory_order_release);
   }

@@ -37,8 +37,7 @@ SinkRunner::SinkRunner(region::Region& region, region::SinkEntry& entry, std::un
       catalog_(region),
       cursor_(entry),
       reader_(region.journal(), entry.cursor_position.load(std::memory_order_relaxed)),
-      bytes_(kGroupBytes + kBatchBytesMax),
-      callers_passed_(entry.cursor_callers.load(std::memory_order_relaxed)) {}
+      bytes_(kGroupBytes + kBatchBytesMax) {}
 
 SinkRunner::~SinkRunner() {
   if (thread_.joinable()) thread_.detach();
@@ -62,9 +61,7 @@ void SinkRunner::thread_main() {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     const bool more = run_once();
     if (more && !settle_is_due()) continue;
-    // acq_rel: pairs with request(): what it asks for (P14)
-    const bool asked = wanted_durable_.exchange(false, std::memory_order_acq_rel);
-    settle(asked);
+    settle(has_passed(wanted_durable_));
     if (ended()) break;
     if (more) continue;
     if (stopping) break;
@@ -76,13 +73,16 @@ void SinkRunner::thread_main() {
   moved_.notify_all();
 }
 
+bool SinkRunner::has_passed(const std::atomic<u64>& wanted) const {
+  // pairs with request(): what it asks for (P14)
+  const u64 sequence = wanted.load(std::memory_order_acquire);
+  return sequence != 0 && cursor_.sequence() >= sequence;
+}
+
 // Also while there is always more to read: who waits for a flush has waited long enough.
 bool SinkRunner::settle_is_due() const {
   if (failing()) return false;
-  // pairs with request(): what it asks for (P14)
-  const u64 wanted = wanted_.load(std::memory_order_acquire);
-  return (wanted != 0 && cursor_.sequence() >= wanted) ||
-         os::monotonic_ns() - last_flush_ns_ >= kFlushIntervalNs;
+  return has_passed(wanted_) || os::monotonic_ns() - last_flush_ns_ >= kFlushIntervalNs;
 }
 
 void SinkRunner::ask_to_stop() {
@@ -178,22 +178,25 @@ bool SinkRunner::hand_over() {
 // The running totals of caller records tell exactly how many were reclaimed unread.
 void SinkRunner::note_gap(const BatchView& batch) {
   const u64 before = batch.header().callers_before;
-  if (before > callers_passed_ && batch.first_sequence() > cursor_.sequence()) {
-    const u64 missed = before - callers_passed_;
+  // relaxed: only the sink's owner writes it
+  const u64 passed = entry_.cursor_callers.load(std::memory_order_relaxed);
+  if (before > passed && batch.first_sequence() > cursor_.sequence()) {
+    const u64 missed = before - passed;
     const u64 in_all = entry_.dropped_backlog.fetch_add(missed, std::memory_order_relaxed) + missed;
     // A failed notice is not repeated: the counter has it.
     const Status said = sink_->write_gap(missed, in_all);
     if (!said.ok()) reporter_.report("sluice: " + name_ + ": " + said.message());
+    entry_.cursor_callers.store(before, std::memory_order_relaxed);
   }
-  callers_passed_ = before;
 }
 
 void SinkRunner::pass() {
   const BatchView& last = batches_.back();
   if (cursor_.sequence() < last.next_sequence()) cursor_.passed(last.next_sequence(), {});
-  callers_passed_ = last.header().callers_before + last.header().callers;
   for (const BatchView& batch : batches_) reader_.advance(batch.header().bytes);
-  entry_.cursor_callers.store(callers_passed_, std::memory_order_relaxed);
+  // What the sink has told is this already, unless a kill made it tell a group twice.
+  entry_.cursor_callers.store(last.header().callers_before + last.header().callers,
+                              std::memory_order_relaxed);
   publish_position();
 }
 
@@ -239,8 +242,12 @@ void SinkRunner::settle(bool durable, bool at_once) {
   const std::lock_guard lock(mutex_);
   if (!dirty_) reached_.written = cursor_.sequence();
   if (!undurable_) reached_.durable = cursor_.sequence();
+  // relaxed, both: written under mutex_ only
   if (wanted_.load(std::memory_order_relaxed) <= reached_.written) {
     wanted_.store(0, std::memory_order_relaxed);
+  }
+  if (wanted_durable_.load(std::memory_order_relaxed) <= reached_.durable) {
+    wanted_durable_.store(0, std::memory_order_relaxed);
   }
   moved_.notify_all();
 }
@@ -293,10 +300,16 @@ void SinkRunner::give_up(const Status& status) {
 }
 
 void SinkRunner::request(u64 sequence, bool durable, std::atomic<u32>& epoch) {
-  // pairs with settle() and settle_is_due(), which look at it (P14)
-  wanted_.store(sequence, std::memory_order_release);
-  // pairs with the exchange in thread_main() (P14)
-  if (durable) wanted_durable_.store(true, std::memory_order_release);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto raise = [sequence](std::atomic<u64>& wanted) {
+      // relaxed: written under mutex_ only
+      if (wanted.load(std::memory_order_relaxed) >= sequence) return;
+      wanted.store(sequence, std::memory_order_release);  // pairs with has_passed() (P14)
+    };
+    raise(wanted_);
+    if (durable) raise(wanted_durable_);
+  }
   // pairs with the load in thread_main(): commits and requests precede the step (P14)
   epoch.fetch_add(1, std::memory_order_release);
   os::wake_all(epoch);

@@ -77,6 +77,8 @@ class SinkRunner {
  private:
   void thread_main();
   bool open();
+  // Whether a flush that wants what is before a sequence, if there is one, can have it now.
+  [[nodiscard]] bool has_passed(const std::atomic<u64>& wanted) const;
   [[nodiscard]] bool settle_is_due() const;
   // Reads the batches behind the first one, which is in bytes_, as long as they make one group.
   void read_group();
@@ -106,7 +108,6 @@ class SinkRunner {
   i64 last_flush_ns_ = 0;
   i64 last_sync_ns_ = 0;
   i64 pause_ns_ = 0;
-  u64 callers_passed_ = 0;  // caller records before the reader, to measure gaps
 
   std::thread thread_;
   std::atomic<u32> thread_id_{0};
@@ -115,8 +116,9 @@ class SinkRunner {
   std::atomic<bool> ended_{false};     // release: after the sink's last word (with ended())
   std::atomic<bool> given_up_{false};  // relaxed: counted only
   std::atomic<bool> failing_{false};   // relaxed: shown only
-  std::atomic<u64> wanted_{0};  // a flush waits for this sequence; under mutex_ with the next
-  std::atomic<bool> wanted_durable_{false};
+  // What flushes wait for: the highest sequence, 0: nothing. Stored under mutex_.
+  std::atomic<u64> wanted_{0};
+  std::atomic<u64> wanted_durable_{0};
   std::mutex mutex_;
   std::condition_variable moved_;
   Reached reached_;            // under mutex_

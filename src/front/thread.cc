@@ -419,7 +419,7 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
   }
   const auto ring = front::ring_of(block);
   // A smaller ring than asked for (no room on tmpfs) also means smaller records.
-  if (bytes > front.region.header().record_bytes_max || bytes > ring.capacity / 4) {
+  if (bytes > ring.record_bytes_max) {
     why = refuse(site, block, DropReason::kTooBig);
     return false;
   }

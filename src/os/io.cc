@@ -122,6 +122,13 @@ Io& real_io() {
   return *io;
 }
 
+int may_write(const char* path) {
+  struct stat info {};
+  if (::stat(path, &info) < 0) return -errno;
+  const int wanted = S_ISDIR(info.st_mode) ? W_OK | X_OK : W_OK;
+  return or_error(::faccessat(AT_FDCWD, path, wanted, AT_EACCESS));
+}
+
 i64 pwrite_all(Io& io, int fd, const void* from, std::size_t size, u64 offset, std::size_t* done) {
   std::size_t written = 0;
   i64 result = 0;

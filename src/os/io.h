@@ -63,6 +63,10 @@ class Io {
 
 Io& real_io();
 
+// Whether this process may write the file, or make files in the directory, at `path`: 0 or -errno.
+// A hint for messages: only the write itself knows.
+int may_write(const char* path);
+
 // Writes or reads all of it, going on after EINTR and short counts. Returns the bytes done (less
 // than `size` only at end of file when reading) or -errno; `done` says how far a failed write got.
 i64 pwrite_all(Io& io, int fd, const void* from, std::size_t size, u64 offset,

@@ -198,7 +198,7 @@ struct alignas(64) SinkEntry {
   u32 options_bytes;                 // of `options`: the sink's options as text, "key=value\n"
   std::atomic<u64> cursor;           // next sequence it wants (mirror of what is stored)
   std::atomic<u64> cursor_position;  // and where in the journal that is
-  std::atomic<u64> cursor_callers;   // caller records in all batches before that position
+  std::atomic<u64> cursor_callers;   // caller records before the cursor
   std::atomic<u64> delivered;        // caller records
   std::atomic<u64> filtered;
   std::atomic<u64> dropped_backlog;

@@ -415,8 +415,13 @@ RingLines* Region::lines_of(const ThreadSlot& slot) const {
 RingPlace<RealSync> Region::ring_of(const ThreadSlot& slot) const {
   RingLines* lines = lines_of(slot);
   if (!lines) return {};
-  return {reinterpret_cast<char*>(lines + 1), slot.ring_bytes.load(std::memory_order_relaxed),
-          &lines->head, &lines->tail, &lines->call};
+  const u64 capacity = slot.ring_bytes.load(std::memory_order_relaxed);
+  return {reinterpret_cast<char*>(lines + 1),
+          capacity,
+          &lines->head,
+          &lines->tail,
+          &lines->call,
+          std::min<u64>(capacity / 4, header_->record_bytes_max)};
 }
 
 ByteView Region::site_text(u32 id) const {

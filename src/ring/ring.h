@@ -27,6 +27,7 @@ struct RingPlace {
   Word* head = nullptr;
   Word* tail = nullptr;
   Word* call = nullptr;
+  u64 record_bytes_max = ~u64{0};  // what is longer never fits()
 };
 
 // Points `producer` at the ring, going on from what the last owner published.
@@ -44,7 +45,8 @@ void attach_producer(detail::RingProducer<Sync, Orders>& producer, const RingPla
 // Makes room, inside a call at `position`, for a record of `bytes` (a multiple of 8) within the
 // first `usable` bytes of the ring's capacity; pads to the ring's end and wraps when needed, which
 // moves `position`. Sets `limit` as far as `usable_fast` allows, so that only callers entitled to
-// the reserve come here again to use it. False: the ring is full.
+// the reserve come here again to use it, and never so far that a record which is too long would fit
+// unseen. False: the ring is full.
 template <class Sync, class Orders>
 bool make_room(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Sync>& ring,
                u64& position, u64 bytes, u64 usable, u64 usable_fast) {
@@ -64,8 +66,9 @@ bool make_room(detail::RingProducer<Sync, Orders>& producer, const RingPlace<Syn
   }
   if (used + needed > usable) return false;
   const u64 fast = used >= usable_fast ? 0 : usable_fast - used;
-  const u64 room = fast < to_end ? fast : to_end;
-  producer.limit = position + (room > detail::kOverrun ? room - detail::kOverrun : 0);
+  u64 room = fast < to_end ? fast : to_end;
+  room = room > detail::kOverrun ? room - detail::kOverrun : 0;
+  producer.limit = position + (room < ring.record_bytes_max ? room : ring.record_bytes_max);
   return true;
 }
 

@@ -78,7 +78,7 @@ std::string_view configuration() noexcept {
 }  // namespace v1
 
 Stats runtime::Runtime::stats() {
-  const std::lock_guard lock(mutex_);
+  const Locked lock(mutex_);
   Stats stats;
   const front::Front& front = front::g_front;
   if (!front.region.exists()) {

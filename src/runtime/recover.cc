@@ -163,6 +163,16 @@ bool required_sinks_done(const region::Region& region, u64 next_sequence) {
   return true;
 }
 
+bool owes_to(const region::Region& region, const std::vector<std::string>& paths) {
+  for (u32 i = 0; i < region::kSinksMax; ++i) {
+    const region::SinkEntry& entry = region.sink(i);
+    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
+    if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen) continue;
+    if (std::find(paths.begin(), paths.end(), field_text(entry.path)) != paths.end()) return true;
+  }
+  return false;
+}
+
 void drain(region::Region& region, const RecoverOptions& options, RegionSummary& summary,
            Reporter& reporter) {
   back::EngineOptions engine_options;
@@ -210,6 +220,11 @@ Result<RegionSummary> recover_region(const std::string& path, const RecoverOptio
   if (!options.product.empty() && summary.product != options.product) {
     region.close(false);
     return Status{ErrorClass::kRetryable, path + ": of another product"};
+  }
+  if (options.owing != Owing::kAnything &&
+      owes_to(region, options.paths) != (options.owing == Owing::kToPaths)) {
+    region.close(false);
+    return Status{ErrorClass::kRetryable, path + ": of other destinations"};
   }
   summary.filtered = sum_filtered(region);
   summary.dropped = sum_drops(region);

@@ -34,12 +34,17 @@ struct RegionSummary {
   std::string problem;    // why not
 };
 
+// Regions by what they owe: to one of RecoverOptions::paths, or to none of these.
+enum class Owing { kAnything, kToPaths, kNotToPaths };
+
 struct RecoverOptions {
-  std::string directory;  // empty: the default places
-  std::string product;    // empty: all
-  bool console = true;    // replay what a console sink had not shown
+  std::string directory = {};  // empty: the default places
+  std::string product = {};    // empty: all
+  Owing owing = Owing::kAnything;
+  std::vector<std::string> paths = {};
+  bool console = true;  // replay what a console sink had not shown
   // A destination for regions whose process had configured none; or none.
-  std::vector<back::SinkConfig> extra_sinks;
+  std::vector<back::SinkConfig> extra_sinks = {};
 };
 
 // Paths of all region files in the default places or in `directory`, whoever owns them.

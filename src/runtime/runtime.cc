@@ -5,8 +5,8 @@
 
 #include "base/fixed_text.h"
 #include "front/front.h"
+#include "os/pipe.h"
 #include "os/process.h"
-#include "runtime/recover.h"
 #include "sink/make.h"
 #include "sink/sink_table.h"
 #include "sluice/log.h"
@@ -87,7 +87,7 @@ std::string Runtime::start(const Options& options) {
   const std::vector<std::string> mistakes = make_config(options, config);
   if (!mistakes.empty()) return join(mistakes);
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     config_ = std::move(config);
   }
   return start_locked();
@@ -97,7 +97,7 @@ void Runtime::start_as(const Config& config) {
   const std::lock_guard only(lifecycle_);
   if (running_) return;
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     config_ = config;
     config_.quiet = true;
     config_.recover = false;
@@ -125,7 +125,7 @@ std::string Runtime::start_locked() {
   front::set_level("", config_.level);
   front.region.header().finished.store(0, std::memory_order_relaxed);
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     engine_ = std::move(engine);
     running_ = true;
   }
@@ -249,11 +249,11 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   return {};
 }
 
-// Recovery comes before our own sinks open the files that an earlier run may have left half
-// written. Records wait in the journal meanwhile.
+// What an earlier run owes to a file of ours comes before our own sinks open it; records wait in
+// the journal meanwhile. For other destinations, which may be stuck, nobody waits.
 void Runtime::start_delivery() {
   if (config_.mode == Mode::immediate) {
-    if (config_.recover) recover_earlier_runs();
+    if (config_.recover) recover_earlier_runs(recover_options(), config_.quiet);
     front::keep_ready(kSpareRings);
     const AsSink as_sink;
     const std::lock_guard alone(immediate_);
@@ -263,24 +263,37 @@ void Runtime::start_delivery() {
   engine_->start_backend([] { front::keep_ready(kSpareRings); });
   if (!config_.recover) return engine_->start_sinks();
   starting_ = true;
-  starter_ = std::thread([this] {
+  // Copies: it may outlive this start.
+  starter_ = std::thread([this, options = recover_options(), quiet = config_.quiet]() mutable {
     os::block_signals();
     os::set_thread_name("sluice-recover");
     detail::t_block.in_sink = 1;
-    recover_earlier_runs();
+    options.owing = Owing::kToPaths;
+    recover_earlier_runs(options, quiet);
     engine_->start_sinks();
-    const std::lock_guard lock(starter_mutex_);
-    starting_ = false;
-    starter_ended_.notify_all();
+    {
+      const std::lock_guard lock(starter_mutex_);
+      starting_ = false;
+      starter_ended_.notify_all();
+    }
+    options.owing = Owing::kNotToPaths;
+    recover_earlier_runs(options, quiet);
   });
 }
 
-void Runtime::recover_earlier_runs() {
+RecoverOptions Runtime::recover_options() const {
   RecoverOptions options;
   options.directory = config_.region_directory;
   options.product = config_.product;
+  for (const back::SinkConfig& sink : config_.sinks) {
+    if (!sink.path.empty()) options.paths.push_back(sink.path);
+  }
+  return options;
+}
+
+void Runtime::recover_earlier_runs(const RecoverOptions& options, bool quiet) {
   for (const RegionSummary& found : recover_all(options, *this)) {
-    if (config_.quiet) continue;
+    if (quiet) continue;
     report("sluice: recovered " + std::to_string(found.recovered) + " records of process " +
            std::to_string(found.pid) + (found.complete ? "" : "; not all: " + found.problem));
   }
@@ -293,7 +306,8 @@ bool Runtime::wait_for_starter(i64 deadline_ns) {
     const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline_ns)};
     if (!starter_ended_.wait_until(lock, until, [this] { return !starting_; })) return false;
   }
-  starter_.join();
+  // It may go on with what earlier runs owe to others; a process that ends leaves that to the next.
+  starter_.detach();
   return true;
 }
 
@@ -309,7 +323,7 @@ std::string Runtime::stop(u32 deadline_ms) {
   front::close_controls();
   const bool quiet = front::quiesce(deadline);
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     running_ = false;
   }
   if (!wait_for_starter(deadline)) {
@@ -339,7 +353,7 @@ std::string Runtime::stop(u32 deadline_ms) {
 }
 
 std::shared_ptr<back::Engine> Runtime::running_engine() {
-  const std::lock_guard lock(mutex_);
+  const Locked lock(mutex_);
   return running_ ? engine_ : nullptr;
 }
 
@@ -370,7 +384,8 @@ FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
 }
 
 void Runtime::run_now() {
-  if (detail::t_block.in_sink) return;  // a sink that logs: the call it runs in delivers it
+  // A sink that logs, or a handler: the call it runs in, or the next one, delivers it.
+  if (detail::t_block.in_sink || Locked::by_this_thread()) return;
   const AsSink as_sink;
   const std::lock_guard alone(immediate_);
   if (const std::shared_ptr<back::Engine> engine = running_engine()) engine->drain_all(true);
@@ -379,16 +394,17 @@ void Runtime::run_now() {
 void Runtime::set_level(std::string_view logger, Level level) {
   // Before the lock: a forked child starts here, which takes it.
   if (!front::ensure_region()) return;
-  const std::lock_guard lock(mutex_);
+  const Locked lock(mutex_);
   front::set_level(logger, level);
 }
 
 std::string Runtime::configuration() {
-  const std::lock_guard lock(mutex_);
+  const Locked lock(mutex_);
   return to_text(config_);
 }
 
 void Runtime::report(std::string_view sentence) {
+  const os::NoPipeSignal no_signal;
   std::string line(sentence);
   line += "\n";
   os::real_io().write(2, line.data(), line.size());

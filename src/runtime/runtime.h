@@ -19,9 +19,32 @@
 
 #include "back/engine.h"
 #include "runtime/config.h"
+#include "runtime/recover.h"
 #include "sluice/sluice.h"
 
 namespace sluice::runtime {
+
+// A mutex held, and known to be: a signal handler on this thread must not wait for it.
+class Locked {
+ public:
+  explicit Locked(std::mutex& mutex) {
+    ++depth_;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    lock_ = std::unique_lock(mutex);
+  }
+  ~Locked() {
+    lock_.unlock();
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    --depth_;
+  }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+  [[nodiscard]] static bool by_this_thread() { return depth_ != 0; }
+
+ private:
+  static constinit inline thread_local u32 depth_ = 0;
+  std::unique_lock<std::mutex> lock_;
+};
 
 class Runtime final : public Reporter {
  public:
@@ -46,9 +69,10 @@ class Runtime final : public Reporter {
   std::string make_sinks(back::Engine& engine);
   std::string make_sink_entry(back::Engine& engine, const back::SinkConfig& config, u32 index);
   void start_delivery();
-  void recover_earlier_runs();
+  [[nodiscard]] RecoverOptions recover_options() const;
+  void recover_earlier_runs(const RecoverOptions& options, bool quiet);
   [[nodiscard]] std::shared_ptr<back::Engine> running_engine();
-  // Waits for the thread that recovers and then starts the sinks. False: still at it.
+  // Waits until the thread that recovers has started the sinks. False: still at it.
   bool wait_for_starter(i64 deadline_ns);
   void announce();
 
@@ -58,7 +82,7 @@ class Runtime final : public Reporter {
   bool running_ = false;  // the same
   // Of the last start; replaced by the next. Also never destroyed once a stuck sink uses it.
   std::shared_ptr<back::Engine> engine_;
-  std::thread starter_;  // recovery, then the sinks
+  std::thread starter_;  // recovery and the start of the sinks
   std::mutex starter_mutex_;
   std::condition_variable starter_ended_;
   bool starting_ = false;  // under starter_mutex_

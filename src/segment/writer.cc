@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "ring/journal.h"
 #include "segment/dictionary_frames.h"
 #include "segment/directory.h"
 
@@ -110,7 +111,7 @@ bool SegmentWriter::take(u64 sequence, ByteView record, const Site* site) {
 }
 
 Status SegmentWriter::check(u64 sequence, ByteView record, const Site* site) const {
-  if (record.size() < kRecordHeaderBytes || record.size() > kRecordBytesMax) {
+  if (record.size() < kRecordHeaderBytes || record.size() > kRecordBytesMax + kBatchGrowthMax) {
     return fatal("record of " + std::to_string(record.size()) + " bytes refused");
   }
   const auto header = load<RecordHeader>(record.data());

@@ -1,5 +1,6 @@
 #include "sink/make.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/fixed_text.h"
@@ -17,12 +18,26 @@ namespace {
 
 using MadeSink = Result<std::unique_ptr<back::Sink>>;
 
+// What is there must be ours to write. So must be the folder of a file, since others are made
+// beside it, and the folder in which a missing one will be made.
+Status check_rights(std::string path, bool file) {
+  int error = os::may_write(path.c_str());
+  bool look_above = error == -ENOENT || (error == 0 && file);
+  while (look_above && path.size() > 1) {
+    path.resize(std::max<std::size_t>(path.rfind('/'), 1));
+    error = os::may_write(path.c_str());
+    look_above = error == -ENOENT;
+  }
+  if (error == 0 || class_of_open_error(error) != ErrorClass::kDisableSink) return {};
+  return failed(ErrorClass::kFatal, path, "cannot be written", error);
+}
+
 // What stands at the path must be of the right kind; what is missing is made later.
 Status check_place(const back::SinkConfig& config, os::Io& io) {
   const bool file = config.kind != SinkKind::segments;
   os::FileInfo info;
   const int error = io.stat(config.path.c_str(), info);
-  if (error == -ENOENT) return {};
+  if (error == -ENOENT) return check_rights(config.path, file);
   if (error < 0) {
     // What may pass is left to open(), which is tried again.
     if (class_of_open_error(error) != ErrorClass::kDisableSink) return {};
@@ -36,7 +51,7 @@ Status check_place(const back::SinkConfig& config, os::Io& io) {
   if (!file && !info.directory) {
     return fatal(config.path + ": is there and not a directory; segments need one");
   }
-  return {};
+  return check_rights(config.path, file);
 }
 
 MadeSink make_file(const back::SinkConfig& config, os::Io& io) {

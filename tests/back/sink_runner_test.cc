@@ -1,6 +1,7 @@
 #include "back/sink_runner.h"
 
 #include <deque>
+#include <future>
 #include <mutex>
 
 #include "back/back_fixture.h"
@@ -42,7 +43,7 @@ struct Log {
   std::vector<u32> groups;  // batches in each write
   int opens = 0, flushes = 0, durable_flushes = 0, closes = 0;
 };
-class ScriptedSink final : public Sink {
+class ScriptedSink : public Sink {
  public:
   ScriptedSink(Log& log, std::deque<Status> failures) : log_(log), failures_(std::move(failures)) {}
 
@@ -229,6 +230,125 @@ TEST_F(SinkRunnerTest, ARequiredSinkHoldsTheJournalBack) {
   ASSERT_EQ(log_.numbers.size(), said_count);
   for (u64 i = 0; i < said_count; ++i) EXPECT_EQ(log_.numbers[i], i);
   EXPECT_TRUE(log_.gaps.empty());
+}
+
+// Asked for while more than one group waits: the sync comes behind the last of them, not the first.
+TEST_F(SinkRunnerTest, AFlushToTheDiskWaitsForAllThatIsBeforeIt) {
+  std::promise<void> gate;
+  class Gated final : public ScriptedSink {
+   public:
+    Gated(Log& log, std::future<void> open) : ScriptedSink(log, {}), open_(std::move(open)) {}
+    Status open(const Catalog& catalog, Cursor& cursor) override {
+      open_.wait();
+      return ScriptedSink::open(catalog, cursor);
+    }
+
+   private:
+    std::future<void> open_;
+  };
+  region::SinkEntry& entry = region_.sink(0);
+  entry.cursor.store(1);
+  SinkRunner own(region_, entry, std::make_unique<Gated>(log_, gate.get_future()), "gated", true,
+                 {.sync_interval_ns = 0}, said_);
+  say(0, 400, 1000);
+  EXPECT_TRUE(engine_->drain_all(false));
+  std::atomic<u32> epoch{0};
+  own.start_thread(epoch);
+  const u64 all = engine_->counts().next_sequence;
+  own.request(all, true, epoch);
+  gate.set_value();
+  constexpr i64 kPatienceNs = 10'000'000'000;
+  EXPECT_TRUE(own.wait_reached(all, true, os::monotonic_ns() + kPatienceNs));
+  own.ask_to_stop();
+  ASSERT_TRUE(own.wait_for_thread(os::monotonic_ns() + kPatienceNs));
+  EXPECT_EQ(log_.numbers.size(), 400u);
+  EXPECT_GT(log_.groups.size(), 1u);
+  EXPECT_EQ(log_.durable_flushes, 1);
+}
+
+// A sink that got half way through a group has told how far: the rest of it is what it has not had.
+TEST_F(SinkRunnerTest, HalfAGroupIsCountedAsHalfAGroup) {
+  class Stopping final : public ScriptedSink {
+   public:
+    explicit Stopping(Log& log) : ScriptedSink(log, {}) {}
+    Status write(Batches batches, Catalog&, Cursor& cursor) override {
+      Status status;
+      batches.front().for_each(cursor.sequence(), [&](const BatchRecord& record) {
+        if (taken_ == 49) status = {ErrorClass::kRetryable, "stuck"};
+        if (taken_ == 49) return false;
+        ++taken_;
+        cursor.passed(record.sequence + 1, {.delivered = 1});
+        return true;
+      });
+      return status;
+    }
+
+   private:
+    u64 taken_ = 0;
+  };
+  region::SinkEntry& entry = region_.sink(0);
+  engine_->add_sink(entry, std::make_unique<Stopping>(log_), "stopping", false, true);
+  say(0, 100);
+  (void)engine_->drain_all(true);
+  EXPECT_EQ(entry.delivered.load(), 49u);
+  EXPECT_EQ(engine_->counts().merged - entry.cursor_callers.load(), 51u);
+  // What is then reclaimed unread is missed, without what it had.
+  u64 said_count = 100;
+  for (int round = 0; round < 8; ++round) {
+    say(said_count, said_count + 400, 1000);
+    said_count += 400;
+    EXPECT_TRUE(engine_->drain_all(false));
+  }
+  (void)engine_->drain_all(true);
+  EXPECT_GT(entry.dropped_backlog.load(), 51u);
+  EXPECT_EQ(entry.delivered.load() + entry.dropped_backlog.load(), entry.cursor_callers.load());
+}
+
+// A recovery that cannot have one of the sinks keeps what that one has not had.
+TEST_F(SinkRunnerTest, ARecoveryKeepsWhatAnAbsentSinkIsOwed) {
+  EngineOptions options;
+  options.threads = false;
+  options.dead_region = true;
+  const auto recover = [&](bool with_owed) {
+    Engine engine(region_, options, said_);
+    engine.resume();
+    engine.add_sink(region_.sink(0), std::make_unique<ScriptedSink>(log_, std::deque<Status>()),
+                    "there", true, false);
+    Log owed;
+    if (with_owed) {
+      engine.add_sink(region_.sink(1), std::make_unique<ScriptedSink>(owed, std::deque<Status>()),
+                      "owed", true, false);
+    }
+    const bool merged = engine.drain_all(true);
+    (void)engine.stop(os::monotonic_ns());
+    return std::pair(merged, owed.numbers.size());
+  };
+  for (u32 i = 0; i < 2; ++i) {
+    region_.sink(i).cursor.store(1);
+    region_.sink(i).kind = u32(SinkKind::text);
+    region_.sink(i).required = 1;
+    region_.sink(i).state.store(region::SinkState::kOpen);
+  }
+  std::vector<Ring> rings;
+  for (u32 i = 1; i < 5; ++i) rings.push_back(ring(i, 512 * 1024));
+  u64 said_count = 0;
+  for (Ring& each : rings) {
+    while (each.say(kSite, os::monotonic_ns(), said_count, 1000)) ++said_count;
+  }
+  EXPECT_GT(said_count * 1000, u64{1} << 20) << "more than the journal holds";
+  EXPECT_FALSE(recover(false).first) << "no room without the other sink";
+  EXPECT_EQ(recover(true), std::pair(true, std::size_t(said_count)));
+  EXPECT_EQ(log_.numbers.size(), said_count);
+  // Without any sink nothing is given up either.
+  for (u32 i = 0; i < 2; ++i) region_.sink(i).state.store(region::SinkState::kUnused);
+  u64 more = 0;
+  for (Ring& each : rings) {
+    while (each.say(kSite, os::monotonic_ns(), more, 1000)) ++more;
+  }
+  Engine engine(region_, options, said_);
+  engine.resume();
+  EXPECT_FALSE(engine.drain_all(true));
+  EXPECT_GT(engine.counts().queued, 0u);
 }
 
 // More than the journal holds, in a recovery that may not wait: the sinks run in between.

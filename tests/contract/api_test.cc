@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sluice/exception.h>
 #include <sluice/sluice.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <stdexcept>
@@ -214,6 +215,24 @@ ISOLATED_TEST(Api, ErrnoIsKept) {
   errno = 5;
   SLUICE_INFO("stopped");
   EXPECT_EQ(errno, 5);
+}
+
+// The program did not write there: what the library has to say must not kill it.
+ISOLATED_TEST(Api, AStandardErrorThatNobodyReads) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const int before = dup(2);
+  ASSERT_GE(dup2(ends[1], 2), 0);
+  close(ends[0]);
+  close(ends[1]);
+  Options options;
+  options.product = "unheard";
+  options.region_directory = dirs.region;
+  options.sinks = {text_file(dirs.file("a.log"))};
+  const bool started = start(options);
+  dup2(before, 2);
+  ASSERT_TRUE(started);
+  EXPECT_TRUE(stop());
 }
 
 ISOLATED_TEST(Api, FlushSaysHowFar) {

@@ -1,8 +1,11 @@
 // Configuration: every variable, every mistake at once, each with what, where and how to mend.
 #include <gtest/gtest.h>
 #include <sluice/sluice.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "contract/isolated.h"
@@ -154,6 +157,34 @@ ISOLATED_TEST(Config, BadPatternsAndPlacesAreSaidBeforeAnythingStarts) {
   Kept kept;
   ASSERT_TRUE(start({.sinks = {kept.sink()}, .region_directory = dirs.region, .quiet = true}));
   EXPECT_EQ(kept.messages(), std::vector<std::string>{"kept until something starts"});
+}
+
+// As another user, since root may write everywhere; a kernel without users is not one we know.
+ISOLATED_TEST(Config, APlaceThatIsNotOursToWriteIsSaidAtTheStart) {
+  namespace fs = std::filesystem;
+  for (const char* name : {"closed", "open"}) fs::create_directory(dirs.file(name));
+  std::ofstream(dirs.file("open/others.log")) << "x";
+  fs::permissions(dirs.files, fs::perms::all);
+  fs::permissions(dirs.region, fs::perms::all);
+  fs::permissions(dirs.file("closed"), fs::perms(0555));
+  fs::permissions(dirs.file("open"), fs::perms::all);
+  fs::permissions(dirs.file("open/others.log"), fs::perms(0444));
+  constexpr uid_t kNobody = 65534;
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::setresuid(kNobody, kNobody, kNobody), 0);
+  }
+  const std::string regions = dirs.region + "/own";
+  fs::create_directory(regions);
+  fs::permissions(regions, fs::perms(0700));
+  EXPECT_FALSE(start(
+      {.sinks = {text_file(dirs.file("closed/a.log")), segment_files(dirs.file("closed/deep/er")),
+                 json_file(dirs.file("open/others.log")), text_file(dirs.file("open/mine.log"))},
+       .region_directory = regions,
+       .quiet = true}));
+  expect_said("sinks[0]", "closed: cannot be written", "give this user the right");
+  expect_said("sinks[1]", "closed: cannot be written", "give this user the right");
+  expect_said("sinks[2]", "others.log: cannot be written", "give this user the right");
+  EXPECT_EQ(last_error().find("sinks[3]"), std::string_view::npos) << last_error();
 }
 
 // A folder that is not there yet is waited for: said, counted, and nothing is lost.

@@ -163,12 +163,51 @@ ISOLATED_TEST(Overflow, ARecordOfMoreThanAQuarterIsTooBig) {
   EXPECT_EQ(stats().dropped_too_big, 3u);
 }
 
+// The same call again and again: what the first one found out about room says nothing of the size.
+void expect_long_records_refused(const Dirs& dirs, std::uint64_t ring) {
+  Kept kept;
+  Options options = options_for(dirs);
+  options.ring_bytes = ring;
+  options.sinks = {kept.sink()};
+  ASSERT_TRUE(start(options));
+  const std::size_t limit = std::min<std::size_t>(ring / 4, 256 * 1024);
+  std::uint64_t said = 0, refused = 0;
+  const auto say = [&](std::size_t bytes) {
+    const Admission admission = info("{}", std::string(bytes, 'x'));
+    EXPECT_TRUE(admission == Admission::kOk || admission == Admission::kDroppedTooBig);
+    ++(admission == Admission::kOk ? said : refused);
+  };
+  for (int i = 0; i < 50; ++i) say(10);
+  ASSERT_TRUE(flush().complete);
+  for (const std::size_t bytes : {limit - 24, limit, limit + 8, ring / 2, ring / 8 * 7}) {
+    say(bytes);
+    say(10);
+    ASSERT_TRUE(flush().complete);
+  }
+  for (int i = 0; i < 50; ++i) say(10);
+  ASSERT_TRUE(flush().complete);
+  EXPECT_EQ(said, 106u) << "of the five long ones just the first fits";
+  EXPECT_EQ(refused, 4u);
+  const auto all = kept.take();
+  EXPECT_EQ(
+      std::count_if(all.begin(), all.end(), [](const auto& one) { return one.message[0] == 'x'; }),
+      std::ptrdiff_t(said));
+  EXPECT_EQ(stats().damaged, 0u);
+}
+ISOLATED_TEST(Overflow, ALongRecordOfAWarmedSiteTakesNothingWithIt) {
+  expect_long_records_refused(dirs, 512 * 1024);
+}
+// There a size in words would not even fit the record's header.
+ISOLATED_TEST(Overflow, ALongRecordInALargeRingTakesNothingWithIt) {
+  expect_long_records_refused(dirs, 4 << 20);
+}
+
 // The longest record of all, with a context and a secret in it, which both make it longer.
 ISOLATED_TEST(Overflow, TheLongestRecordWithContextAndSecret) {
   Kept kept;
   Options options = options_for(dirs);
   options.ring_bytes = 4 << 20;
-  options.sinks = {kept.sink()};
+  options.sinks = {kept.sink(), segment_files(dirs.file("segments"))};
   ASSERT_TRUE(start(options));
   const Context context(kv("request", std::string(800, 'r')));
   const std::string text(256 * 1024 - 16 - 16 - 8, 'x');
@@ -179,6 +218,10 @@ ISOLATED_TEST(Overflow, TheLongestRecordWithContextAndSecret) {
   EXPECT_EQ(all[0].json["context"]["request"], std::string(800, 'r'));
   EXPECT_EQ(all[0].json["fields"]["password"], "[redacted]");
   EXPECT_EQ(all[0].json["fields"]["text"], text);
+  const Stats now = stats();
+  ASSERT_EQ(now.sinks, 2u);
+  EXPECT_EQ(now.sink[1].delivered, 1u) << "in a segment too";
+  EXPECT_EQ(now.sink[1].dropped_error, 0u);
 }
 
 // Waiting for room delivers everything.

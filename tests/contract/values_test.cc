@@ -26,6 +26,12 @@ struct Owner {
 // Gives back an object: it must live until its bytes are copied.
 auto sluice_value(const Owner& owner) { return owner.first + " " + owner.last; }
 
+struct Shop {
+  Owner owner;
+};
+// Gives back another type of ours, whose own value lives no longer than the call.
+auto sluice_value(const Shop& place) { return place.owner; }
+
 enum class Side : unsigned char { buy = 1, sell = 2 };
 enum Legacy { kOld = -3 };
 
@@ -44,6 +50,16 @@ Options options_for(const Dirs& dirs, Kept& kept) {
     SLUICE_INFO(__VA_ARGS__);                   \
     EXPECT_EQ(kept.last().message, (expected)); \
   } while (0)
+
+ISOLATED_TEST(Values, AValueOfATypeOfOursMayBeOfAnother) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  const shop::Shop place{
+      {"Ada Augusta, Countess of Lovelace", "and a name too long to be in place"}};
+  const std::string expected = place.owner.first + " " + place.owner.last;
+  EXPECT_SAID(expected, "{}", place);
+  EXPECT_SAID("sold by=" + nlohmann::json(expected).dump(), "sold", kv("by", place));
+}
 
 ISOLATED_TEST(Values, Numbers) {
   Kept kept;

@@ -99,9 +99,7 @@ constexpr auto scalar_of(T value) noexcept {
 template <class T>
 constexpr auto value_of(const T& value) noexcept {
   using D = std::decay_t<T>;
-  if constexpr (HasCustomValue<T>) {
-    return value_of(sluice_value(value));
-  } else if constexpr (std::is_same_v<D, Json>) {
+  if constexpr (std::is_same_v<D, Json>) {
     return Tail<ArgType::kJson>{value.text.data(), value.text.size()};
   } else if constexpr (std::is_same_v<D, Bytes>) {
     return Tail<ArgType::kBytes>{static_cast<const char*>(value.data), value.size};
@@ -157,9 +155,13 @@ struct Holder {
 template <class T>
   requires HasCustomValue<T>
 struct Holder<T> {
-  decltype(sluice_value(std::declval<const T&>())) value;
-  constexpr explicit Holder(const T& from) : value(sluice_value(from)) {}
-  [[nodiscard]] constexpr auto encode() const noexcept { return value_of(value); }
+  using Value = decltype(sluice_value(std::declval<const T&>()));
+  Value value;
+  Holder<std::remove_cvref_t<Value>> inner;  // of `value`, which may be of such a type itself
+  constexpr explicit Holder(const T& from) : value(sluice_value(from)), inner{value} {}
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+  [[nodiscard]] constexpr auto encode() const noexcept { return inner.encode(); }
 };
 template <class T>
 struct Holder<Field<T>> {
