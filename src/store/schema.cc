@@ -19,6 +19,8 @@ const char kLevelText[] = SLUICE_LEVEL_TEXT;
 
 namespace {
 
+constexpr std::size_t kFieldNameMax = 64;
+
 constexpr const char* kTables[] = {
     "CREATE TABLE schema_version(version INTEGER PRIMARY KEY, applied_ns INTEGER NOT NULL) STRICT",
 
@@ -267,14 +269,22 @@ Status add_column(Connection& connection, std::string_view name, std::string_vie
   });
 }
 
+bool has_field_expression(std::string_view field) {
+  return !field.empty() && field.size() <= kFieldNameMax &&
+         escaped(TextForm::kJson, field) == field;
+}
+
 std::string field_expression(std::string_view field) {
-  // The JSON path of the member of just this name: "$."name"", with what a JSON string must escape.
-  const std::string path = quoted_text("$.\"" + escaped(TextForm::kJson, field) + "\"");
+  const std::string path = quoted_text("$.\"" + std::string(field) + "\"");
   return "coalesce(json_extract(attributes," + path + "),json_extract(context," + path + "))";
 }
 
 Status add_field_index(Connection& connection, std::string_view field) {
-  if (field.empty() || field.size() > 64) return fatal("a field needs a name of 1 to 64 bytes");
+  if (!has_field_expression(field)) {
+    return fatal(
+        "field " + quoted_name(escaped(TextForm::kText, field)) +
+        ": use a name of 1 to 64 bytes without quotes, backslashes and control characters");
+  }
   const std::string value = field_expression(field);
   return connection.run("CREATE INDEX IF NOT EXISTS " +
                         quoted_name("records_by_field_" + std::string(field)) + " ON records(" +

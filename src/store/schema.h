@@ -52,6 +52,8 @@ Status add_field_index(Connection& connection, std::string_view field);
 extern const char kLevelText[];
 extern const char kTimeText[];
 // The value of a field, attributes before context, as an expression for a query and for its index.
+// Not every name can stand in a JSON path of SQLite's (https://www.sqlite.org/json1.html).
+[[nodiscard]] bool has_field_expression(std::string_view field);
 [[nodiscard]] std::string field_expression(std::string_view field);
 
 // "ERROR": how the store writes a level.
