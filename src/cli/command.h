@@ -31,6 +31,7 @@ void add_run(CLI::App& app, Chosen& chosen, const std::vector<std::string>& comm
 void add_cat(CLI::App& app, Chosen& chosen);
 void add_tail(CLI::App& app, Chosen& chosen);
 void add_recover(CLI::App& app, Chosen& chosen);
+void add_query(CLI::App& app, Chosen& chosen);
 void add_verify(CLI::App& app, Chosen& chosen);
 void add_selftest(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
