@@ -2,8 +2,9 @@
 //
 // It never spins on a ring's head (that doubles the callers' p99): naps of 50 us under load,
 // growing to 1 ms as it finds less, and to 20 ms when there was nothing for a second; 0.5 ms when
-// the journal is full, growing to 20 ms while no sink gets on. A burst between two naps is safe up to 7/8 of a ring. Sinks are woken at
-// once after a rest of 5 ms, and after 1 ms for 64 KiB: so they write in groups.
+// the journal is full, growing to 20 ms while no sink gets on. A burst between two naps is safe up
+// to 7/8 of a ring. Sinks are woken at once after a rest of 5 ms, and after 1 ms for 64 KiB: so
+// they write in groups.
 #include <algorithm>
 
 #include "back/engine.h"

@@ -34,7 +34,9 @@ struct SinkConfig {
   Color color = Color::automatic;
   Level stderr_level = Level::error;
   bool required = false;
-  void (*callback)(const CallbackRecord&, void*) = nullptr;  // not in the region
+  // Not in the region: the variable that it comes from, if one, and the program's function.
+  std::string variable;
+  void (*callback)(const CallbackRecord&, void*) = nullptr;
   void* user = nullptr;
 };
 

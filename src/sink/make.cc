@@ -76,23 +76,38 @@ MadeSink make_console(const back::SinkConfig& config, os::Io& io) {
 
 }  // namespace
 
-MadeSink make_sink(const back::SinkConfig& config, os::Io& io, region::Region& region) {
+Status check_sink(const back::SinkConfig& config, os::Io& io) {
   Status status = check_config(config);
+  if (!status.ok()) return status;
+  switch (config.kind) {
+    case SinkKind::callback:
+      return config.callback ? Status() : fatal("a callback sink without a function");
+    case SinkKind::console:
+      return make_text_format(config.pattern, false).status();
+    case SinkKind::text:
+      status = make_text_format(config.pattern, false).status();
+      break;
+    case SinkKind::json_lines:
+    case SinkKind::segments:
+      break;
+  }
+  return status.ok() ? check_place(config, io) : status;
+}
+
+MadeSink make_sink(const back::SinkConfig& config, os::Io& io, region::Region& region) {
+  Status status = check_sink(config, io);
   if (!status.ok()) return status;
   switch (config.kind) {
     case SinkKind::console:
       return make_console(config, io);
     case SinkKind::callback:
-      if (config.callback == nullptr) return fatal("a callback sink without a function");
       return std::unique_ptr<back::Sink>(new CallbackSink(config));
     case SinkKind::text:
     case SinkKind::json_lines:
+      return make_file(config, io);
     case SinkKind::segments:
       break;
   }
-  status = check_place(config, io);
-  if (!status.ok()) return status;
-  if (config.kind != SinkKind::segments) return make_file(config, io);
   back::SinkConfig named = config;
   if (named.name.empty()) named.name = field_text(region.header().product);
   return std::unique_ptr<back::Sink>(new SegmentSink(named, io));
