@@ -140,6 +140,18 @@ TEST_F(Cat, ReadsStandardInputAndAPattern) {
             "I order 17 id=17 px=99.5 user=ann\n");
 }
 
+TEST_F(Cat, TheNumbersOfSegmentsMayHaveAnyGaps) {
+  ASSERT_EQ(sh("$SLUICE run --product a --segments s -- echo one").code, 0);
+  ASSERT_EQ(sh("$SLUICE run --product a --segments t -- echo two").code, 0);
+  std::filesystem::rename(path("t/a-000001.seg"), path("s/a-9999999999.seg"));
+  std::filesystem::copy_file(path("s/a-9999999999.seg"), path("s/a-18446744073709551615.seg"));
+  std::filesystem::copy_file(path("s/a-9999999999.seg"), path("s/b-000000.seg"));
+  const Finished run = sh("timeout 60 $SLUICE cat s --logger echo --pattern '%(message)'");
+  EXPECT_EQ(run.code, 0) << run.error;
+  // The third file goes on with the run of the second, from behind what that has.
+  EXPECT_EQ(run.out, "one\ntwo\ntwo\n");
+}
+
 TEST_F(Cat, EveryMistakeAtOnceEachWithItsOption) {
   const Finished bad =
       sh("$SLUICE cat missing --level loud --since soon --until 25h61 --limit 0 --field x "
