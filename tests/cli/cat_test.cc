@@ -1,4 +1,6 @@
 // sluice cat: one filter grammar over every source, three forms, and no input that can harm it.
+#include <sys/inotify.h>
+
 #include <random>
 
 #include "cli/cli_fixture.h"
@@ -138,6 +140,26 @@ TEST_F(Cat, ReadsStandardInputAndAPattern) {
   write("a.jsonl", kJsonLines);
   EXPECT_EQ(sh("$SLUICE cat - --pattern '%(level_short) %(message)' --limit 1 < a.jsonl").out,
             "I order 17 id=17 px=99.5 user=ann\n");
+}
+
+// Opened to look at it, closed and opened again, it would have no reader in between: that ends
+// whoever writes it, or nobody ever writes it again.
+TEST_F(Cat, APipeIsOpenedOnceAndReadWhole) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  const int watch = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  ASSERT_GE(::inotify_add_watch(watch, path("pipe").c_str(), IN_OPEN | IN_CLOSE_NOWRITE), 0);
+  const Finished run = sh("timeout 60 seq 1 20000 > pipe & timeout 60 $SLUICE cat pipe");
+  EXPECT_EQ(run.code, 0) << run.error;
+  const auto lines = lines_of(run.out);
+  ASSERT_EQ(lines.size(), 20000u);
+  EXPECT_EQ(lines.back(), "20000");
+  int closed_by_readers = 0;
+  for (inotify_event event; ::read(watch, &event, sizeof event) == sizeof event;) {
+    closed_by_readers += (event.mask & IN_CLOSE_NOWRITE) != 0;
+  }
+  EXPECT_EQ(closed_by_readers, 1);
+  ::close(watch);
+  EXPECT_EQ(sh("$SLUICE cat <(seq 1 3)").out, "1\n2\n3\n");
 }
 
 TEST_F(Cat, TheNumbersOfSegmentsMayHaveAnyGaps) {
