@@ -142,6 +142,11 @@ TEST_F(Cat, ReadsStandardInputAndAPattern) {
             "I order 17 id=17 px=99.5 user=ann\n");
 }
 
+TEST_F(Cat, ABlankLineIsNoRecordWhateverItsEnd) {
+  write("a.log", "2025-11-22T10:00:00Z one\r\n\r\n\ntwo\r\n");
+  EXPECT_EQ(cat("a.log"), "2025-11-22T10:00:00Z one\ntwo\n");
+}
+
 // Opened to look at it, closed and opened again, it would have no reader in between: that ends
 // whoever writes it, or nobody ever writes it again.
 TEST_F(Cat, APipeIsOpenedOnceAndReadWhole) {
