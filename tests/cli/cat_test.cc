@@ -142,6 +142,35 @@ TEST_F(Cat, ReadsStandardInputAndAPattern) {
             "I order 17 id=17 px=99.5 user=ann\n");
 }
 
+TEST_F(Cat, TimesOfOthersAreExactToTheNanosecond) {
+  struct Time {
+    const char* written;
+    const char* read;
+  };
+  constexpr Time kTimes[] = {{"1763805600", "2025-11-22T10:00:00.000000000Z"},
+                             {"1763805600.25", "2025-11-22T10:00:00.250000000Z"},
+                             {"1763805600.123456789", "2025-11-22T10:00:00.123456789Z"},
+                             {"1763805600.1234567899", "2025-11-22T10:00:00.123456789Z"},
+                             {"1763805600123.456789", "2025-11-22T10:00:00.123456789Z"},
+                             {"1763805600123456.789", "2025-11-22T10:00:00.123456789Z"},
+                             {"1763805600123456789", "2025-11-22T10:00:00.123456789Z"},
+                             {"1.76380560025e9", "2025-11-22T10:00:00.250000000Z"},
+                             {"176380560025E-2", "2025-11-22T10:00:00.250000000Z"},
+                             {"0.000000001", "1970-01-01T00:00:00.000000001Z"},
+                             {"0.0e5", "1970-01-01T00:00:00.000000000Z"},
+                             {"1e-999", "1970-01-01T00:00:00.000000000Z"},
+                             {"\"1763805600.25\", \"time\": {\"ts\": 7.5}, \"ts\": 1763805600.75",
+                              "2025-11-22T10:00:00.750000000Z"}};
+  std::string lines;
+  for (const Time& time : kTimes) {
+    lines += R"({"msg":"x", "in":{"ts":1.5}, "ts" : )" + std::string(time.written) + "}\n";
+  }
+  write("a.log", lines);
+  const auto all = lines_of(cat("a.log --pattern '%(time)'"));
+  ASSERT_EQ(all.size(), std::size(kTimes));
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], kTimes[i].read) << lines;
+}
+
 TEST_F(Cat, ABlankLineIsNoRecordWhateverItsEnd) {
   write("a.log", "2025-11-22T10:00:00Z one\r\n\r\n\ntwo\r\n");
   EXPECT_EQ(cat("a.log"), "2025-11-22T10:00:00Z one\ntwo\n");
