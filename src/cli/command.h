@@ -6,6 +6,7 @@
 #define SLUICE_SRC_CLI_COMMAND_H_
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,3 +63,7 @@ class Output {
 }  // namespace sluice::cli
 
 #endif  // SLUICE_SRC_CLI_COMMAND_H_
+// The same without the quotes.
+[[nodiscard]] std::string printable(std::string_view text);
+// An object as a line of JSON, safe for a terminal; bytes that are no UTF-8 become U+FFFD.
+[[nodiscard]] std::string json_line(const nlohmann::ordered_json& object);

@@ -83,9 +83,10 @@ nlohmann::ordered_json to_json(const Outcome& outcome) {
 
 std::string to_text(const Outcome& outcome) {
   const RegionSummary& summary = outcome.summary;
-  if (outcome.alive) return summary.path + ": its process is alive; nothing to recover\n";
-  if (!outcome.refused.empty()) return outcome.refused + "\n";
-  std::string text = summary.path + ": " + in_quotes(summary.product) + ", process " +
+  const std::string path = printable(summary.path);
+  if (outcome.alive) return path + ": its process is alive; nothing to recover\n";
+  if (!outcome.refused.empty()) return printable(outcome.refused) + "\n";
+  std::string text = path + ": " + in_quotes(summary.product) + ", process " +
                      std::to_string(summary.pid) + ", started " + time_of(summary.start_wall_ns) +
                      "\n  " + std::to_string(summary.recovered) + " records taken out of rings, " +
                      std::to_string(summary.merged) + " delivered in its whole life, " +
@@ -93,7 +94,7 @@ std::string to_text(const Outcome& outcome) {
                      std::to_string(summary.filtered) + " filtered, " +
                      std::to_string(summary.damaged) + " damaged\n";
   text += summary.complete ? "  complete; the region is removed\n"
-                           : "  NOT complete: " + summary.problem + "\n";
+                           : "  NOT complete: " + printable(summary.problem) + "\n";
   return text;
 }
 
@@ -140,10 +141,7 @@ int recover(const RecoverCommand& command) {
     ++shown;
     // What failed is told even to those who want to hear nothing else.
     if (command.quiet && done) continue;
-    output.write(
-        command.json
-            ? to_json(outcome).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
-            : to_text(outcome));
+    output.write(command.json ? json_line(to_json(outcome)) : to_text(outcome));
   }
   if (shown == 0 && !command.json && !command.quiet) output.write("nothing to recover\n");
   output.flush();

@@ -143,13 +143,9 @@ int verify(const VerifyCommand& command) {
       continue;
     }
     damaged = damaged || !report.value().whole();
-    if (!output.write(
-            command.json ? to_json(file, report.value())
-                                   .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                               "\n"
-                         : to_text(file, report.value()))) {
-      break;
-    }
+    const std::string said = command.json ? json_line(to_json(file, report.value()))
+                                          : to_text(printable(file), report.value());
+    if (!output.write(said)) break;
   }
   output.flush();
   return damaged ? kProblem : output.exit_code();

@@ -93,5 +93,30 @@ TEST_F(Recover, WhatIsNoRegionIsRefused) {
   EXPECT_EQ(text("x.region").size(), 10'000u);
 }
 
+TEST_F(Recover, APathCannotHarmATerminal) {
+  write("x\x1b[31m\xc2\x9b.region", std::string(10'000, 'x'));
+  for (const char* options : {"", "--json "}) {
+    const Finished run = sh("$SLUICE recover " + std::string(options) + "x*.region");
+    EXPECT_EQ(run.code, 1);
+    EXPECT_EQ(lines_of(run.out).size(), 1u);
+    EXPECT_EQ(run.out.find('\x1b'), std::string::npos);
+    EXPECT_EQ(run.out.find("\xc2\x9b"), std::string::npos);
+  }
+  // A region that is delivered, and one that is not.
+  const std::string odd = regions_ + "/\x1b[31m.region";
+  const std::string region = leave_region("--text 'logs\x1b[31m/a.log'");
+  std::filesystem::rename(region, odd);
+  std::filesystem::rename(path("logs\x1b[31m"), path("gone"));
+  write("logs\x1b[31m", "a file where the directory was");
+  const Finished left = sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY");
+  EXPECT_EQ(left.code, 1);
+  EXPECT_NE(left.out.find("NOT complete"), std::string::npos) << left.out;
+  EXPECT_EQ(left.out.find('\x1b'), std::string::npos);
+  std::filesystem::remove(path("logs\x1b[31m"));
+  const Finished done = sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY");
+  EXPECT_EQ(done.code, 0) << done.out;
+  EXPECT_EQ(done.out.find('\x1b'), std::string::npos);
+}
+
 }  // namespace
 }  // namespace sluice::test

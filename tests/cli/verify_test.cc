@@ -64,6 +64,23 @@ TEST_F(Verify, WhatIsNoSegment) {
   EXPECT_EQ(sh("$SLUICE verify empty.seg").code, 1);
 }
 
+TEST_F(Verify, APathCannotHarmATerminal) {
+  const std::string name = "a\x1b[31m\xc2\x9b.seg";
+  std::filesystem::copy_file(path(file_), path(name));
+  write("x\x1b[31m.seg", "x");
+  for (const char* options : {"", "--json "}) {
+    const Finished run = sh("$SLUICE verify " + std::string(options) + "*.seg");
+    EXPECT_EQ(run.code, 1);
+    EXPECT_EQ(lines_of(run.out).size(), 2u) << run.out;
+    EXPECT_EQ(run.out.find('\x1b'), std::string::npos);
+    EXPECT_EQ(run.out.find("\xc2\x9b"), std::string::npos);
+  }
+  EXPECT_NE(sh("$SLUICE verify a*.seg").out.find("a\\x1b[31m\\u009b.seg: whole"),
+            std::string::npos);
+  const std::string json_line = sh("$SLUICE verify --json a*.seg").out;
+  EXPECT_EQ(json::parse(json_line)["file"], name);
+}
+
 TEST_F(Verify, Mistakes) {
   EXPECT_EQ(sh("$SLUICE verify").code, 2);
   const Finished missing = sh("mkdir none; $SLUICE verify missing.seg none");
