@@ -33,6 +33,14 @@ int refuse(const std::vector<std::string>& mistakes) {
   return kUsage;
 }
 
+std::string directory_mistake(std::string_view option, const std::string& directory) {
+  if (directory.empty()) return {};
+  const int result = os::real_io().list(directory.c_str(), [](const char*) {});
+  if (result == 0) return {};
+  return std::string(option) + ": cannot look into " + in_quotes(directory) + ": " +
+         os::error_text(result) + "; check the path, or leave it out to look in the usual places";
+}
+
 bool Output::write(std::string_view text) {
   buffer_ += text;
   return buffer_.size() < kOutputBytes ? !closed_ : flush();

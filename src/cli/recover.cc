@@ -1,12 +1,14 @@
 // sluice recover: delivers what killed programs had published, and says what became of it.
 //
-// Exit code 0: everything found is delivered; 1: something is left, and why is said.
+// Exit code 0: everything found is delivered; 1: something is left, and why is said; 2: a mistake
+// in the command line, such as a path where nothing is.
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "os/io.h"
 #include "os/process.h"
 #include "record/time_text.h"
 #include "runtime/recover.h"
@@ -119,7 +121,27 @@ Outcome recover_one(const std::string& path, const RecoverCommand& command,
   return outcome;
 }
 
+// What stands in the command line and is not there; nothing is touched then.
+std::vector<std::string> check(const RecoverCommand& command) {
+  std::vector<std::string> mistakes;
+  const std::string directory = directory_mistake("--directory", command.directory);
+  if (!directory.empty()) mistakes.push_back(directory);
+  for (const std::string& path : command.paths) {
+    os::FileInfo info;
+    const int error = os::real_io().stat(path.c_str(), info);
+    if (error != 0) {
+      mistakes.push_back("cannot recover " + in_quotes(path) + ": " + os::error_text(error) +
+                         "; check the path, or name none to recover all that can be found");
+    } else if (info.directory) {
+      mistakes.push_back("cannot recover " + in_quotes(path) +
+                         ": it is a directory; write --directory before it");
+    }
+  }
+  return mistakes;
+}
+
 int recover(const RecoverCommand& command) {
+  if (const auto mistakes = check(command); !mistakes.empty()) return refuse(mistakes);
   runtime::RecoverOptions options;
   options.directory = command.directory;
   options.product = command.product;
@@ -168,7 +190,9 @@ void add_recover(CLI::App& app, Chosen& chosen) {
       ->type_name("DIR");
   sub->add_flag("--json", command->json, "One JSON object for each region");
   sub->add_flag("--quiet", command->quiet, "Only say what is left");
-  sub->footer("Exit code 0: everything found is delivered. 1: something is left, and why is said.");
+  sub->footer(
+      "Exit code 0: everything found is delivered. 1: something is left, and why is said. 2: a "
+      "mistake\nin the command line.");
   sub->callback([command, &chosen] { chosen = [command] { return recover(*command); }; });
 }
 

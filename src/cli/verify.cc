@@ -110,7 +110,6 @@ std::string to_text(const std::string& path, const SegmentReport& report) {
 void collect(const std::string& path, std::vector<std::string>& files,
              std::vector<std::string>& mistakes) {
   os::FileInfo info;
-  // Listing first: it follows a link to a directory, stat does not.
   auto listed = list_segments(os::real_io(), path);
   if (listed.ok()) {
     for (const SegmentName& name : listed.value()) {
@@ -121,7 +120,7 @@ void collect(const std::string& path, std::vector<std::string>& files,
       mistakes.push_back(in_quotes(path) + " holds no segment files (.seg)");
     return;
   }
-  if (const int error = os::real_io().stat(path.c_str(), info); error != 0) {
+  if (const int error = os::real_io().stat_followed(path.c_str(), info); error != 0) {
     mistakes.push_back("cannot look at " + in_quotes(path) + ": " + os::error_text(error) +
                        "; check the path");
     return;

@@ -77,6 +77,10 @@ std::vector<std::string> find_by_label(const ViewOptions& options,
     mistakes.push_back("--pid: " + in_quotes(options.pid) + " is no process id; write its number");
     return found;
   }
+  if (std::string mistake = directory_mistake("--directory", options.directory); !mistake.empty()) {
+    mistakes.push_back(std::move(mistake));
+    return found;
+  }
   for (const std::string& path : runtime::find_regions(options.directory)) {
     const auto image = RegionImage::open(os::real_io(), path);
     if (!image.ok()) continue;

@@ -89,8 +89,25 @@ TEST_F(Recover, ARegionOfAnotherUserIsRefused) {
 TEST_F(Recover, WhatIsNoRegionIsRefused) {
   write("x.region", std::string(10'000, 'x'));
   EXPECT_EQ(sh("$SLUICE recover x.region").code, 1);
-  EXPECT_EQ(sh("$SLUICE recover missing.region").code, 1);
   EXPECT_EQ(text("x.region").size(), 10'000u);
+}
+
+TEST_F(Recover, WhatIsNotThereIsAMistakeAndNothingIsDone) {
+  const std::string region = leave_region("--text a.log");
+  const Finished path = sh("$SLUICE recover missing.region . " + region);
+  EXPECT_EQ(path.code, 2);
+  EXPECT_EQ(path.out, "");
+  EXPECT_EQ(lines_of(path.error).size(), 2u) << path.error;
+  EXPECT_NE(path.error.find("'missing.region': ENOENT"), std::string::npos) << path.error;
+  EXPECT_NE(path.error.find("--directory"), std::string::npos) << path.error;
+  const Finished directory = sh("$SLUICE recover --directory missing");
+  EXPECT_EQ(directory.code, 2);
+  EXPECT_EQ(directory.out, "");
+  EXPECT_NE(directory.error.find("--directory: cannot look into 'missing': ENOENT"),
+            std::string::npos)
+      << directory.error;
+  EXPECT_EQ(sh("$SLUICE recover --directory " + region).code, 2);
+  EXPECT_TRUE(std::filesystem::exists(region));
 }
 
 TEST_F(Recover, APathCannotHarmATerminal) {

@@ -142,6 +142,10 @@ TEST_F(TailTest, Mistakes) {
   EXPECT_EQ(sh("$SLUICE tail").code, 2);
   EXPECT_EQ(sh("$SLUICE tail - < /dev/null").code, 2);
   EXPECT_EQ(sh("$SLUICE tail missing").code, 2);
+  const Finished nowhere = sh("$SLUICE tail --product p --directory missing");
+  EXPECT_EQ(nowhere.code, 2);
+  EXPECT_NE(nowhere.error.find("--directory: cannot look into 'missing'"), std::string::npos)
+      << nowhere.error;
 }
 
 }  // namespace

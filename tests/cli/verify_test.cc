@@ -86,6 +86,7 @@ TEST_F(Verify, Mistakes) {
   const Finished missing = sh("mkdir none; $SLUICE verify missing.seg none");
   EXPECT_EQ(missing.code, 2);
   EXPECT_EQ(lines_of(missing.error).size(), 2u) << missing.error;
+  EXPECT_EQ(sh("ln -s nowhere l.seg; $SLUICE verify l.seg").code, 2);
 }
 
 }  // namespace
