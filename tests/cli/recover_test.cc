@@ -110,6 +110,24 @@ TEST_F(Recover, WhatIsNotThereIsAMistakeAndNothingIsDone) {
   EXPECT_TRUE(std::filesystem::exists(region));
 }
 
+TEST_F(Recover, ARegionWithoutAPlaceForAnotherDestinationSaysSoAndStays) {
+  std::string eight;
+  for (int i = 1; i <= 8; ++i) eight += " --text " + std::to_string(i) + ".log";
+  const std::string region = leave_region(eight);
+  const Finished full = sh("$SLUICE recover --json --text ninth.log " + region);
+  EXPECT_EQ(full.code, 1);
+  const auto report = nlohmann::json::parse(lines_of(full.out).at(0));
+  EXPECT_EQ(report["state"], "incomplete");
+  EXPECT_NE(report.value("problem", "").find("ninth.log"), std::string::npos) << full.out;
+  EXPECT_TRUE(std::filesystem::exists(region));
+  // One that it has already takes no place.
+  EXPECT_EQ(sh("$SLUICE recover --text 8.log " + region).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(region));
+  for (int i = 1; i <= 8; ++i) {
+    EXPECT_EQ(lines_of(text(std::to_string(i) + ".log")).size(), 3u);  // run.start, one, two
+  }
+}
+
 TEST_F(Recover, APathCannotHarmATerminal) {
   write("x\x1b[31m\xc2\x9b.region", std::string(10'000, 'x'));
   for (const char* options : {"", "--json "}) {
