@@ -123,7 +123,7 @@ void add_view_options(CLI::App& app, ViewOptions& options) {
   app.add_option("--limit", options.limit, "At most N records")->type_name("N");
   app.add_option("--format", options.format, "text, json or logfmt")->type_name("FORM");
   app.add_flag("--json", options.json, "The same as --format json");
-  app.add_option("--pattern", options.pattern, "Layout of text lines, see docs/patterns.md")
+  app.add_option("--pattern", options.pattern, "Layout of text lines, see docs/logging.md")
       ->type_name("PATTERN");
 }
 
