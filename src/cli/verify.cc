@@ -1,8 +1,8 @@
 // sluice verify: what state segment files are in, to the byte, without changing them.
 //
-// Exit code 0: every file is whole; 1: something is damaged or cannot be read; 2: nothing to look
-// at. A file that is still being written may have a tail that is not whole yet: said, and damage
-// only once the file is sealed or nobody writes it.
+// Exit code 0: every file is whole (one that nothing was written to is); 1: something is damaged or
+// cannot be read; 2: nothing to look at. A file that is still being written may have a tail that is
+// not whole yet: said, and damage only once the file is sealed or nobody writes it.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -70,7 +70,7 @@ std::string counted(u64 count, std::string_view noun) {
 }
 
 std::string to_text(const std::string& path, const SegmentReport& report) {
-  if (!report.segment_id) {
+  if (!report.segment_id && !report.empty()) {
     return path + ": DAMAGED: not a single good frame in " + counted(report.file_bytes, "byte") +
            "; is it a segment?\n";
   }

@@ -208,6 +208,19 @@ TEST_F(Cat, TheNumbersOfSegmentsMayHaveAnyGaps) {
   EXPECT_EQ(run.out, "one\ntwo\ntwo\n");
 }
 
+TEST_F(Cat, AnEmptySegmentHidesNothing) {
+  ASSERT_EQ(sh("$SLUICE run --product a --segments s -- echo one").code, 0);
+  write("s/a-000002.seg", "");
+  ASSERT_EQ(sh("$SLUICE run --product a --segments s -- echo two").code, 0);
+  EXPECT_TRUE(std::filesystem::exists(path("s/a-000003.seg")));
+  EXPECT_EQ(cat("s --logger echo --pattern '%(message)'"), "one\ntwo\n");
+  // Files of one run repeat each other's records: so they do with an empty one between them.
+  std::filesystem::copy_file(path("s/a-000003.seg"), path("s/a-000005.seg"));
+  write("s/a-000004.seg", "");
+  EXPECT_EQ(cat("s --logger echo --pattern '%(message)'"), "one\ntwo\n");
+  EXPECT_EQ(sh("$SLUICE verify s").code, 0);
+}
+
 TEST_F(Cat, EveryMistakeAtOnceEachWithItsOption) {
   const Finished bad =
       sh("$SLUICE cat missing --level loud --since soon --until 25h61 --limit 0 --field x "

@@ -60,8 +60,19 @@ TEST_F(Verify, WhatIsNoSegment) {
   const Finished none = sh("$SLUICE verify x.seg s");
   EXPECT_EQ(none.code, 1);
   EXPECT_NE(none.out.find("not a single good frame"), std::string::npos);
+}
+
+// What a kill between making a file and its first frame leaves.
+TEST_F(Verify, AnEmptyFileIsWhole) {
   write("empty.seg", "");
-  EXPECT_EQ(sh("$SLUICE verify empty.seg").code, 1);
+  const Finished empty = sh("$SLUICE verify empty.seg");
+  EXPECT_EQ(empty.code, 0);
+  EXPECT_EQ(empty.out, "empty.seg: whole, not sealed, 0 records in 0 frames, 0 bytes\n");
+  const json report = json::parse(sh("$SLUICE verify --json empty.seg").out);
+  EXPECT_EQ(report["whole"], true);
+  EXPECT_EQ(report["sealed"], false);
+  EXPECT_EQ(report["records"], 0);
+  EXPECT_EQ(report["segment"], nullptr);
 }
 
 TEST_F(Verify, APathCannotHarmATerminal) {
