@@ -89,6 +89,12 @@ class RealIo final : public Io {
     fill(out, info);
     return 0;
   }
+  int stat_followed(const char* path, FileInfo& out) override {
+    struct stat info;
+    if (::stat(path, &info) != 0) return -errno;
+    fill(out, info);
+    return 0;
+  }
   int stat_fd(int fd, FileInfo& out) override {
     struct stat info;
     if (::fstat(fd, &info) != 0) return -errno;

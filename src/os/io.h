@@ -48,7 +48,8 @@ class Io {
   virtual int allocate(int fd, u64 offset, u64 size) = 0;
   virtual int sync_data(int fd) = 0;
   virtual int sync_directory(const char* path) = 0;
-  virtual int stat(const char* path, FileInfo& out) = 0;  // does not follow a link
+  virtual int stat(const char* path, FileInfo& out) = 0;           // does not follow a link
+  virtual int stat_followed(const char* path, FileInfo& out) = 0;  // of what a link leads to
   virtual int stat_fd(int fd, FileInfo& out) = 0;
   virtual int rename(const char* from, const char* to) = 0;
   virtual int unlink(const char* path) = 0;

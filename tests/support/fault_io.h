@@ -113,6 +113,9 @@ class FaultIo final : public os::Io {
   int stat(const char* path, os::FileInfo& out) override {
     return int(run({Op::kStat, path}, [&] { return real_.stat(path, out); }));
   }
+  int stat_followed(const char* path, os::FileInfo& out) override {
+    return int(run({Op::kStat, path}, [&] { return real_.stat_followed(path, out); }));
+  }
   int stat_fd(int fd, os::FileInfo& out) override {
     return int(run({Op::kStat}, [&] { return real_.stat_fd(fd, out); }));
   }
