@@ -77,13 +77,15 @@ Status LockFile::open() {
   os::FileInfo info;
   int error = io_.stat_fd(fd, info);
   if (error >= 0 && !info.regular) error = -EINVAL;
-  if (error < 0) {
+  Status status;
+  if (error < 0) status = failed(ErrorClass::kRetryable, path_, "not a lock file", error);
+  if (status.ok()) status = check_owner(path_, info);
+  if (!status.ok()) {
     io_.close(fd);
-    return failed(ErrorClass::kRetryable, path_, "not a lock file", error);
+    return status;
   }
   fd_ = fd;
-  device_ = info.device;
-  inode_ = info.inode;
+  file_ = info.id();
   in_process_ = mutex_of(info.device, info.inode);
   return {};
 }
@@ -96,7 +98,7 @@ int LockFile::try_lock() {
   if (error < 0) return error;
   os::FileInfo named;
   error = io_.stat(path_.c_str(), named);
-  const bool same = error >= 0 && named.device == device_ && named.inode == inode_;
+  const bool same = error >= 0 && named.id() == file_;
   if (error >= 0 && same && named.size < kBytes) {
     // Room for every note, so that none needs space on a full disk.
     const std::string zeros(kBytes - named.size, '\0');

@@ -45,16 +45,15 @@ struct WriteNote {
   Writer writer;
   u32 zero;
   u64 attempt;
-  u64 device;
-  u64 inode;
+  os::FileId file;
   u64 start;  // offset in the log
   u64 bytes;
   u64 kept;   // settled: bytes of it that the log has, in whole lines
   u64 stamp;  // settled: the order they came in
 
-  static constexpr u32 kMagic = 0x314e4c53;  // "SLN1"
+  static constexpr u32 kMagic = 0x324e4c53;  // "SLN2"
 };
-static_assert(sizeof(WriteNote) == 88);
+static_assert(sizeof(WriteNote) == 96);
 
 class LockFile {
  public:
@@ -94,8 +93,7 @@ class LockFile {
   os::Io& io_;
   const std::string path_;
   int fd_ = -1;
-  u64 device_ = 0;
-  u64 inode_ = 0;
+  os::FileId file_;
   std::shared_ptr<std::mutex> in_process_;
   std::unique_lock<std::mutex> held_;
 };

@@ -11,7 +11,7 @@ Status LogFile::open_current() {
   const char* const path = name_.path().c_str();
   os::FileInfo named;
   int error = io_.stat(path, named);
-  if (error >= 0 && file_.is_open() && named.device == info_.device && named.inode == info_.inode) {
+  if (error >= 0 && file_.is_open() && named.id() == info_.id()) {
     info_ = named;
     return {};
   }
@@ -31,6 +31,8 @@ Status LogFile::open_current() {
   if (stated < 0) {
     return failed(class_of_open_error(stated), name_.path(), "cannot look at the file", stated);
   }
+  Status owned = check_owner(name_.path(), info);
+  if (!owned.ok()) return owned;
   if (error < 0) names_changed_ = true;
   if (file_.is_open()) former_ = std::move(file_);
   file_ = std::move(opened);
@@ -67,29 +69,28 @@ int LogFile::rotate(u32 keep_files) {
   return 0;
 }
 
-int LogFile::find(u64 device, u64 inode, OpenFile& out) {
+int LogFile::find(const os::FileId& id, OpenFile& out) {
   const auto open_if_it = [&](const std::string& path) {
     os::FileInfo info;
     int error = io_.stat(path.c_str(), info);
     if (error < 0) return error;
-    if (!info.regular || info.device != device || info.inode != inode) return -ENOENT;
+    if (!info.regular || info.id() != id) return -ENOENT;
     const int fd = io_.open(path.c_str(), os::kRead | os::kWrite);
     if (fd < 0) return fd;
     OpenFile opened(io_, fd);
     error = io_.stat_fd(fd, info);
     if (error < 0) return error;
-    if (info.device != device || info.inode != inode) return -ENOENT;
+    if (info.id() != id) return -ENOENT;
     out = std::move(opened);
     return 0;
   };
   const int current = open_if_it(name_.path());
   if (current != -ENOENT) return current;
-  std::vector<std::string> entries;
-  const int listed =
-      io_.list(name_.directory().c_str(), [&](const char* entry) { entries.emplace_back(entry); });
+  std::vector<u64> numbers;
+  const int listed = list_rotated(numbers);
   if (listed < 0) return listed;
-  for (const std::string& entry : entries) {
-    const int error = open_if_it(name_.in_directory(entry));
+  for (const u64 number : numbers) {
+    const int error = open_if_it(name_.rotated_path(number));
     if (error == 0) return 0;
     if (error == -EINTR || error == -EIO) return error;
   }

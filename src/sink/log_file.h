@@ -52,14 +52,13 @@ class LogFile {
 
   [[nodiscard]] const FileName& name() const { return name_; }
   [[nodiscard]] int fd() const { return file_.fd(); }
-  [[nodiscard]] u64 device() const { return info_.device; }
-  [[nodiscard]] u64 inode() const { return info_.inode; }
+  [[nodiscard]] os::FileId id() const { return info_.id(); }
   [[nodiscard]] u64 size() const { return info_.size; }
   void grew(u64 bytes) { info_.size += bytes; }
 
-  // Opens the file {device, inode}: the one at the path, or one in its directory. -ENOENT: it is
-  // not there any more.
-  [[nodiscard]] int find(u64 device, u64 inode, OpenFile& out);
+  // Opens the file `id`: the one at the path, or one that has a name as rotate() makes them. Under
+  // no other name: what stands there may be anybody's. -ENOENT: it is not there any more.
+  [[nodiscard]] int find(const os::FileId& id, OpenFile& out);
 
   // True once after names in the directory have changed.
   [[nodiscard]] bool names_changed() const { return names_changed_; }

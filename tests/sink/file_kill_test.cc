@@ -163,13 +163,41 @@ TEST_F(FileKillTest, AnExternalRotationBetweenKillAndRecovery) {
     KillIo io(os::real_io(), kill_at, partial);
     const bool killed = run_and_kill(writer, io);
     bytes = std::min<u64>(io.fatal_bytes(), 400);
-    const std::string moved = directory_ / "app.log-2025";
+    const std::string moved = directory_ / "app.1.log";
     if (std::filesystem::exists(log_)) std::filesystem::rename(log_, moved);
     recover(writer);
     const std::string both = read_text(moved) + read_text(log_);
     EXPECT_EQ(find_fault(both, {&writer}), "") << kill_at << " + " << partial;
     return killed;
   });
+}
+
+// Nothing tells that such a file is the log's: it stays as it is, and the group is written again.
+TEST_F(FileKillTest, AMoveToANameOfItsOwnRepeatsAGroupAndLosesNothing) {
+  u64 repeated = 0;
+  for_every_kill(7, [&](u64 kill_at, u64 partial, u64& bytes) {
+    directory_.clear();
+    Writer writer({.log = log_});
+    KillIo io(os::real_io(), kill_at, partial);
+    const bool killed = run_and_kill(writer, io);
+    bytes = std::min<u64>(io.fatal_bytes(), 400);
+    const std::string moved = directory_ / "app.log-2025";
+    if (std::filesystem::exists(log_)) std::filesystem::rename(log_, moved);
+    const std::string before = read_text(moved);
+    EXPECT_TRUE(writer.start(os::real_io()).ok());
+    (void)writer.write();  // may say what is written again
+    EXPECT_TRUE(writer.write().ok());
+    EXPECT_EQ(read_text(moved), before);
+    const std::vector<std::string> expected = writer.expected();
+    const std::vector<std::string> rest = lines_of(read_text(log_));
+    const std::string whole = before.substr(0, before.rfind('\n') + 1);
+    const std::size_t first = expected.size() - rest.size();
+    EXPECT_LE(first, lines_of(whole).size()) << kill_at << " + " << partial;
+    EXPECT_TRUE(std::equal(rest.begin(), rest.end(), expected.begin() + std::ptrdiff_t(first)));
+    repeated += lines_of(whole).size() - first;
+    return killed;
+  });
+  EXPECT_GT(repeated, 0u);
 }
 
 TEST_F(FileKillTest, ARecordThatIsLongerThanTheIntentArea) {

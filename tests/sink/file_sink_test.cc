@@ -254,8 +254,8 @@ TEST_F(FileSinkTest, HostileIntentsHurtNobody) {
           writer.region().chunk(entry.intent_offset, entry.intent_bytes));
       head->text_bytes = a;
       head->place.store(u32(b));
-      head->places[0] = {b, a, b, a, b, a};
-      head->places[1] = {a, b, a, b, a, b};
+      head->places[0] = {b, {a, b, i64(a)}, b, a, b};
+      head->places[1] = {a, {b, a, i64(b)}, a, b, a};
       entry.intent.next_sequence.store(b);
       if (a == 4096) entry.intent_offset = b;
       if (b == 4096) entry.intent_bytes = a;
