@@ -48,12 +48,16 @@ std::shared_ptr<std::mutex> mutex_of(u64 device, u64 inode) {
   return mutex;
 }
 
-u32 crc_of(const WriteNote& note) {
-  return crc32c(&note.writer, sizeof note - offsetof(WriteNote, writer));
+// Of a WriteNote or RotatedNumbers: of all behind `crc`.
+template <class Entry>
+u32 crc_of(const Entry& entry) {
+  constexpr std::size_t kHead = sizeof entry.magic + sizeof entry.crc;
+  return crc32c(reinterpret_cast<const char*>(&entry) + kHead, sizeof entry - kHead);
 }
 
-bool is_sound(const WriteNote& note) {
-  return note.magic == WriteNote::kMagic && note.crc == crc_of(note);
+template <class Entry>
+bool is_sound(const Entry& entry) {
+  return entry.magic == Entry::kMagic && entry.crc == crc_of(entry);
 }
 
 }  // namespace
@@ -223,6 +227,22 @@ Status LockFile::forget(const Writer& writer) {
     if (written < 0) status = failed(ErrorClass::kRetryable, path_, "cannot clear", int(written));
   }
   return status;
+}
+
+Result<std::optional<RotatedNumbers>> LockFile::rotated() {
+  RotatedNumbers numbers{};
+  const i64 got = os::pread_all(io_, fd_, &numbers, sizeof numbers, kRotatedAt);
+  if (got < 0) return failed(ErrorClass::kRetryable, path_, "cannot read the numbers", int(got));
+  if (!is_sound(numbers)) return std::optional<RotatedNumbers>();
+  return std::optional<RotatedNumbers>(numbers);
+}
+
+Status LockFile::put_rotated(RotatedNumbers numbers) {
+  numbers.magic = RotatedNumbers::kMagic;
+  numbers.crc = crc_of(numbers);
+  const i64 written = os::pwrite_all(io_, fd_, &numbers, sizeof numbers, kRotatedAt);
+  if (written >= 0) return {};
+  return failed(ErrorClass::kRetryable, path_, "cannot write the numbers", int(written));
 }
 
 }  // namespace sluice::sink

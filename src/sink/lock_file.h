@@ -4,6 +4,7 @@
 // kernel lock on byte 0 for the length of one batch:
 //
 //   0      WriteNote        the write that goes on: {region, sink, attempt, file, start, bytes}
+//   128    RotatedNumbers   which numbered files this log made
 //   256    WriteNote[64]    settled: interrupted writes, and how many bytes of each the log kept
 //
 // A holder finds a note that is not cleared only when its writer was killed (or its disk failed).
@@ -55,6 +56,21 @@ struct WriteNote {
 };
 static_assert(sizeof(WriteNote) == 96);
 
+// The numbers that rotation gave to files of this log and that are not removed yet: all from
+// `lowest` to `highest`. Only these are its own to remove. On disk, little-endian.
+struct RotatedNumbers {
+  u32 magic;  // kMagic
+  u32 crc;    // CRC32C of what follows
+  u64 lowest;
+  u64 highest;
+  // The file that is given `highest`, stored before it is renamed: while it is still the current
+  // file, that has not happened.
+  os::FileId last;
+
+  static constexpr u32 kMagic = 0x31524c53;  // "SLR1"
+};
+static_assert(sizeof(RotatedNumbers) == 48);
+
 class LockFile {
  public:
   static constexpr i64 kWaitNs = 1'000'000'000;
@@ -78,8 +94,12 @@ class LockFile {
   Result<std::optional<WriteNote>> find_settled(const Writer& writer, u64 attempt);
   // Forgets what is settled of a writer that needs it no more.
   Status forget(const Writer& writer);
+  // nullopt: not known, then none is this log's own.
+  Result<std::optional<RotatedNumbers>> rotated();
+  Status put_rotated(RotatedNumbers numbers);
 
  private:
+  static constexpr u64 kRotatedAt = 128;
   static constexpr u64 kSettledAt = 256;
   static constexpr u64 kBytes = kSettledAt + kSettledMax * sizeof(WriteNote);
   using Settled = std::array<WriteNote, kSettledMax>;

@@ -129,7 +129,7 @@ Result<IntentPlace> SharedLog::next_place(std::string_view text) {
 
 // Goes on in the old file when its name cannot be changed.
 Status SharedLog::rotate() {
-  const int error = file_.rotate(options_.keep_files);
+  const int error = file_.rotate(options_.keep_files, lock_);
   if (error < 0 && !rotation_fails_) {
     report_ =
         failed(ErrorClass::kRetryable, path(), "cannot be rotated and grows", error).message();

@@ -156,6 +156,43 @@ TEST_F(FileKillTest, FilesThatRotateAtEverySecondLine) {
   });
 }
 
+// A file that somebody makes, under the number that was about to be given when the kill came, is
+// not taken for the log's.
+TEST_F(FileKillTest, RemovesOnlyTheFilesThatItMade) {
+  u64 points = 0;
+  for_every_kill(17, [&](u64 kill_at, u64 partial, u64& bytes) {
+    ++points;
+    directory_.clear();
+    write_text(directory_ / "app.1.log", "a foreign one");
+    Writer writer({.log = log_, .batches = 9, .records = 1, .rotate_bytes = 32, .keep_files = 1});
+    KillIo io(os::real_io(), kill_at, partial);
+    const bool killed = run_and_kill(writer, io);
+    bytes = std::min<u64>(io.fatal_bytes(), 100);
+    u64 next = 2;
+    while (std::filesystem::exists(sink::FileName(log_).rotated_path(next)) ||
+           std::filesystem::exists(sink::FileName(log_).rotated_path(next + 1))) {
+      ++next;
+    }
+    const std::string foreign = sink::FileName(log_).rotated_path(next);
+    write_text(foreign, "a later foreign one");
+    recover(writer);
+    // Three more rotations, each of which removes what is too old.
+    Writer other({.name = "b",
+                  .log = log_,
+                  .batches = 7,
+                  .records = 1,
+                  .rotate_bytes = 32,
+                  .keep_files = 1});
+    recover(other);
+    EXPECT_EQ(read_text(directory_ / "app.1.log"), "a foreign one") << kill_at;
+    EXPECT_EQ(read_text(foreign), "a later foreign one") << kill_at << " + " << partial;
+    // Those that were made before the foreign one, at most two, are left.
+    EXPECT_LE(files_of(log_).size(), 6u) << kill_at << " + " << partial;
+    return killed;
+  });
+  EXPECT_GT(points, 100u);
+}
+
 TEST_F(FileKillTest, AnExternalRotationBetweenKillAndRecovery) {
   for_every_kill(7, [&](u64 kill_at, u64 partial, u64& bytes) {
     directory_.clear();
