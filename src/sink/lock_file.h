@@ -15,8 +15,9 @@
 //
 // Threading: each LockFile is single-owner; several in one process, of several sinks, exclude each
 // other by a mutex, since the kernel's lock belongs to the process. Waiting is bounded: kWaitNs.
-// Failure: retryable, always; a lock file that was removed is made anew. docs/formats/lock_file.md
-// is the specification.
+// Failure: retryable, but for a lock file of another user (kDisableSink). One that was removed is
+// made anew; to remove it from under a holder lets another in. docs/formats/lock_file.md is the
+// specification.
 #ifndef SLUICE_SRC_SINK_LOCK_FILE_H_
 #define SLUICE_SRC_SINK_LOCK_FILE_H_
 
