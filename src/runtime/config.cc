@@ -8,6 +8,7 @@
 #include "os/process.h"
 #include "record/format.h"
 #include "region/layout.h"
+#include "sink/file_name.h"
 
 namespace sluice::runtime {
 namespace {
@@ -205,6 +206,35 @@ void check_label(const char* name, const std::string& text, Mistakes& mistakes) 
   }
 }
 
+bool is_log(const back::SinkConfig& sink) {
+  return sink.kind == SinkKind::text || sink.kind == SinkKind::json_lines;
+}
+
+// True when rotation of `log` may give a file the path of `other`.
+bool rotates_to(const back::SinkConfig& log, const back::SinkConfig& other) {
+  if (!is_log(log) || !is_log(other)) return false;
+  const sink::FileName name(log.path), there(other.path);
+  return name.directory() == there.directory() && name.rotated_number(there.name()).has_value();
+}
+
+void check_paths(const Config& config, std::size_t i, Mistakes& mistakes) {
+  const std::string where = "sinks[" + std::to_string(i) + "]";
+  const back::SinkConfig& sink = config.sinks[i];
+  for (std::size_t j = 0; j < config.sinks.size(); ++j) {
+    const back::SinkConfig& other = config.sinks[j];
+    if (j < i && other.path == sink.path) {
+      mistakes.add(where, "writes to " + sink.path + " as sinks[" + std::to_string(j) + "] does",
+                   "give each sink a path of its own");
+    }
+    if (rotates_to(other, sink)) {
+      mistakes.add(where,
+                   sink.path + " is a name that rotation gives to files of sinks[" +
+                       std::to_string(j) + "], " + other.path,
+                   "choose a name that does not differ from it by a number alone");
+    }
+  }
+}
+
 void check(const Config& config, Mistakes& mistakes) {
   check_power(where_from("ring_bytes", "SLUICE_RING_BYTES"), config.ring_bytes, kRingMin, kRingMax,
               mistakes);
@@ -228,12 +258,7 @@ void check(const Config& config, Mistakes& mistakes) {
     if (file && sink.path.size() >= sizeof(region::SinkEntry::path)) {
       mistakes.add(where, "the path is longer than 1023 bytes", "use a shorter one");
     }
-    for (std::size_t j = 0; file && j < i; ++j) {
-      if (config.sinks[j].path == sink.path) {
-        mistakes.add(where, "writes to " + sink.path + " as sinks[" + std::to_string(j) + "] does",
-                     "give each sink a path of its own");
-      }
-    }
+    if (file && !sink.path.empty()) check_paths(config, i, mistakes);
     if (sink.kind == SinkKind::callback && !sink.callback) {
       mistakes.add(where, "no function", "set .callback");
     }
