@@ -34,6 +34,7 @@ class NullIo final : public os::Io {
   int sync_data(int) override { return 0; }
   int sync_directory(const char*) override { return 0; }
   int stat(const char*, os::FileInfo&) override { return 0; }
+  int stat_followed(const char*, os::FileInfo&) override { return 0; }
   int stat_fd(int, os::FileInfo&) override { return 0; }
   int rename(const char*, const char*) override { return 0; }
   int unlink(const char*) override { return 0; }

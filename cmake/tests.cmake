@@ -4,6 +4,7 @@
 # A test that cannot run under a sanitizer (it forks from many threads, is traced, counts page
 # faults or system calls) says in its first 20 lines, with why, under which it runs: a comment line
 # "// sanitizers: none" or "// sanitizers: address". It is not built in the other such presets.
+set(SLUICE_TEST_TIMEOUT 300 CACHE STRING "Seconds that a test may take")
 find_package(GTest REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
@@ -43,7 +44,7 @@ foreach(source ${test_sources})
     add_dependencies(${name} sluice)
   endif()
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${SLUICE_TEST_TIMEOUT})
 endforeach()
 
 # The examples are part of the documentation: they must run, and the checkers in them must pass.

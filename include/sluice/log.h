@@ -65,19 +65,21 @@
 #define SLUICE_ERROR(...) SLUICE_LOG(::sluice::Level::error, __VA_ARGS__)
 #define SLUICE_CRITICAL(...) SLUICE_LOG(::sluice::Level::critical, __VA_ARGS__)
 
-#define SLUICE_LOGGER_LOG_(logger, level, format, ...)             \
-  do {                                                             \
-    SLUICE_CHECK_FORMAT_(format, __VA_ARGS__);                     \
-    if ((logger).passes(level)) {                                  \
-      SLUICE_CALL_(::sluice::detail::RecordKind::kLog, level,      \
-                   ::sluice::detail::SiteFlag::kLoggerIsFirstArg,  \
-                   ::sluice::detail::MetricKind::kNone, 0, format, \
-                   (logger).id() __VA_OPT__(, ) __VA_ARGS__);      \
-    }                                                              \
+#define SLUICE_LOGGER_LOG_AT_(logger, level, at, format, ...)       \
+  do {                                                              \
+    SLUICE_CHECK_FORMAT_(format, __VA_ARGS__);                      \
+    if ((logger).passes(level)) {                                   \
+      SLUICE_CALL_(::sluice::detail::RecordKind::kLog, level,       \
+                   ::sluice::detail::SiteFlag::kLoggerIsFirstArg,   \
+                   ::sluice::detail::MetricKind::kNone, at, format, \
+                   (logger).id() __VA_OPT__(, ) __VA_ARGS__);       \
+    }                                                               \
   } while (0)
 
-// logger: a sluice::Logger.
-#define SLUICE_LOGGER_LOG(logger, level, ...) SLUICE_LOGGER_LOG_(logger, level, __VA_ARGS__)
+// logger: a sluice::Logger; at: as in SLUICE_LOG_AT.
+#define SLUICE_LOGGER_LOG(logger, level, ...) SLUICE_LOGGER_LOG_AT_(logger, level, 0, __VA_ARGS__)
+#define SLUICE_LOGGER_LOG_AT(logger, level, at, ...) \
+  SLUICE_LOGGER_LOG_AT_(logger, level, at, __VA_ARGS__)
 #define SLUICE_LOGGER_TRACE(logger, ...) \
   SLUICE_LOGGER_LOG(logger, ::sluice::Level::trace, __VA_ARGS__)
 #define SLUICE_LOGGER_DEBUG(logger, ...) \

@@ -59,7 +59,7 @@ struct Sink {
   Level level = Level::trace;      // what this sink takes, of what the loggers let through
   std::string logger = {};         // only this logger and those below it ("net.*", "net")
   std::uint64_t rotate_bytes = 0;  // text, json_lines: a new file above this size; 0: never
-  std::uint32_t keep_files = 0;    // rotated files kept; 0: all
+  std::uint32_t keep_files = 0;    // rotated files of its own kept; 0: all
   Color color = Color::automatic;
   Level stderr_level = Level::error;      // console: from here on to standard error
   std::uint32_t commit_records = 10'000;  // store: at most so many in one transaction

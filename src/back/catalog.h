@@ -36,6 +36,8 @@ class Catalog {
     const RecordHeader header = record.header();
     site_ = site(header.site);
     if (!site_ || !RecordView::parse(record.bytes, *site_, view_)) return false;
+    // Its message names the site that it is about.
+    if (header.site == kSiteDropReport) (void)site(u32(view_.word(0)));
     sequence_ = record.sequence;
     if (batch_ != batch.first_sequence() || thread_.slot != header.slot()) {
       describe_thread(batch, header.slot());

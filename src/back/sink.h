@@ -37,7 +37,9 @@ struct SinkConfig {
   bool sync_each_commit = false;
   bool private_file = false;  // the file goes with the sink
   bool required = false;
-  void (*callback)(const CallbackRecord&, void*) = nullptr;  // not in the region
+  // Not in the region: the variable that it comes from, if one, and the program's function.
+  std::string variable;
+  void (*callback)(const CallbackRecord&, void*) = nullptr;
   void* user = nullptr;
 };
 

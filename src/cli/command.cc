@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <nlohmann/json.hpp>
 
 #include "os/child.h"
 #include "os/io.h"
 #include "record/escape.h"
+#include "record/json_text.h"
 
 namespace sluice::cli {
 namespace {
@@ -31,6 +33,14 @@ int refuse(const std::vector<std::string>& mistakes) {
   return kUsage;
 }
 
+std::string directory_mistake(std::string_view option, const std::string& directory) {
+  if (directory.empty()) return {};
+  const int result = os::real_io().list(directory.c_str(), [](const char*) {});
+  if (result == 0) return {};
+  return std::string(option) + ": cannot look into " + in_quotes(directory) + ": " +
+         os::error_text(result) + "; check the path, or leave it out to look in the usual places";
+}
+
 bool Output::write(std::string_view text) {
   buffer_ += text;
   return buffer_.size() < kOutputBytes ? !closed_ : flush();
@@ -49,6 +59,17 @@ bool Output::flush() {
   return !closed_;
 }
 
-std::string in_quotes(std::string_view text) { return "'" + escaped(TextForm::kText, text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
+
+std::string printable(std::string_view text) { return escaped(TextForm::kText, text); }
+
+std::string json_line(const nlohmann::ordered_json& object) {
+  const std::string json =
+      object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  TextBuffer buffer;
+  char* const at = put_json_line(buffer, buffer.begin_record(), json);
+  (void)buffer.end_record(put_raw(buffer, at, "\n"));
+  return std::string(buffer.text());
+}
 
 }  // namespace sluice::cli

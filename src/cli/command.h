@@ -6,6 +6,7 @@
 #define SLUICE_SRC_CLI_COMMAND_H_
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,10 @@ void complain(std::string_view sentence);
 // All of them, and kUsage.
 int refuse(const std::vector<std::string>& mistakes);
 
+// Why the directory of an option cannot be looked into, as a sentence; empty: it can, or none was
+// named.
+[[nodiscard]] std::string directory_mistake(std::string_view option, const std::string& directory);
+
 // Standard output, collected into larger writes.
 class Output {
  public:
@@ -59,6 +64,10 @@ class Output {
 
 // Text between quotes, safe for a terminal and for a sentence.
 [[nodiscard]] std::string in_quotes(std::string_view text);
+// The same without the quotes.
+[[nodiscard]] std::string printable(std::string_view text);
+// An object as a line of JSON, safe for a terminal; bytes that are no UTF-8 become U+FFFD.
+[[nodiscard]] std::string json_line(const nlohmann::ordered_json& object);
 
 }  // namespace sluice::cli
 

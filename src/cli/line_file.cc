@@ -47,11 +47,17 @@ bool LineFile::open_path(const std::string& path) {
     return false;
   }
   close();
+  end_line();
   fd_ = fd;
   offset_ = 0;
   (void)io_.stat_fd(fd, info_);
   seekable_ = info_.regular;
   return true;
+}
+
+// Whatever comes next belongs to another line than what was read so far.
+void LineFile::end_line() {
+  if (used_ < buffer_.size()) buffer_ += '\n';
 }
 
 bool LineFile::read_more() {
@@ -101,10 +107,9 @@ bool LineFile::follow() {
   if (io_.stat_fd(fd_, now) == 0) {
     if (now.size > offset_) return true;
     if (now.size < offset_) {  // cut: what comes now begins at the start
+      end_line();
       offset_ = 0;
-      buffer_.clear();
-      used_ = searched_ = 0;
-      return now.size > 0;
+      return now.size > 0 || used_ < buffer_.size();
     }
   }
   return switch_file();
@@ -114,8 +119,9 @@ bool LineFile::follow() {
 bool LineFile::switch_file() {
   os::FileInfo named;
   if (queue_.empty()) {
-    const int failed = io_.stat(path_.c_str(), named);
-    if (failed != 0 || (named.regular && same_file(named, info_))) return false;
+    // Through a link, as it was opened: a link is never the file that it leads to.
+    const int failed = io_.stat_followed(path_.c_str(), named);
+    if (failed != 0 || !named.regular || same_file(named, info_)) return false;
     queue_rotated(info_);
     queue_.push_back(path_);
   }

@@ -2,7 +2,8 @@
 //
 // Following, a file that was renamed away is read to its end first, then the ones that were
 // finished after it (FILE.1.log, FILE.2.log ... as the sinks number them), then the new one; a file
-// that became shorter is read from its start.
+// that became shorter is read from its start. A line that was not finished before is one by itself.
+// A path may be a link; where it leads to another file than before, that one comes next.
 //
 // Threading: single-owner. Blocking: as reads of the file; a pipe or terminal blocks. Memory: one
 // line, at most kLineBytesMax of it: a longer one comes in pieces.
@@ -41,6 +42,7 @@ class LineFile {
  private:
   bool read_more();
   bool open_path(const std::string& path);
+  void end_line();
   void close();
   bool switch_file();
   void queue_rotated(const os::FileInfo& old);

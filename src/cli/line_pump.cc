@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "cli/command.h"
 #include "cli/line_level.h"
 #include "os/io.h"
 #include "os/process.h"
@@ -92,7 +93,20 @@ std::size_t LinePump::pump_once(std::size_t bytes_max) {
   if (got <= 0) return 0;
   const std::string_view bytes(chunk_.data(), std::size_t(got));
   lines_.add(bytes, [this](const LinePiece& piece) { record(piece); });
-  return os::write_fully(options_.to, bytes.data(), bytes.size()) == 0 ? bytes.size() : 0;
+  return pass_on(bytes) ? bytes.size() : 0;
+}
+
+bool LinePump::pass_on(std::string_view bytes) {
+  if (passing_on_) {
+    const int error = os::write_fully(options_.to, bytes.data(), bytes.size());
+    if (error == -EPIPE) return false;
+    if (error != 0) {
+      passing_on_ = false;
+      complain("cannot pass on what the program writes to " + std::string(options_.name) + ": " +
+               os::error_text(error) + "; it is recorded on, but shown no more");
+    }
+  }
+  return true;
 }
 
 void LinePump::record(const LinePiece& piece) {

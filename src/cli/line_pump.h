@@ -3,7 +3,8 @@
 // A chunk is recorded before it is passed on: a line that somebody has seen is in the log. When
 // the log waits, so does the program, as it would for a slow terminal; nothing is dropped. When
 // nobody reads what is passed on any more, the program's end of the pipe is closed too, so that it
-// learns of it as it would without us.
+// learns of it as it would without us. Failure: when it cannot be passed on for another reason (a
+// full disk), that is said once, and the stream is read and recorded on.
 //
 // Threading: run() in a thread of its own. Blocking: as the pipe, the terminal and the log.
 #ifndef SLUICE_SRC_CLI_LINE_PUMP_H_
@@ -49,6 +50,8 @@ class LinePump {
  private:
   // Reads once, records, passes on. The bytes; 0: the stream is over.
   std::size_t pump_once(std::size_t bytes_max);
+  // False: nobody reads any more.
+  bool pass_on(std::string_view bytes);
   void drain_gone();
   void record(const LinePiece& piece);
 
@@ -56,6 +59,7 @@ class LinePump {
   LineSplitter lines_;
   Level level_ = Level::info;  // of the line in pieces
   std::string chunk_;
+  bool passing_on_ = true;
   std::atomic<u64> records_{0};
   std::atomic<u64> lost_{0};
   std::atomic<bool> finished_{false};

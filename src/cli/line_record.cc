@@ -5,10 +5,9 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_time.h"
 #include "cli/text_header.h"
-#include "record/filter.h"
 #include "record/json_text.h"
-#include "record/time_text.h"
 
 namespace sluice::cli {
 namespace {
@@ -56,24 +55,6 @@ bool is_head_key(std::string_view key, bool ours) {
 bool is_ours(const ordered_json& object) {
   return object.contains("ts") && object.contains("level") && object.contains("msg") &&
          object.contains("tid") && object.contains("seq");
-}
-
-std::optional<i64> time_of(const ordered_json& object) {
-  const ordered_json* const value = find(object, {"ts", "time", "timestamp", "@timestamp"});
-  if (value == nullptr) return std::nullopt;
-  if (value->is_string()) {
-    const auto time = parse_time(value->get_ref<const std::string&>(), 0);
-    if (time.ok()) return time.value();
-    return std::nullopt;
-  }
-  if (!value->is_number()) return std::nullopt;
-  // Numbers since the epoch: seconds, milliseconds, microseconds or nanoseconds, by their size.
-  const double number = value->get<double>();
-  i64 scale = kNsPerSecond;
-  for (double limit = 1e11; scale > 1 && number >= limit; limit *= 1e3) scale /= 1000;
-  const double wall_ns = number * double(scale);
-  if (!(wall_ns >= 0 && wall_ns < 9e18)) return std::nullopt;
-  return value->is_number_integer() ? value->get<i64>() * scale : i64(wall_ns);
 }
 
 RecordKind kind_of(std::string_view name) {
@@ -358,7 +339,7 @@ const Entry* LineRecord::from_json(std::string_view line) {
     site = &site_of(head);
     if (!encode(*site, head)) return nullptr;
   }
-  return &finish(*site, head, time_of(object).value_or(last_wall_ns_));
+  return &finish(*site, head, json_time(object, line).value_or(last_wall_ns_));
 }
 
 const Entry& LineRecord::from_text(std::string_view line) {

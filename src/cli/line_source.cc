@@ -17,6 +17,7 @@ class LineSource final : public RecordSource {
     if (rest_.empty()) {
       do {
         if (!file_->next(rest_)) return nullptr;
+        if (rest_.ends_with('\r')) rest_.remove_suffix(1);  // of a line end "\r\n"
       } while (rest_.empty());
       if (rest_.starts_with('{')) {
         if (const Entry* entry = records_.from_json(rest_)) {
@@ -31,7 +32,6 @@ class LineSource final : public RecordSource {
     is_json_ = false;
     line_ = rest_.substr(0, LineRecord::kTextBytesMax);
     rest_.remove_prefix(line_.size());
-    if (line_.ends_with('\r')) line_.remove_suffix(1);
     return &records_.from_text(line_);
   }
 

@@ -37,14 +37,17 @@ FileKind kind_of(os::Io& io, int fd, std::string_view path) {
 Result<std::unique_ptr<RecordSource>> open_source(const std::string& path,
                                                   const SourceOptions& options) {
   os::Io& io = os::real_io();
+  os::FileInfo info;
+  if (const int failed = io.stat_followed(path.c_str(), info); failed != 0) {
+    return cannot_open(path, failed);
+  }
+  if (info.directory) return open_segments(path, true, options);
+  // A pipe is opened once, by who reads it: closing it would end its writer.
+  if (!info.regular) return open_lines(path, options);
   const int fd = io.open(path.c_str(), os::kRead | os::kFollow);
   if (fd < 0) return cannot_open(path, fd);
-  os::FileInfo info;
-  const int failed = io.stat_fd(fd, info);
-  const FileKind kind = info.regular ? kind_of(io, fd, path) : FileKind::kLines;
+  const FileKind kind = kind_of(io, fd, path);
   io.close(fd);
-  if (failed != 0) return cannot_open(path, failed);
-  if (info.directory) return open_segments(path, true, options);
   if (kind == FileKind::kSegment) return open_segments(path, false, options);
   if (kind == FileKind::kRegion) return open_region(path);
   return open_lines(path, options);

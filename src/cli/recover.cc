@@ -1,12 +1,14 @@
 // sluice recover: delivers what killed programs had published, and says what became of it.
 //
-// Exit code 0: everything found is delivered; 1: something is left, and why is said.
+// Exit code 0: everything found is delivered; 1: something is left, and why is said; 2: a mistake
+// in the command line, such as a path where nothing is.
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "os/io.h"
 #include "os/process.h"
 #include "record/time_text.h"
 #include "runtime/recover.h"
@@ -84,9 +86,10 @@ nlohmann::ordered_json to_json(const Outcome& outcome) {
 
 std::string to_text(const Outcome& outcome) {
   const RegionSummary& summary = outcome.summary;
-  if (outcome.alive) return summary.path + ": its process is alive; nothing to recover\n";
-  if (!outcome.refused.empty()) return outcome.refused + "\n";
-  std::string text = summary.path + ": " + in_quotes(summary.product) + ", process " +
+  const std::string path = printable(summary.path);
+  if (outcome.alive) return path + ": its process is alive; nothing to recover\n";
+  if (!outcome.refused.empty()) return printable(outcome.refused) + "\n";
+  std::string text = path + ": " + in_quotes(summary.product) + ", process " +
                      std::to_string(summary.pid) + ", started " + time_of(summary.start_wall_ns) +
                      "\n  " + std::to_string(summary.recovered) + " records taken out of rings, " +
                      std::to_string(summary.merged) + " delivered in its whole life, " +
@@ -94,7 +97,7 @@ std::string to_text(const Outcome& outcome) {
                      std::to_string(summary.filtered) + " filtered, " +
                      std::to_string(summary.damaged) + " damaged\n";
   text += summary.complete ? "  complete; the region is removed\n"
-                           : "  NOT complete: " + summary.problem + "\n";
+                           : "  NOT complete: " + printable(summary.problem) + "\n";
   return text;
 }
 
@@ -119,7 +122,27 @@ Outcome recover_one(const std::string& path, const RecoverCommand& command,
   return outcome;
 }
 
+// What stands in the command line and is not there; nothing is touched then.
+std::vector<std::string> check(const RecoverCommand& command) {
+  std::vector<std::string> mistakes;
+  const std::string directory = directory_mistake("--directory", command.directory);
+  if (!directory.empty()) mistakes.push_back(directory);
+  for (const std::string& path : command.paths) {
+    os::FileInfo info;
+    const int error = os::real_io().stat(path.c_str(), info);
+    if (error != 0) {
+      mistakes.push_back("cannot recover " + in_quotes(path) + ": " + os::error_text(error) +
+                         "; check the path, or name none to recover all that can be found");
+    } else if (info.directory) {
+      mistakes.push_back("cannot recover " + in_quotes(path) +
+                         ": it is a directory; write --directory before it");
+    }
+  }
+  return mistakes;
+}
+
 int recover(const RecoverCommand& command) {
+  if (const auto mistakes = check(command); !mistakes.empty()) return refuse(mistakes);
   runtime::RecoverOptions options;
   options.directory = command.directory;
   options.product = command.product;
@@ -142,10 +165,7 @@ int recover(const RecoverCommand& command) {
     ++shown;
     // What failed is told even to those who want to hear nothing else.
     if (command.quiet && done) continue;
-    output.write(
-        command.json
-            ? to_json(outcome).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
-            : to_text(outcome));
+    output.write(command.json ? json_line(to_json(outcome)) : to_text(outcome));
   }
   if (shown == 0 && !command.json && !command.quiet) output.write("nothing to recover\n");
   output.flush();
@@ -174,7 +194,9 @@ void add_recover(CLI::App& app, Chosen& chosen) {
       ->type_name("FILE");
   sub->add_flag("--json", command->json, "One JSON object for each region");
   sub->add_flag("--quiet", command->quiet, "Only say what is left");
-  sub->footer("Exit code 0: everything found is delivered. 1: something is left, and why is said.");
+  sub->footer(
+      "Exit code 0: everything found is delivered. 1: something is left, and why is said. 2: a "
+      "mistake\nin the command line.");
   sub->callback([command, &chosen] { chosen = [command] { return recover(*command); }; });
 }
 

@@ -17,10 +17,11 @@ namespace {
 // The files of one name, one after the other.
 struct Chain {
   std::string name;
-  u64 number = 0;  // of the open file
+  std::optional<u64> number;  // of the open file, or of one left out before the first
   std::string path;
   std::unique_ptr<SegmentReader> reader;
   u64 next_sequence = 0;
+  std::optional<RegionId> region;  // of the last file before this one that names its run
   bool at_end = false;
 };
 
@@ -32,7 +33,10 @@ class SegmentSource final : public RecordSource {
   Status open_file(const std::string& path) {
     auto reader = SegmentReader::open(os::real_io(), path);
     if (!reader.ok()) return reader.status();
-    chains_.push_back({{}, 0, path, std::move(reader.value()), 0, false});
+    Chain chain;
+    chain.path = path;
+    chain.reader = std::move(reader.value());
+    chains_.push_back(std::move(chain));
     return {};
   }
 
@@ -70,8 +74,7 @@ class SegmentSource final : public RecordSource {
     for (Chain& chain : chains_) {
       // Also for one whose next file is there: what was written last to this one comes first.
       const bool grown = chain.reader->follow();
-      const bool has_next = !directory_.empty() && newest(chain) > chain.number;
-      if (grown || has_next) {
+      if (grown || next_number(chain)) {
         chain.at_end = false;
         more = true;
       }
@@ -93,36 +96,38 @@ class SegmentSource final : public RecordSource {
   }
 
  private:
-  u64 newest(const Chain& chain) const {
-    const auto found = newest_.find(chain.name);
-    return found == newest_.end() ? chain.number : found->second;
+  // The listed number behind the chain's. Numbers are walked as listed, never counted up: a file's
+  // name may say any.
+  std::optional<u64> next_number(const Chain& chain) const {
+    const auto found = numbers_.find(chain.name);
+    if (found == numbers_.end()) return std::nullopt;
+    const std::vector<u64>& numbers = found->second;
+    const auto next = chain.number ? std::upper_bound(numbers.begin(), numbers.end(), *chain.number)
+                                   : numbers.begin();
+    return next == numbers.end() ? std::nullopt : std::optional<u64>(*next);
   }
 
   void add_names(const std::vector<SegmentName>& listed, bool from_newest) {
-    std::map<std::string, u64> first;
-    for (const SegmentName& file : listed) {
-      first.try_emplace(file.name, file.number);
-      u64& newest = newest_[file.name];
-      newest = std::max(newest, file.number);
-    }
-    for (const auto& [name, number] : first) {
+    numbers_.clear();
+    for (const SegmentName& file : listed) numbers_[file.name].push_back(file.number);
+    for (const auto& [name, numbers] : numbers_) {
       const bool known = std::any_of(chains_.begin(), chains_.end(),
                                      [&name = name](const Chain& c) { return c.name == name; });
       if (known) continue;
-      Chain chain{name, (from_newest ? newest_[name] : number) - 1, {}, {}, 0, false};
-      // Numbers need not be without gaps: old files may have been removed.
+      Chain chain;
+      chain.name = name;
+      if (from_newest && numbers.size() > 1) chain.number = numbers.end()[-2];
       if (next_file(chain)) chains_.push_back(std::move(chain));
     }
   }
 
   // Goes on with the next file of the name; false when there is none.
   bool next_file(Chain& chain) {
-    if (directory_.empty()) return false;
-    while (chain.number < newest(chain)) {
-      ++chain.number;
-      const std::string path = directory_ + "/" + segment_file_name(chain.name, chain.number);
+    while (const std::optional<u64> number = next_number(chain)) {
+      chain.number = number;
+      const std::string path = directory_ + "/" + segment_file_name(chain.name, *number);
       auto reader = SegmentReader::open(os::real_io(), path);
-      if (!reader.ok()) continue;  // removed meanwhile, or a gap
+      if (!reader.ok()) continue;  // removed meanwhile
       go_on_with(chain, path, std::move(reader.value()));
       return true;
     }
@@ -131,8 +136,10 @@ class SegmentSource final : public RecordSource {
 
   // A file that goes on with the run of the one before may repeat some of its records.
   void go_on_with(Chain& chain, const std::string& path, std::unique_ptr<SegmentReader> reader) {
-    if (chain.reader && chain.reader->index().run() && reader->index().run() &&
-        chain.reader->index().region_id() == reader->index().region_id()) {
+    if (chain.reader && chain.reader->index().run()) {
+      chain.region = chain.reader->index().region_id();
+    }
+    if (chain.region && reader->index().run() && *chain.region == reader->index().region_id()) {
       reader->start_at(chain.next_sequence);
     }
     if (chain.reader) problems_ += damage_of(chain);
@@ -184,7 +191,7 @@ class SegmentSource final : public RecordSource {
   const bool only_newest_;
   std::vector<Chain> chains_;
   std::size_t at_ = 0;
-  std::map<std::string, u64> newest_;
+  std::map<std::string, std::vector<u64>> numbers_;  // of each name's files, as listed last; sorted
   SegmentRecord record_;
   RecordView view_;
   std::optional<Entry> entry_;

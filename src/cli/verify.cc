@@ -1,8 +1,8 @@
 // sluice verify: what state segment files are in, to the byte, without changing them.
 //
-// Exit code 0: every file is whole; 1: something is damaged or cannot be read; 2: nothing to look
-// at. A file that is still being written may have a tail that is not whole yet: said, and damage
-// only once the file is sealed or nobody writes it.
+// Exit code 0: every file is whole (one that nothing was written to is); 1: something is damaged or
+// cannot be read; 2: nothing to look at. A file that is still being written may have a tail that is
+// not whole yet: said, and damage only once the file is sealed or nobody writes it.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -70,7 +70,7 @@ std::string counted(u64 count, std::string_view noun) {
 }
 
 std::string to_text(const std::string& path, const SegmentReport& report) {
-  if (!report.segment_id) {
+  if (!report.segment_id && !report.empty()) {
     return path + ": DAMAGED: not a single good frame in " + counted(report.file_bytes, "byte") +
            "; is it a segment?\n";
   }
@@ -110,7 +110,6 @@ std::string to_text(const std::string& path, const SegmentReport& report) {
 void collect(const std::string& path, std::vector<std::string>& files,
              std::vector<std::string>& mistakes) {
   os::FileInfo info;
-  // Listing first: it follows a link to a directory, stat does not.
   auto listed = list_segments(os::real_io(), path);
   if (listed.ok()) {
     for (const SegmentName& name : listed.value()) {
@@ -121,7 +120,7 @@ void collect(const std::string& path, std::vector<std::string>& files,
       mistakes.push_back(in_quotes(path) + " holds no segment files (.seg)");
     return;
   }
-  if (const int error = os::real_io().stat(path.c_str(), info); error != 0) {
+  if (const int error = os::real_io().stat_followed(path.c_str(), info); error != 0) {
     mistakes.push_back("cannot look at " + in_quotes(path) + ": " + os::error_text(error) +
                        "; check the path");
     return;
@@ -143,13 +142,9 @@ int verify(const VerifyCommand& command) {
       continue;
     }
     damaged = damaged || !report.value().whole();
-    if (!output.write(
-            command.json ? to_json(file, report.value())
-                                   .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                               "\n"
-                         : to_text(file, report.value()))) {
-      break;
-    }
+    const std::string said = command.json ? json_line(to_json(file, report.value()))
+                                          : to_text(printable(file), report.value());
+    if (!output.write(said)) break;
   }
   output.flush();
   return damaged ? kProblem : output.exit_code();

@@ -77,6 +77,10 @@ std::vector<std::string> find_by_label(const ViewOptions& options,
     mistakes.push_back("--pid: " + in_quotes(options.pid) + " is no process id; write its number");
     return found;
   }
+  if (std::string mistake = directory_mistake("--directory", options.directory); !mistake.empty()) {
+    mistakes.push_back(std::move(mistake));
+    return found;
+  }
   for (const std::string& path : runtime::find_regions(options.directory)) {
     const auto image = RegionImage::open(os::real_io(), path);
     if (!image.ok()) continue;
@@ -119,7 +123,7 @@ void add_view_options(CLI::App& app, ViewOptions& options) {
   app.add_option("--limit", options.limit, "At most N records")->type_name("N");
   app.add_option("--format", options.format, "text, json or logfmt")->type_name("FORM");
   app.add_flag("--json", options.json, "The same as --format json");
-  app.add_option("--pattern", options.pattern, "Layout of text lines, see docs/patterns.md")
+  app.add_option("--pattern", options.pattern, "Layout of text lines, see docs/logging.md")
       ->type_name("PATTERN");
 }
 

@@ -14,9 +14,20 @@
 
 namespace sluice::os {
 
+// Which file it is, whatever its name. A number of a file that was removed goes to a new one: the
+// time of birth tells the two apart, where the file system keeps it.
+struct FileId {
+  u64 device = 0;
+  u64 inode = 0;
+  i64 born_ns = 0;  // 0: not known
+
+  [[nodiscard]] bool operator==(const FileId&) const = default;
+};
+
 struct FileInfo {
   u64 device = 0;
   u64 inode = 0;
+  i64 born_ns = 0;  // 0: not known
   u64 size = 0;
   u32 mode = 0;
   u32 uid = 0;
@@ -24,6 +35,8 @@ struct FileInfo {
   i64 modified_ns = 0;
   bool regular = false;
   bool directory = false;
+
+  [[nodiscard]] FileId id() const { return {device, inode, born_ns}; }
 };
 
 enum OpenFlag : u32 {
@@ -48,7 +61,8 @@ class Io {
   virtual int allocate(int fd, u64 offset, u64 size) = 0;
   virtual int sync_data(int fd) = 0;
   virtual int sync_directory(const char* path) = 0;
-  virtual int stat(const char* path, FileInfo& out) = 0;  // does not follow a link
+  virtual int stat(const char* path, FileInfo& out) = 0;           // does not follow a link
+  virtual int stat_followed(const char* path, FileInfo& out) = 0;  // of what a link leads to
   virtual int stat_fd(int fd, FileInfo& out) = 0;
   virtual int rename(const char* from, const char* to) = 0;
   virtual int unlink(const char* path) = 0;

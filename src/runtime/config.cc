@@ -8,6 +8,7 @@
 #include "os/process.h"
 #include "record/format.h"
 #include "region/layout.h"
+#include "sink/file_name.h"
 
 namespace sluice::runtime {
 namespace {
@@ -142,6 +143,7 @@ void read_sink(const char* name, SinkKind kind, Config& config) {
   sink.kind = kind;
   sink.path = path;
   config.sinks.push_back(sink_config(sink));
+  config.sinks.back().variable = name;
 }
 
 void read_environment(Config& config, Mistakes& mistakes) {
@@ -191,6 +193,11 @@ void read_environment(Config& config, Mistakes& mistakes) {
   if (wanted) config.sinks.push_back(sink_config(console()));
 }
 
+// What the operator has written: the variable, where it is set.
+const char* where_from(const char* option, const char* variable) {
+  return os::environment(variable).empty() ? option : variable;
+}
+
 void check_power(const char* name, u64 value, u64 least, u64 most, Mistakes& mistakes) {
   if (!std::has_single_bit(value) || value < least || value > most) {
     mistakes.add(name,
@@ -206,33 +213,59 @@ void check_label(const char* name, const std::string& text, Mistakes& mistakes) 
   }
 }
 
+bool is_log(const back::SinkConfig& sink) {
+  return sink.kind == SinkKind::text || sink.kind == SinkKind::json_lines;
+}
+
+// True when rotation of `log` may give a file the path of `other`.
+bool rotates_to(const back::SinkConfig& log, const back::SinkConfig& other) {
+  if (!is_log(log) || !is_log(other)) return false;
+  const sink::FileName name(log.path), there(other.path);
+  return name.directory() == there.directory() && name.rotated_number(there.name()).has_value();
+}
+
+void check_paths(const Config& config, std::size_t i, Mistakes& mistakes) {
+  const std::string where = "sinks[" + std::to_string(i) + "]";
+  const back::SinkConfig& sink = config.sinks[i];
+  for (std::size_t j = 0; j < config.sinks.size(); ++j) {
+    const back::SinkConfig& other = config.sinks[j];
+    if (j < i && other.path == sink.path) {
+      mistakes.add(where, "writes to " + sink.path + " as sinks[" + std::to_string(j) + "] does",
+                   "give each sink a path of its own");
+    }
+    if (rotates_to(other, sink)) {
+      mistakes.add(where,
+                   sink.path + " is a name that rotation gives to files of sinks[" +
+                       std::to_string(j) + "], " + other.path,
+                   "choose a name that does not differ from it by a number alone");
+    }
+  }
+}
+
 void check(const Config& config, Mistakes& mistakes) {
-  check_power("ring_bytes", config.ring_bytes, kRingMin, kRingMax, mistakes);
-  check_power("journal_bytes", config.journal_bytes, kJournalMin, kJournalMax, mistakes);
-  check_label("product", config.product, mistakes);
+  check_power(where_from("ring_bytes", "SLUICE_RING_BYTES"), config.ring_bytes, kRingMin, kRingMax,
+              mistakes);
+  check_power(where_from("journal_bytes", "SLUICE_JOURNAL_BYTES"), config.journal_bytes,
+              kJournalMin, kJournalMax, mistakes);
+  check_label(where_from("product", "SLUICE_PRODUCT"), config.product, mistakes);
   check_label("version", config.version, mistakes);
-  check_label("run_id", config.run_id, mistakes);
+  check_label(where_from("run_id", "SLUICE_RUN_ID"), config.run_id, mistakes);
   if (config.sites_max < kSitesMin || config.sites_max > kSitesLimit) {
-    mistakes.add("sites_max", std::to_string(config.sites_max) + " is out of range",
-                 "use 64 to 65536");
+    mistakes.add(where_from("sites_max", "SLUICE_SITES_MAX"),
+                 std::to_string(config.sites_max) + " is out of range", "use 64 to 65536");
   }
   if (config.sinks.size() > region::kSinksMax) {
     mistakes.add("sinks", "more than 8", "leave some out");
   }
   for (std::size_t i = 0; i < config.sinks.size(); ++i) {
     const back::SinkConfig& sink = config.sinks[i];
-    const std::string where = "sinks[" + std::to_string(i) + "]";
+    const std::string where = name_of_sink(config, i);
     const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
     if (file && sink.path.empty()) mistakes.add(where, "no path", "give a file or directory");
     if (file && sink.path.size() >= sizeof(region::SinkEntry::path)) {
       mistakes.add(where, "the path is longer than 1023 bytes", "use a shorter one");
     }
-    for (std::size_t j = 0; file && j < i; ++j) {
-      if (config.sinks[j].path == sink.path) {
-        mistakes.add(where, "writes to " + sink.path + " as sinks[" + std::to_string(j) + "] does",
-                     "give each sink a path of its own");
-      }
-    }
+    if (file && !sink.path.empty()) check_paths(config, i, mistakes);
     if (sink.kind == SinkKind::callback && !sink.callback) {
       mistakes.add(where, "no function", "set .callback");
     }
@@ -258,6 +291,11 @@ std::string_view kind_name(SinkKind kind) {
 }
 
 }  // namespace
+
+std::string name_of_sink(const Config& config, std::size_t index) {
+  const std::string& variable = config.sinks[index].variable;
+  return variable.empty() ? "sinks[" + std::to_string(index) + "]" : variable;
+}
 
 bool parse_bytes(std::string_view text, u64& out) {
   u64 scale = 1;
@@ -360,6 +398,14 @@ std::string to_text(const Config& config) {
     value += ", level " + std::string(level_name(sink.level));
     if (!sink.logger.empty()) value += ", logger " + sink.logger;
     if (sink.rotate_bytes) value += ", rotate at " + std::to_string(sink.rotate_bytes) + " bytes";
+    if (sink.keep_files) value += ", keep " + std::to_string(sink.keep_files) + " rotated files";
+    if (sink.kind == SinkKind::console) {
+      value += ", standard error from " + std::string(level_name(sink.stderr_level));
+    }
+    if (sink.color != Color::automatic) {
+      value += sink.color == Color::always ? ", always in colour" : ", never in colour";
+    }
+    if (!sink.pattern.empty()) value += ", pattern " + sink.pattern;
     line("sink[" + std::to_string(i) + "]", value);
   }
   return text;

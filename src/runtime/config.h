@@ -38,6 +38,9 @@ struct Config {
 // Fills `config`; returns every mistake found, each one line: what, where, how to mend.
 std::vector<std::string> make_config(const Options& options, Config& config);
 
+// What messages call a sink: the variable it comes from, or its place in the options.
+std::string name_of_sink(const Config& config, std::size_t index);
+
 // One `name = value` a line.
 std::string to_text(const Config& config);
 

@@ -119,34 +119,46 @@ bool has_sink(const region::Region& region, const back::SinkConfig& config) {
   return false;
 }
 
+region::SinkEntry* free_entry(region::Region& region) {
+  for (u32 i = 0; i < region::kSinksMax; ++i) {
+    region::SinkEntry& entry = region.sink(i);
+    // relaxed: the only process that changes a dead region holds its locks
+    if (entry.state.load(std::memory_order_relaxed) == region::SinkState::kUnused) return &entry;
+  }
+  return nullptr;
+}
+
 // Extra destinations take a free entry each, so that a recovery of this recovery finds them.
 void add_extra_sinks(back::Engine& engine, region::Region& region, const RecoverOptions& options,
                      RegionSummary& summary) {
   for (const back::SinkConfig& config : options.extra_sinks) {
     if (has_sink(region, config)) continue;
-    for (u32 i = 0; i < region::kSinksMax; ++i) {
-      region::SinkEntry& entry = region.sink(i);
-      if (entry.state.load(std::memory_order_relaxed) != region::SinkState::kUnused) continue;
-      auto made = sink::make_sink(config, os::real_io(), region);
-      if (!made.ok()) {
-        summary.problem = made.status().message();
-        break;
-      }
-      sink::write_entry(config, entry);
-      if (config.kind == SinkKind::text || config.kind == SinkKind::json_lines) {
-        entry.intent_offset = region.allocate(kIntentBytes);
-        entry.intent_bytes = entry.intent_offset ? kIntentBytes : 0;
-      }
-      // acquire: with make_space(): a committed not behind it (P11)
-      const u64 oldest = region.journal_lines().reclaimed.load(std::memory_order_acquire);
-      entry.cursor_position.store(oldest, std::memory_order_relaxed);
-      const u64 first = region.journal_lines().reclaimed_sequence.load(std::memory_order_relaxed);
-      entry.cursor.store(std::max<u64>(first, 1), std::memory_order_relaxed);
-      // pairs with has_sink() and add_sinks() of a later recovery: filled before it opens (P15)
-      entry.state.store(region::SinkState::kOpen, std::memory_order_release);
-      engine.add_sink(entry, std::move(made.value()), config.path, config.required, false);
-      break;
+    region::SinkEntry* const entry = free_entry(region);
+    if (entry == nullptr) {
+      summary.problem = "no place for " + config.path + ": all " +
+                        std::to_string(region::kSinksMax) +
+                        " destinations that a region can have are its own; what they could take "
+                        "is in them; recover it without another, and copy one of those";
+      return;
     }
+    auto made = sink::make_sink(config, os::real_io(), region);
+    if (!made.ok()) {
+      summary.problem = made.status().message();
+      continue;
+    }
+    sink::write_entry(config, *entry);
+    if (config.kind == SinkKind::text || config.kind == SinkKind::json_lines) {
+      entry->intent_offset = region.allocate(kIntentBytes);
+      entry->intent_bytes = entry->intent_offset ? kIntentBytes : 0;
+    }
+    // acquire: with make_space(): a committed not behind it (P11)
+    const u64 oldest = region.journal_lines().reclaimed.load(std::memory_order_acquire);
+    entry->cursor_position.store(oldest, std::memory_order_relaxed);
+    const u64 first = region.journal_lines().reclaimed_sequence.load(std::memory_order_relaxed);
+    entry->cursor.store(std::max<u64>(first, 1), std::memory_order_relaxed);
+    // pairs with has_sink() and add_sinks() of a later recovery: filled before it opens (P15)
+    entry->state.store(region::SinkState::kOpen, std::memory_order_release);
+    engine.add_sink(*entry, std::move(made.value()), config.path, config.required, false);
   }
 }
 

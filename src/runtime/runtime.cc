@@ -1,5 +1,6 @@
 #include "runtime/runtime.h"
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 
@@ -48,6 +49,19 @@ class AsSink {
   const u8 before_;
 };
 
+// What the sinks themselves find wrong, in those that have no mistake yet.
+void add_sink_mistakes(const Config& config, std::vector<std::string>& mistakes) {
+  for (std::size_t i = 0; i < config.sinks.size(); ++i) {
+    const std::string name = name_of_sink(config, i) + ": ";
+    const bool known = std::any_of(mistakes.begin(), mistakes.end(), [&name](const auto& mistake) {
+      return mistake.starts_with(name);
+    });
+    if (known) continue;
+    const Status status = sink::check_sink(config.sinks[i], os::real_io());
+    if (!status.ok()) mistakes.push_back(name + status.message());
+  }
+}
+
 bool is_file(SinkKind kind) { return kind == SinkKind::text || kind == SinkKind::json_lines; }
 
 // The instance lives in static memory so that a forked child can make a new one over it: the old
@@ -84,7 +98,8 @@ std::string Runtime::start(const Options& options) {
     (void)engine_->stop(now);
   }
   Config config;
-  const std::vector<std::string> mistakes = make_config(options, config);
+  std::vector<std::string> mistakes = make_config(options, config);
+  add_sink_mistakes(config, mistakes);
   if (!mistakes.empty()) return join(mistakes);
   {
     const Locked lock(mutex_);
@@ -175,9 +190,9 @@ std::string Runtime::open_region() {
   copy_text(header.version_text, config_.version);
   copy_text(header.run_id, config_.run_id);
   if (!front.region.shared() && !config_.quiet) {
-    report(
-        "sluice: no shared memory could be had (a full or missing /dev/shm?); records do not "
-        "survive the death of this process");
+    report("sluice: no shared memory could be had in " +
+           (config_.region_directory.empty() ? "/dev/shm" : config_.region_directory) +
+           " (full, missing, or no tmpfs?); records do not survive the death of this process");
   }
   return {};
 }
@@ -202,7 +217,7 @@ std::string Runtime::make_sinks(back::Engine& engine) {
   std::vector<std::string> problems;
   for (u32 i = 0; i < config_.sinks.size(); ++i) {
     std::string problem = make_sink_entry(engine, config_.sinks[i], i);
-    if (!problem.empty()) problems.push_back("sinks[" + std::to_string(i) + "]: " + problem);
+    if (!problem.empty()) problems.push_back(name_of_sink(config_, i) + ": " + problem);
   }
   region::Region& region = front::g_front.region;
   for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {

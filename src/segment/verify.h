@@ -16,7 +16,7 @@ namespace sluice {
 
 struct SegmentReport {
   u64 file_bytes = 0;
-  std::optional<u64> segment_id;  // empty: not a single good frame
+  std::optional<u64> segment_id;  // none: not a single good frame
   RegionId region_id{};
   RunDefinition run;  // with only the region id when no run definition is left
   SegmentIndex::Counts counts;
@@ -30,9 +30,11 @@ struct SegmentReport {
   u64 damaged_bytes = 0;
   DamagedRange torn_tail;  // behind the last good frame; length 0: none
 
+  // Nothing was written: its writer was killed, or is, between making the file and the first frame.
+  [[nodiscard]] bool empty() const { return file_bytes == 0; }
   // Everything the writer wrote is there and reads back.
   [[nodiscard]] bool whole() const {
-    return segment_id && damaged_ranges == 0 && torn_tail.length == 0 &&
+    return (segment_id || empty()) && damaged_ranges == 0 && torn_tail.length == 0 &&
            counts.missing_sequences == 0 && counts.refused_definitions == 0;
   }
 };

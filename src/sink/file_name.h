@@ -25,6 +25,7 @@ class FileName {
   static constexpr u64 kNumberMax = 999'999'999'999'999;
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& directory() const { return directory_; }
   [[nodiscard]] std::string lock_path() const { return in_directory("." + name_ + ".lock"); }
   [[nodiscard]] std::string rotated_path(u64 number) const;

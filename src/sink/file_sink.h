@@ -16,9 +16,9 @@
 // it can be repeated: counters are stored as sums. A write that fails is the same case without the
 // death: write() is called again and goes on.
 //
-// Where this ends: when the file was removed or moved out of the directory between the kill and the
-// recovery, or the lock file was removed and others wrote the same bytes. Then the group is written
-// again: at-least-once, and said.
+// Where this ends: when the file was removed, or moved to a name that no rotation makes, between
+// the kill and the recovery, or the lock file was removed and others wrote the same bytes. Then the
+// group is written again: at-least-once, and said.
 //
 // Threading: single-owner. Limits: a record is one line of any length; an output line never holds a
 // newline, a control byte or half a record.

@@ -52,8 +52,8 @@ void IntentArea::move(const IntentPlace& place) {
   // release (P10): for a recovery that sees it, the place is in place
   head_->place.store(other, std::memory_order_release);
   // For people who look into the region: recovery goes by the place.
-  intent_->device = place.device;
-  intent_->inode = place.inode;
+  intent_->device = place.file.device;
+  intent_->inode = place.file.inode;
   intent_->start = place.start;
 }
 

@@ -31,14 +31,14 @@
 #include <string_view>
 
 #include "back/sink.h"
+#include "os/io.h"
 
 namespace sluice::sink {
 
 // An attempt to write bytes [from, from + bytes) of the text at `start` of a file.
 struct IntentPlace {
   u64 attempt = 0;  // 0: none, `from` is all that holds
-  u64 device = 0;
-  u64 inode = 0;
+  os::FileId file{};
   u64 start = 0;
   u64 bytes = 0;
   u64 from = 0;

@@ -48,12 +48,16 @@ std::shared_ptr<std::mutex> mutex_of(u64 device, u64 inode) {
   return mutex;
 }
 
-u32 crc_of(const WriteNote& note) {
-  return crc32c(&note.writer, sizeof note - offsetof(WriteNote, writer));
+// Of a WriteNote or RotatedNumbers: of all behind `crc`.
+template <class Entry>
+u32 crc_of(const Entry& entry) {
+  constexpr std::size_t kHead = sizeof entry.magic + sizeof entry.crc;
+  return crc32c(reinterpret_cast<const char*>(&entry) + kHead, sizeof entry - kHead);
 }
 
-bool is_sound(const WriteNote& note) {
-  return note.magic == WriteNote::kMagic && note.crc == crc_of(note);
+template <class Entry>
+bool is_sound(const Entry& entry) {
+  return entry.magic == Entry::kMagic && entry.crc == crc_of(entry);
 }
 
 }  // namespace
@@ -77,13 +81,15 @@ Status LockFile::open() {
   os::FileInfo info;
   int error = io_.stat_fd(fd, info);
   if (error >= 0 && !info.regular) error = -EINVAL;
-  if (error < 0) {
+  Status status;
+  if (error < 0) status = failed(ErrorClass::kRetryable, path_, "not a lock file", error);
+  if (status.ok()) status = check_owner(path_, info);
+  if (!status.ok()) {
     io_.close(fd);
-    return failed(ErrorClass::kRetryable, path_, "not a lock file", error);
+    return status;
   }
   fd_ = fd;
-  device_ = info.device;
-  inode_ = info.inode;
+  file_ = info.id();
   in_process_ = mutex_of(info.device, info.inode);
   return {};
 }
@@ -96,7 +102,7 @@ int LockFile::try_lock() {
   if (error < 0) return error;
   os::FileInfo named;
   error = io_.stat(path_.c_str(), named);
-  const bool same = error >= 0 && named.device == device_ && named.inode == inode_;
+  const bool same = error >= 0 && named.id() == file_;
   if (error >= 0 && same && named.size < kBytes) {
     // Room for every note, so that none needs space on a full disk.
     const std::string zeros(kBytes - named.size, '\0');
@@ -221,6 +227,22 @@ Status LockFile::forget(const Writer& writer) {
     if (written < 0) status = failed(ErrorClass::kRetryable, path_, "cannot clear", int(written));
   }
   return status;
+}
+
+Result<std::optional<RotatedNumbers>> LockFile::rotated() {
+  RotatedNumbers numbers{};
+  const i64 got = os::pread_all(io_, fd_, &numbers, sizeof numbers, kRotatedAt);
+  if (got < 0) return failed(ErrorClass::kRetryable, path_, "cannot read the numbers", int(got));
+  if (!is_sound(numbers)) return std::optional<RotatedNumbers>();
+  return std::optional<RotatedNumbers>(numbers);
+}
+
+Status LockFile::put_rotated(RotatedNumbers numbers) {
+  numbers.magic = RotatedNumbers::kMagic;
+  numbers.crc = crc_of(numbers);
+  const i64 written = os::pwrite_all(io_, fd_, &numbers, sizeof numbers, kRotatedAt);
+  if (written >= 0) return {};
+  return failed(ErrorClass::kRetryable, path_, "cannot write the numbers", int(written));
 }
 
 }  // namespace sluice::sink

@@ -4,6 +4,7 @@
 // kernel lock on byte 0 for the length of one batch:
 //
 //   0      WriteNote        the write that goes on: {region, sink, attempt, file, start, bytes}
+//   128    RotatedNumbers   which numbered files this log made
 //   256    WriteNote[64]    settled: interrupted writes, and how many bytes of each the log kept
 //
 // A holder finds a note that is not cleared only when its writer was killed (or its disk failed).
@@ -14,8 +15,9 @@
 //
 // Threading: each LockFile is single-owner; several in one process, of several sinks, exclude each
 // other by a mutex, since the kernel's lock belongs to the process. Waiting is bounded: kWaitNs.
-// Failure: retryable, always; a lock file that was removed is made anew. docs/formats/lock_file.md
-// is the specification.
+// Failure: retryable, but for a lock file of another user (kDisableSink). One that was removed is
+// made anew; to remove it from under a holder lets another in. docs/formats/lock_file.md is the
+// specification.
 #ifndef SLUICE_SRC_SINK_LOCK_FILE_H_
 #define SLUICE_SRC_SINK_LOCK_FILE_H_
 
@@ -45,16 +47,30 @@ struct WriteNote {
   Writer writer;
   u32 zero;
   u64 attempt;
-  u64 device;
-  u64 inode;
+  os::FileId file;
   u64 start;  // offset in the log
   u64 bytes;
   u64 kept;   // settled: bytes of it that the log has, in whole lines
   u64 stamp;  // settled: the order they came in
 
-  static constexpr u32 kMagic = 0x314e4c53;  // "SLN1"
+  static constexpr u32 kMagic = 0x324e4c53;  // "SLN2"
 };
-static_assert(sizeof(WriteNote) == 88);
+static_assert(sizeof(WriteNote) == 96);
+
+// The numbers that rotation gave to files of this log and that are not removed yet: all from
+// `lowest` to `highest`. Only these are its own to remove. On disk, little-endian.
+struct RotatedNumbers {
+  u32 magic;  // kMagic
+  u32 crc;    // CRC32C of what follows
+  u64 lowest;
+  u64 highest;
+  // The file that is given `highest`, stored before it is renamed: while it is still the current
+  // file, that has not happened.
+  os::FileId last;
+
+  static constexpr u32 kMagic = 0x31524c53;  // "SLR1"
+};
+static_assert(sizeof(RotatedNumbers) == 48);
 
 class LockFile {
  public:
@@ -79,8 +95,12 @@ class LockFile {
   Result<std::optional<WriteNote>> find_settled(const Writer& writer, u64 attempt);
   // Forgets what is settled of a writer that needs it no more.
   Status forget(const Writer& writer);
+  // nullopt: not known, then none is this log's own.
+  Result<std::optional<RotatedNumbers>> rotated();
+  Status put_rotated(RotatedNumbers numbers);
 
  private:
+  static constexpr u64 kRotatedAt = 128;
   static constexpr u64 kSettledAt = 256;
   static constexpr u64 kBytes = kSettledAt + kSettledMax * sizeof(WriteNote);
   using Settled = std::array<WriteNote, kSettledMax>;
@@ -94,8 +114,7 @@ class LockFile {
   os::Io& io_;
   const std::string path_;
   int fd_ = -1;
-  u64 device_ = 0;
-  u64 inode_ = 0;
+  os::FileId file_;
   std::shared_ptr<std::mutex> in_process_;
   std::unique_lock<std::mutex> held_;
 };

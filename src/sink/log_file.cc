@@ -11,7 +11,7 @@ Status LogFile::open_current() {
   const char* const path = name_.path().c_str();
   os::FileInfo named;
   int error = io_.stat(path, named);
-  if (error >= 0 && file_.is_open() && named.device == info_.device && named.inode == info_.inode) {
+  if (error >= 0 && file_.is_open() && named.id() == info_.id()) {
     info_ = named;
     return {};
   }
@@ -31,6 +31,8 @@ Status LogFile::open_current() {
   if (stated < 0) {
     return failed(class_of_open_error(stated), name_.path(), "cannot look at the file", stated);
   }
+  Status owned = check_owner(name_.path(), info);
+  if (!owned.ok()) return owned;
   if (error < 0) names_changed_ = true;
   if (file_.is_open()) former_ = std::move(file_);
   file_ = std::move(opened);
@@ -46,50 +48,82 @@ int LogFile::list_rotated(std::vector<u64>& numbers) {
   return result;
 }
 
-int LogFile::rotate(u32 keep_files) {
-  std::vector<u64> numbers;
-  int error = list_rotated(numbers);
-  if (error < 0) return error;
-  const u64 next = numbers.empty() ? 1 : numbers.back() + 1;
-  if (next > FileName::kNumberMax) return -EEXIST;
-  const std::string target = name_.rotated_path(next);
-  os::FileInfo there;
-  error = io_.stat(target.c_str(), there);
-  if (error != -ENOENT) return error < 0 ? error : -EEXIST;
-  error = io_.rename(name_.path().c_str(), target.c_str());
-  if (error < 0) return error;
-  names_changed_ = true;
-  former_ = std::exchange(file_, OpenFile());
-  numbers.push_back(next);
-  for (std::size_t i = 0; keep_files > 0 && i + keep_files < numbers.size(); ++i) {
-    (void)io_.unlink(name_.rotated_path(numbers[i]).c_str());
+// What this log has made; where that is not known, nothing yet, and the highest number there is.
+int LogFile::last_made(LockFile& lock, RotatedNumbers& out) {
+  const Result<std::optional<RotatedNumbers>> noted = lock.rotated();
+  if (!noted.ok()) return -noted.status().os_error();
+  if (noted.value()) {
+    out = *noted.value();
+    if (out.last == id()) --out.highest;  // its writer was killed before it renamed the file
+    return 0;
   }
+  std::vector<u64> numbers;
+  const int error = list_rotated(numbers);
+  if (error < 0) return error;
+  out = {};
+  out.highest = numbers.empty() ? 0 : numbers.back();
+  out.lowest = out.highest + 1;
   return 0;
 }
 
-int LogFile::find(u64 device, u64 inode, OpenFile& out) {
+// From `number` on.
+int LogFile::next_free(u64& number) {
+  for (; number <= FileName::kNumberMax; ++number) {
+    os::FileInfo there;
+    const int error = io_.stat(name_.rotated_path(number).c_str(), there);
+    if (error == -ENOENT) return 0;
+    if (error < 0) return error;
+  }
+  return -EEXIST;
+}
+
+int LogFile::rotate(u32 keep_files, LockFile& lock) {
+  RotatedNumbers made{};
+  int error = last_made(lock, made);
+  if (error < 0) return error;
+  u64 next = made.highest + 1;
+  error = next_free(next);
+  if (error < 0) return error;
+  // Somebody else's file is between ours: those before it are left to whoever made it.
+  if (next != made.highest + 1) made.lowest = next;
+  made.highest = next;
+  made.last = id();
+  const Status noted = lock.put_rotated(made);
+  if (!noted.ok()) return -noted.os_error();
+  error = io_.rename(name_.path().c_str(), name_.rotated_path(next).c_str());
+  if (error < 0) return error;
+  names_changed_ = true;
+  former_ = std::exchange(file_, OpenFile());
+  if (keep_files == 0 || made.highest - made.lowest < keep_files) return 0;
+  for (; made.highest - made.lowest >= keep_files; ++made.lowest) {
+    (void)io_.unlink(name_.rotated_path(made.lowest).c_str());
+  }
+  (void)lock.put_rotated(made);  // else they are removed again, which does nothing
+  return 0;
+}
+
+int LogFile::find(const os::FileId& id, OpenFile& out) {
   const auto open_if_it = [&](const std::string& path) {
     os::FileInfo info;
     int error = io_.stat(path.c_str(), info);
     if (error < 0) return error;
-    if (!info.regular || info.device != device || info.inode != inode) return -ENOENT;
+    if (!info.regular || info.id() != id) return -ENOENT;
     const int fd = io_.open(path.c_str(), os::kRead | os::kWrite);
     if (fd < 0) return fd;
     OpenFile opened(io_, fd);
     error = io_.stat_fd(fd, info);
     if (error < 0) return error;
-    if (info.device != device || info.inode != inode) return -ENOENT;
+    if (info.id() != id) return -ENOENT;
     out = std::move(opened);
     return 0;
   };
   const int current = open_if_it(name_.path());
   if (current != -ENOENT) return current;
-  std::vector<std::string> entries;
-  const int listed =
-      io_.list(name_.directory().c_str(), [&](const char* entry) { entries.emplace_back(entry); });
+  std::vector<u64> numbers;
+  const int listed = list_rotated(numbers);
   if (listed < 0) return listed;
-  for (const std::string& entry : entries) {
-    const int error = open_if_it(name_.in_directory(entry));
+  for (const u64 number : numbers) {
+    const int error = open_if_it(name_.rotated_path(number));
     if (error == 0) return 0;
     if (error == -EINTR || error == -EIO) return error;
   }

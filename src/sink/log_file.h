@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "os/io.h"
 #include "sink/file_name.h"
+#include "sink/lock_file.h"
 
 namespace sluice::sink {
 
@@ -44,28 +45,30 @@ class LogFile {
   // Makes fd() the file that the path names now, new if there is none. When that is another one
   // than before, the former is in take_former().
   Status open_current();
-  // Gives the current file the next free number and removes the oldest numbered ones above
-  // `keep_files` (0: none). Afterwards there is no current file. What cannot be removed stays.
-  [[nodiscard]] int rotate(u32 keep_files);
+  // Gives the current file the next number, which it notes in the log's lock file, and removes the
+  // oldest ones above `keep_files` (0: none) of those that are noted there: other files of such
+  // names are not this log's. Afterwards there is no current file. What cannot be removed stays.
+  [[nodiscard]] int rotate(u32 keep_files, LockFile& lock);
   // A file that this one wrote to and that the path does not name any more.
   [[nodiscard]] OpenFile take_former() { return std::move(former_); }
 
   [[nodiscard]] const FileName& name() const { return name_; }
   [[nodiscard]] int fd() const { return file_.fd(); }
-  [[nodiscard]] u64 device() const { return info_.device; }
-  [[nodiscard]] u64 inode() const { return info_.inode; }
+  [[nodiscard]] os::FileId id() const { return info_.id(); }
   [[nodiscard]] u64 size() const { return info_.size; }
   void grew(u64 bytes) { info_.size += bytes; }
 
-  // Opens the file {device, inode}: the one at the path, or one in its directory. -ENOENT: it is
-  // not there any more.
-  [[nodiscard]] int find(u64 device, u64 inode, OpenFile& out);
+  // Opens the file `id`: the one at the path, or one that has a name as rotate() makes them. Under
+  // no other name: what stands there may be anybody's. -ENOENT: it is not there any more.
+  [[nodiscard]] int find(const os::FileId& id, OpenFile& out);
 
   // True once after names in the directory have changed.
   [[nodiscard]] bool names_changed() const { return names_changed_; }
   void names_are_durable() { names_changed_ = false; }
 
  private:
+  [[nodiscard]] int last_made(LockFile& lock, RotatedNumbers& out);
+  [[nodiscard]] int next_free(u64& number);
   [[nodiscard]] int list_rotated(std::vector<u64>& numbers);
 
   os::Io& io_;

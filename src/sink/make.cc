@@ -54,6 +54,12 @@ Status check_place(const back::SinkConfig& config, os::Io& io) {
   return check_rights(config.path, file);
 }
 
+// Another program's database is a mistake; what is locked or damaged is the sink's to deal with.
+Status check_database(const std::string& path) {
+  const Status status = storage::check_file(path);
+  return status.error_class() == ErrorClass::kFatal ? status : Status();
+}
+
 MadeSink make_file(const back::SinkConfig& config, os::Io& io) {
   if (config.kind == SinkKind::json_lines) {
     return std::unique_ptr<back::Sink>(new FileSink(config, io, make_json_format()));
@@ -76,34 +82,45 @@ MadeSink make_console(const back::SinkConfig& config, os::Io& io) {
       new ConsoleSink(config, io, std::move(out.value()), std::move(error.value())));
 }
 
-MadeSink make_store(const back::SinkConfig& config, os::Io& io) {
-  // What stands there already is looked at now: a mistake in the path is said at the start.
-  Status status = storage::check_file(config.path);
-  if (status.error_class() == ErrorClass::kFatal) return status;
-  return std::unique_ptr<back::Sink>(new StoreSink(config, io));
-}
-
 }  // namespace
 
-MadeSink make_sink(const back::SinkConfig& config, os::Io& io, region::Region& region) {
+Status check_sink(const back::SinkConfig& config, os::Io& io) {
   Status status = check_config(config);
   if (!status.ok()) return status;
   switch (config.kind) {
-    case SinkKind::console:
-      return make_console(config, io);
     case SinkKind::callback:
-      if (config.callback == nullptr) return fatal("a callback sink without a function");
-      return std::unique_ptr<back::Sink>(new CallbackSink(config));
+      return config.callback ? Status() : fatal("a callback sink without a function");
+    case SinkKind::console:
+      return make_text_format(config.pattern, false).status();
     case SinkKind::text:
+      status = make_text_format(config.pattern, false).status();
+      break;
     case SinkKind::json_lines:
     case SinkKind::segments:
     case SinkKind::store:
       break;
   }
-  status = check_place(config, io);
+  if (status.ok()) status = check_place(config, io);
+  if (status.ok() && config.kind == SinkKind::store) status = check_database(config.path);
+  return status;
+}
+
+MadeSink make_sink(const back::SinkConfig& config, os::Io& io, region::Region& region) {
+  Status status = check_sink(config, io);
   if (!status.ok()) return status;
-  if (config.kind == SinkKind::store) return make_store(config, io);
-  if (config.kind != SinkKind::segments) return make_file(config, io);
+  switch (config.kind) {
+    case SinkKind::console:
+      return make_console(config, io);
+    case SinkKind::callback:
+      return std::unique_ptr<back::Sink>(new CallbackSink(config));
+    case SinkKind::text:
+    case SinkKind::json_lines:
+      return make_file(config, io);
+    case SinkKind::store:
+      return std::unique_ptr<back::Sink>(new StoreSink(config, io));
+    case SinkKind::segments:
+      break;
+  }
   back::SinkConfig named = config;
   if (named.name.empty()) named.name = field_text(region.header().product);
   return std::unique_ptr<back::Sink>(new SegmentSink(named, io));

@@ -12,6 +12,9 @@
 
 namespace sluice::sink {
 
+// What is wrong with it, as far as that can be known without a region.
+[[nodiscard]] Status check_sink(const back::SinkConfig& config, os::Io& io);
+
 // `io` and `region` must outlive the sink.
 [[nodiscard]] Result<std::unique_ptr<back::Sink>> make_sink(const back::SinkConfig& config,
                                                             os::Io& io, region::Region& region);

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "os/process.h"
+
 namespace sluice::sink {
 namespace {
 
@@ -69,6 +71,14 @@ Status failed(ErrorClass error_class, std::string_view path, std::string_view wh
   text += ": " + os::error_text(error);
   text += advice(error);
   return {error_class, std::move(text), -error};
+}
+
+Status check_owner(std::string_view path, const os::FileInfo& info) {
+  if (info.uid == os::user_id() || info.uid == 0) return {};
+  return {ErrorClass::kDisableSink,
+          std::string(path) + ": belongs to user " + std::to_string(info.uid) +
+              ", while this program runs as user " + std::to_string(os::user_id()) +
+              "; remove the file or give it to this user, and let no other make files there"};
 }
 
 int make_directories(os::Io& io, const std::string& path) {

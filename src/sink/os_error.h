@@ -22,6 +22,10 @@ namespace sluice::sink {
 [[nodiscard]] Status failed(ErrorClass error_class, std::string_view path, std::string_view what,
                             int error);
 
+// Refuses a file of a user who is neither this process's nor root: where others may make files, one
+// that they made before us would let them read the log, or tell us which of our files to cut.
+[[nodiscard]] Status check_owner(std::string_view path, const os::FileInfo& info);
+
 // Makes a directory and those above it; 0 or -errno. A directory that is there already is fine.
 [[nodiscard]] int make_directories(os::Io& io, const std::string& path);
 

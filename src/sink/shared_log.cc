@@ -17,8 +17,7 @@ WriteNote note_of(const Writer& writer, const IntentPlace& place) {
   WriteNote note{};
   note.writer = writer;
   note.attempt = place.attempt;
-  note.device = place.device;
-  note.inode = place.inode;
+  note.file = place.file;
   note.start = place.start;
   note.bytes = place.bytes;
   return note;
@@ -58,7 +57,7 @@ Status SharedLog::begin() {
 // Without the file there is nothing to cut and nothing to know: its writer finds no settled note.
 Status SharedLog::settle(WriteNote note) {
   OpenFile found;
-  const int error = file_.find(note.device, note.inode, found);
+  const int error = file_.find(note.file, found);
   if (error < 0 && error != -ENOENT) {
     return failed(ErrorClass::kRetryable, path(), "cannot look at an interrupted write", error);
   }
@@ -125,13 +124,12 @@ Result<IntentPlace> SharedLog::next_place(std::string_view text) {
     bytes = file_.size() > 0 ? text.size() : fitting(text);  // it could not be rotated
   }
   if (bytes == 0) bytes = std::min(text.size(), text.find('\n') + 1);  // longer than a whole file
-  return IntentPlace{
-      .device = file_.device(), .inode = file_.inode(), .start = file_.size(), .bytes = bytes};
+  return IntentPlace{.file = file_.id(), .start = file_.size(), .bytes = bytes};
 }
 
 // Goes on in the old file when its name cannot be changed.
 Status SharedLog::rotate() {
-  const int error = file_.rotate(options_.keep_files);
+  const int error = file_.rotate(options_.keep_files, lock_);
   if (error < 0 && !rotation_fails_) {
     report_ =
         failed(ErrorClass::kRetryable, path(), "cannot be rotated and grows", error).message();
@@ -189,7 +187,7 @@ Result<std::optional<u64>> SharedLog::settled(const IntentPlace& place) {
 Result<std::optional<u64>> SharedLog::compare(const IntentPlace& place, std::string_view text,
                                               u32 crc) {
   OpenFile found;
-  const int error = file_.find(place.device, place.inode, found);
+  const int error = file_.find(place.file, found);
   if (error == -ENOENT) return std::optional<u64>();
   const i64 kept = error < 0 ? error : cut_torn_line(io_, found.fd(), place.start, place.bytes);
   if (kept < 0) {
@@ -245,8 +243,7 @@ Status SharedLog::sync() {
 
 void SharedLog::spoil() {
   spoiled_ = true;
-  spoiled_device_ = file_.device();
-  spoiled_inode_ = file_.inode();
+  spoiled_file_ = file_.id();
 }
 
 void SharedLog::sync_failed(int error) {
@@ -273,7 +270,7 @@ void SharedLog::sync_former() {
 
 Status SharedLog::replace_spoiled() {
   if (!spoiled_) return {};
-  const bool gone = file_.device() != spoiled_device_ || file_.inode() != spoiled_inode_;
+  const bool gone = file_.id() != spoiled_file_;
   if (!gone && file_.size() > 0) {
     const i64 now = os::monotonic_ns();
     if (now < next_replacement_ns_) return {};
@@ -282,7 +279,7 @@ Status SharedLog::replace_spoiled() {
     next_replacement_ns_ = now + replacement_pause_ns_;
     Status status = rotate();
     if (!status.ok()) return status;
-    if (file_.inode() == spoiled_inode_ && file_.device() == spoiled_device_) return {};
+    if (file_.id() == spoiled_file_) return {};
   }
   spoiled_ = false;
   return {};
@@ -298,8 +295,7 @@ Status SharedLog::write_again() {
   Status status = end_line();
   if (!status.ok()) return status;
   const IntentPlace place{.attempt = ++again_attempt_,
-                          .device = file_.device(),
-                          .inode = file_.inode(),
+                          .file = file_.id(),
                           .start = file_.size(),
                           .bytes = kept_.size()};
   status = note(place);

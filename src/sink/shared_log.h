@@ -57,7 +57,7 @@ class SharedLog {
 
   // All of the following while held, but sync() and take_report().
 
-  // Where the first whole lines of `text` go (device, inode, start, bytes); rotates when the file
+  // Where the first whole lines of `text` go (file, start, bytes); rotates when the file
   // has no room for one more.
   Result<IntentPlace> next_place(std::string_view text);
   // Announces a write. To be called before the first byte and before the place is stored.
@@ -107,8 +107,7 @@ class SharedLog {
 
   // A file that is to be finished, and when: a broken disk must not fill up with new files.
   bool spoiled_ = false;
-  u64 spoiled_device_ = 0;
-  u64 spoiled_inode_ = 0;
+  os::FileId spoiled_file_;
   i64 next_replacement_ns_ = 0;
   i64 replacement_pause_ns_ = 0;
 

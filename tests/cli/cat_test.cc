@@ -1,4 +1,6 @@
 // sluice cat: one filter grammar over every source, three forms, and no input that can harm it.
+#include <sys/inotify.h>
+
 #include <random>
 
 #include "cli/cli_fixture.h"
@@ -138,6 +140,85 @@ TEST_F(Cat, ReadsStandardInputAndAPattern) {
   write("a.jsonl", kJsonLines);
   EXPECT_EQ(sh("$SLUICE cat - --pattern '%(level_short) %(message)' --limit 1 < a.jsonl").out,
             "I order 17 id=17 px=99.5 user=ann\n");
+}
+
+TEST_F(Cat, TimesOfOthersAreExactToTheNanosecond) {
+  struct Time {
+    const char* written;
+    const char* read;
+  };
+  constexpr Time kTimes[] = {{"1763805600", "2025-11-22T10:00:00.000000000Z"},
+                             {"1763805600.25", "2025-11-22T10:00:00.250000000Z"},
+                             {"1763805600.123456789", "2025-11-22T10:00:00.123456789Z"},
+                             {"1763805600.1234567899", "2025-11-22T10:00:00.123456789Z"},
+                             {"1763805600123.456789", "2025-11-22T10:00:00.123456789Z"},
+                             {"1763805600123456.789", "2025-11-22T10:00:00.123456789Z"},
+                             {"1763805600123456789", "2025-11-22T10:00:00.123456789Z"},
+                             {"1.76380560025e9", "2025-11-22T10:00:00.250000000Z"},
+                             {"176380560025E-2", "2025-11-22T10:00:00.250000000Z"},
+                             {"0.000000001", "1970-01-01T00:00:00.000000001Z"},
+                             {"0.0e5", "1970-01-01T00:00:00.000000000Z"},
+                             {"1e-999", "1970-01-01T00:00:00.000000000Z"},
+                             {"\"1763805600.25\", \"time\": {\"ts\": 7.5}, \"ts\": 1763805600.75",
+                              "2025-11-22T10:00:00.750000000Z"}};
+  std::string lines;
+  for (const Time& time : kTimes) {
+    lines += R"({"msg":"x", "in":{"ts":1.5}, "ts" : )" + std::string(time.written) + "}\n";
+  }
+  write("a.log", lines);
+  const auto all = lines_of(cat("a.log --pattern '%(time)'"));
+  ASSERT_EQ(all.size(), std::size(kTimes));
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], kTimes[i].read) << lines;
+}
+
+TEST_F(Cat, ABlankLineIsNoRecordWhateverItsEnd) {
+  write("a.log", "2025-11-22T10:00:00Z one\r\n\r\n\ntwo\r\n");
+  EXPECT_EQ(cat("a.log"), "2025-11-22T10:00:00Z one\ntwo\n");
+}
+
+// Opened to look at it, closed and opened again, it would have no reader in between: that ends
+// whoever writes it, or nobody ever writes it again.
+TEST_F(Cat, APipeIsOpenedOnceAndReadWhole) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  const int watch = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  ASSERT_GE(::inotify_add_watch(watch, path("pipe").c_str(), IN_OPEN | IN_CLOSE_NOWRITE), 0);
+  const Finished run = sh("timeout 60 seq 1 20000 > pipe & timeout 60 $SLUICE cat pipe");
+  EXPECT_EQ(run.code, 0) << run.error;
+  const auto lines = lines_of(run.out);
+  ASSERT_EQ(lines.size(), 20000u);
+  EXPECT_EQ(lines.back(), "20000");
+  int closed_by_readers = 0;
+  for (inotify_event event; ::read(watch, &event, sizeof event) == sizeof event;) {
+    closed_by_readers += (event.mask & IN_CLOSE_NOWRITE) != 0;
+  }
+  EXPECT_EQ(closed_by_readers, 1);
+  ::close(watch);
+  EXPECT_EQ(sh("$SLUICE cat <(seq 1 3)").out, "1\n2\n3\n");
+}
+
+TEST_F(Cat, TheNumbersOfSegmentsMayHaveAnyGaps) {
+  ASSERT_EQ(sh("$SLUICE run --product a --segments s -- echo one").code, 0);
+  ASSERT_EQ(sh("$SLUICE run --product a --segments t -- echo two").code, 0);
+  std::filesystem::rename(path("t/a-000001.seg"), path("s/a-9999999999.seg"));
+  std::filesystem::copy_file(path("s/a-9999999999.seg"), path("s/a-18446744073709551615.seg"));
+  std::filesystem::copy_file(path("s/a-9999999999.seg"), path("s/b-000000.seg"));
+  const Finished run = sh("timeout 60 $SLUICE cat s --logger echo --pattern '%(message)'");
+  EXPECT_EQ(run.code, 0) << run.error;
+  // The third file goes on with the run of the second, from behind what that has.
+  EXPECT_EQ(run.out, "one\ntwo\ntwo\n");
+}
+
+TEST_F(Cat, AnEmptySegmentHidesNothing) {
+  ASSERT_EQ(sh("$SLUICE run --product a --segments s -- echo one").code, 0);
+  write("s/a-000002.seg", "");
+  ASSERT_EQ(sh("$SLUICE run --product a --segments s -- echo two").code, 0);
+  EXPECT_TRUE(std::filesystem::exists(path("s/a-000003.seg")));
+  EXPECT_EQ(cat("s --logger echo --pattern '%(message)'"), "one\ntwo\n");
+  // Files of one run repeat each other's records: so they do with an empty one between them.
+  std::filesystem::copy_file(path("s/a-000003.seg"), path("s/a-000005.seg"));
+  write("s/a-000004.seg", "");
+  EXPECT_EQ(cat("s --logger echo --pattern '%(message)'"), "one\ntwo\n");
+  EXPECT_EQ(sh("$SLUICE verify s").code, 0);
 }
 
 TEST_F(Cat, EveryMistakeAtOnceEachWithItsOption) {

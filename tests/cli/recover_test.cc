@@ -89,8 +89,68 @@ TEST_F(Recover, ARegionOfAnotherUserIsRefused) {
 TEST_F(Recover, WhatIsNoRegionIsRefused) {
   write("x.region", std::string(10'000, 'x'));
   EXPECT_EQ(sh("$SLUICE recover x.region").code, 1);
-  EXPECT_EQ(sh("$SLUICE recover missing.region").code, 1);
   EXPECT_EQ(text("x.region").size(), 10'000u);
+}
+
+TEST_F(Recover, WhatIsNotThereIsAMistakeAndNothingIsDone) {
+  const std::string region = leave_region("--text a.log");
+  const Finished path = sh("$SLUICE recover missing.region . " + region);
+  EXPECT_EQ(path.code, 2);
+  EXPECT_EQ(path.out, "");
+  EXPECT_EQ(lines_of(path.error).size(), 2u) << path.error;
+  EXPECT_NE(path.error.find("'missing.region': ENOENT"), std::string::npos) << path.error;
+  EXPECT_NE(path.error.find("--directory"), std::string::npos) << path.error;
+  const Finished directory = sh("$SLUICE recover --directory missing");
+  EXPECT_EQ(directory.code, 2);
+  EXPECT_EQ(directory.out, "");
+  EXPECT_NE(directory.error.find("--directory: cannot look into 'missing': ENOENT"),
+            std::string::npos)
+      << directory.error;
+  EXPECT_EQ(sh("$SLUICE recover --directory " + region).code, 2);
+  EXPECT_TRUE(std::filesystem::exists(region));
+}
+
+TEST_F(Recover, ARegionWithoutAPlaceForAnotherDestinationSaysSoAndStays) {
+  std::string eight;
+  for (int i = 1; i <= 8; ++i) eight += " --text " + std::to_string(i) + ".log";
+  const std::string region = leave_region(eight);
+  const Finished full = sh("$SLUICE recover --json --text ninth.log " + region);
+  EXPECT_EQ(full.code, 1);
+  const auto report = nlohmann::json::parse(lines_of(full.out).at(0));
+  EXPECT_EQ(report["state"], "incomplete");
+  EXPECT_NE(report.value("problem", "").find("ninth.log"), std::string::npos) << full.out;
+  EXPECT_TRUE(std::filesystem::exists(region));
+  // One that it has already takes no place.
+  EXPECT_EQ(sh("$SLUICE recover --text 8.log " + region).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(region));
+  for (int i = 1; i <= 8; ++i) {
+    EXPECT_EQ(lines_of(text(std::to_string(i) + ".log")).size(), 3u);  // run.start, one, two
+  }
+}
+
+TEST_F(Recover, APathCannotHarmATerminal) {
+  write("x\x1b[31m\xc2\x9b.region", std::string(10'000, 'x'));
+  for (const char* options : {"", "--json "}) {
+    const Finished run = sh("$SLUICE recover " + std::string(options) + "x*.region");
+    EXPECT_EQ(run.code, 1);
+    EXPECT_EQ(lines_of(run.out).size(), 1u);
+    EXPECT_EQ(run.out.find('\x1b'), std::string::npos);
+    EXPECT_EQ(run.out.find("\xc2\x9b"), std::string::npos);
+  }
+  // A region that is delivered, and one that is not.
+  const std::string odd = regions_ + "/\x1b[31m.region";
+  const std::string region = leave_region("--text 'logs\x1b[31m/a.log'");
+  std::filesystem::rename(region, odd);
+  std::filesystem::rename(path("logs\x1b[31m"), path("gone"));
+  write("logs\x1b[31m", "a file where the directory was");
+  const Finished left = sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY");
+  EXPECT_EQ(left.code, 1);
+  EXPECT_NE(left.out.find("NOT complete"), std::string::npos) << left.out;
+  EXPECT_EQ(left.out.find('\x1b'), std::string::npos);
+  std::filesystem::remove(path("logs\x1b[31m"));
+  const Finished done = sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY");
+  EXPECT_EQ(done.code, 0) << done.out;
+  EXPECT_EQ(done.out.find('\x1b'), std::string::npos);
 }
 
 }  // namespace

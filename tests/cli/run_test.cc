@@ -153,6 +153,19 @@ TEST_F(Run, AReaderThatGoesEndsTheProgramAsItWouldWithoutUs) {
   EXPECT_EQ(records("a.jsonl", true).back()["fields"]["reason"], "SIGPIPE");
 }
 
+TEST_F(Run, OutputThatCannotBeWrittenIsSaidOnceAndRecordedToItsEnd) {
+  const Finished run =
+      sh("$SLUICE run --quiet --json-lines a.jsonl -- sh -c 'seq 1 50000; echo last >&2; exit 3' "
+         "> /dev/full");
+  EXPECT_EQ(run.code, 3);
+  EXPECT_EQ(records("a.jsonl").size(), 50001u);
+  EXPECT_EQ(records("a.jsonl", true).back()["fields"]["exit_code"], 3);
+  const auto said = lines_of(run.error);
+  ASSERT_EQ(said.size(), 2u) << run.error;
+  EXPECT_NE(run.error.find("ENOSPC"), std::string::npos) << run.error;
+  EXPECT_NE(run.error.find("last\n"), std::string::npos) << run.error;
+}
+
 TEST_F(Run, SignalsToUsReachTheProgram) {
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
     write("script",

@@ -64,6 +64,39 @@ TEST_F(TailTest, AFileThatIsCutIsReadFromItsStart) {
   EXPECT_EQ(stop(pid), 0);
 }
 
+TEST_F(TailTest, ALinkIsFollowedToWhereItLeads) {
+  write("one.log", "1\n2\n");
+  write("two.log", "3\n");
+  write("other.log", "");
+  std::filesystem::create_symlink("one.log", path("link"));
+  const pid_t pid = start("exec $SLUICE tail -n 1 link other.log", path("out"), path("error"));
+  EXPECT_TRUE(shows("2\n"));
+  // The round that shows this has looked at the link, which has nothing new.
+  append("other.log", "x\n");
+  EXPECT_TRUE(shows("2\nx\n"));
+  std::filesystem::create_symlink("two.log", path("new"));
+  std::filesystem::rename(path("new"), path("link"));
+  EXPECT_TRUE(shows("2\nx\n3\n"));
+  append("two.log", "4\n");
+  EXPECT_TRUE(shows("2\nx\n3\n4\n"));
+  EXPECT_EQ(stop(pid), 0);
+}
+
+TEST_F(TailTest, AnUnfinishedLineBeforeARotationOrACutIsALineOfItsOwn) {
+  write("a.log", "1\nhalf");
+  const pid_t pid = start("exec $SLUICE tail a.log", path("out"), path("error"));
+  EXPECT_TRUE(shows("1\n"));
+  std::filesystem::rename(path("a.log"), path("a.1.log"));
+  write("new", "2\nother half");
+  std::filesystem::rename(path("new"), path("a.log"));
+  EXPECT_TRUE(shows("1\nhalf\n2\n"));
+  write("a.log", "");
+  EXPECT_TRUE(shows("1\nhalf\n2\nother half\n"));
+  append("a.log", "3\n");
+  EXPECT_TRUE(shows("1\nhalf\n2\nother half\n3\n"));
+  EXPECT_EQ(stop(pid), 0);
+}
+
 TEST_F(TailTest, SegmentsOfRunAfterRun) {
   ASSERT_EQ(sh("$SLUICE run --product p --segments s -- echo one").code, 0);
   const pid_t pid = start(
@@ -109,6 +142,10 @@ TEST_F(TailTest, Mistakes) {
   EXPECT_EQ(sh("$SLUICE tail").code, 2);
   EXPECT_EQ(sh("$SLUICE tail - < /dev/null").code, 2);
   EXPECT_EQ(sh("$SLUICE tail missing").code, 2);
+  const Finished nowhere = sh("$SLUICE tail --product p --directory missing");
+  EXPECT_EQ(nowhere.code, 2);
+  EXPECT_NE(nowhere.error.find("--directory: cannot look into 'missing'"), std::string::npos)
+      << nowhere.error;
 }
 
 }  // namespace

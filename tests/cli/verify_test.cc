@@ -60,8 +60,36 @@ TEST_F(Verify, WhatIsNoSegment) {
   const Finished none = sh("$SLUICE verify x.seg s");
   EXPECT_EQ(none.code, 1);
   EXPECT_NE(none.out.find("not a single good frame"), std::string::npos);
+}
+
+// What a kill between making a file and its first frame leaves.
+TEST_F(Verify, AnEmptyFileIsWhole) {
   write("empty.seg", "");
-  EXPECT_EQ(sh("$SLUICE verify empty.seg").code, 1);
+  const Finished empty = sh("$SLUICE verify empty.seg");
+  EXPECT_EQ(empty.code, 0);
+  EXPECT_EQ(empty.out, "empty.seg: whole, not sealed, 0 records in 0 frames, 0 bytes\n");
+  const json report = json::parse(sh("$SLUICE verify --json empty.seg").out);
+  EXPECT_EQ(report["whole"], true);
+  EXPECT_EQ(report["sealed"], false);
+  EXPECT_EQ(report["records"], 0);
+  EXPECT_EQ(report["segment"], nullptr);
+}
+
+TEST_F(Verify, APathCannotHarmATerminal) {
+  const std::string name = "a\x1b[31m\xc2\x9b.seg";
+  std::filesystem::copy_file(path(file_), path(name));
+  write("x\x1b[31m.seg", "x");
+  for (const char* options : {"", "--json "}) {
+    const Finished run = sh("$SLUICE verify " + std::string(options) + "*.seg");
+    EXPECT_EQ(run.code, 1);
+    EXPECT_EQ(lines_of(run.out).size(), 2u) << run.out;
+    EXPECT_EQ(run.out.find('\x1b'), std::string::npos);
+    EXPECT_EQ(run.out.find("\xc2\x9b"), std::string::npos);
+  }
+  EXPECT_NE(sh("$SLUICE verify a*.seg").out.find("a\\x1b[31m\\u009b.seg: whole"),
+            std::string::npos);
+  const std::string json_line = sh("$SLUICE verify --json a*.seg").out;
+  EXPECT_EQ(json::parse(json_line)["file"], name);
 }
 
 TEST_F(Verify, Mistakes) {
@@ -69,6 +97,7 @@ TEST_F(Verify, Mistakes) {
   const Finished missing = sh("mkdir none; $SLUICE verify missing.seg none");
   EXPECT_EQ(missing.code, 2);
   EXPECT_EQ(lines_of(missing.error).size(), 2u) << missing.error;
+  EXPECT_EQ(sh("ln -s nowhere l.seg; $SLUICE verify l.seg").code, 2);
 }
 
 }  // namespace

@@ -103,14 +103,16 @@ ISOLATED_TEST(Config, AllMistakesAtOnceEachWithWhatWhereHow) {
   ::setenv("SLUICE_BLOCK_DEADLINE_MS", "soon", 1);
   ::setenv("SLUICE_MERGE_WINDOW_US", "99999999999", 1);
   ::setenv("SLUICE_CONSOLE", "blue", 1);
+  ::setenv("SLUICE_SITES_MAX", "3", 1);
   const std::string product(100, 'p');
-  EXPECT_FALSE(start({.product = product,
-                      .sinks = {text_file(""), callback(nullptr)},
-                      .ring_bytes = 1000,
-                      .journal_bytes = 3 << 20,
-                      .sites_max = 3,
-                      .region_directory = dirs.region,
-                      .quiet = true}));
+  EXPECT_FALSE(start(
+      {.product = product,
+       .sinks = {text_file(""), callback(nullptr),
+                 text_file(dirs.file("b.log"), {.pattern = "%(nonsense)"}), text_file(dirs.files)},
+       .ring_bytes = 1000,
+       .journal_bytes = 3 << 20,
+       .region_directory = dirs.region,
+       .quiet = true}));
   expect_said("SLUICE_LEVEL", "'loud'", "use trace, debug");
   expect_said("SLUICE_RECOVER", "'perhaps'", "write 1 or 0");
   expect_said("SLUICE_MODE", "'fast'", "asynchronous or immediate");
@@ -121,14 +123,17 @@ ISOLATED_TEST(Config, AllMistakesAtOnceEachWithWhatWhereHow) {
   expect_said("product", "longer than 63 bytes", "shorten");
   expect_said("ring_bytes", "1000 is not a power of two", "try 32768");
   expect_said("journal_bytes", "3145728 is not a power of two", "try 4194304");
-  expect_said("sites_max", "3 is out of range", "64 to 65536");
+  expect_said("SLUICE_SITES_MAX", "3 is out of range", "64 to 65536");
   expect_said("sinks[0]", "no path", "give a file");
   expect_said("sinks[1]", "no function", "set .callback");
+  expect_said("sinks[2]", "nonsense", "");
+  expect_said("sinks[3]", "not a regular file", "name another");
+  EXPECT_TRUE(std::filesystem::is_empty(dirs.region)) << "a refused start takes no memory";
   EXPECT_FALSE(flush().complete);
   // Mended, it starts.
-  for (const char* name :
-       {"SLUICE_LEVEL", "SLUICE_RECOVER", "SLUICE_MODE", "SLUICE_OVERFLOW",
-        "SLUICE_BLOCK_DEADLINE_MS", "SLUICE_MERGE_WINDOW_US", "SLUICE_CONSOLE"}) {
+  for (const char* name : {"SLUICE_LEVEL", "SLUICE_RECOVER", "SLUICE_MODE", "SLUICE_OVERFLOW",
+                           "SLUICE_BLOCK_DEADLINE_MS", "SLUICE_MERGE_WINDOW_US", "SLUICE_CONSOLE",
+                           "SLUICE_SITES_MAX"}) {
     ::unsetenv(name);
   }
   EXPECT_TRUE(start(

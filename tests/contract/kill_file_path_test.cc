@@ -102,8 +102,7 @@ TEST(KilledFilePath, KeepsWhatWasAcknowledged) {
   const auto seed = std::uint64_t(now_ns());
   Random random(seed);
   Tally tally;
-  const std::int64_t deadline = now_ns() + std::int64_t(points(12, 1'000'000)) * 1'000'000'000;
-  while (tally.points < points(400, 10'000) && now_ns() < deadline && tally.violations < 5) {
+  while (tally.points < points(350, 10'000) && tally.violations < 5) {
     Place place(tally.points % 2 ? "/tmp" : "/dev/shm");
     if (tally.points % 3 == 0) place.rotate_bytes = 64 * 1024;
     const std::uint64_t delay_us = 1000 + random.next(30'000);
@@ -131,8 +130,7 @@ TEST(KilledFilePath, SharedByProcessesThatDie) {
   const auto seed = std::uint64_t(now_ns());
   Random random(seed);
   Tally tally;
-  const std::int64_t deadline = now_ns() + std::int64_t(points(14, 1'000'000)) * 1'000'000'000;
-  while (tally.points < points(200, 2'000) && now_ns() < deadline && tally.violations < 5) {
+  while (tally.points < points(150, 2'000) && tally.violations < 5) {
     Place place(tally.points % 2 ? "/tmp" : "/dev/shm");
     if (tally.points % 3 == 0) place.rotate_bytes = 128 * 1024;
     std::vector<pid_t> children;

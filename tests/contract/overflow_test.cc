@@ -160,6 +160,10 @@ ISOLATED_TEST(Overflow, ARecordOfMoreThanAQuarterIsTooBig) {
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 1u + 3u) << "one record, three sites with their drop reports";
   EXPECT_EQ(all[0].message, std::string(fits, 'x'));
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    EXPECT_NE(all[i].message.find("overflow_test.cc:"), std::string::npos)
+        << "of a site that has had nothing through: " << all[i].message;
+  }
   EXPECT_EQ(stats().dropped_too_big, 3u);
 }
 

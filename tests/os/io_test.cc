@@ -79,6 +79,27 @@ TEST_F(IoTest, ListsAndRenames) {
   EXPECT_EQ(io_.list(path("none").c_str(), [](const char*) {}), -ENOENT);
 }
 
+// What tells a file from a later one that got its inode.
+TEST_F(IoTest, AFileKeepsItsTimeOfBirthAndALaterOneHasAnother) {
+  const int fd = io_.open(path("a").c_str(), kRead | kWrite | kCreate);
+  FileInfo first;
+  ASSERT_EQ(io_.stat_fd(fd, first), 0);
+  if (first.born_ns == 0) GTEST_SKIP() << "this file system keeps no time of birth";
+  EXPECT_EQ(pwrite_all(io_, fd, "x", 1, 0), 1);
+  EXPECT_EQ(io_.rename(path("a").c_str(), path("b").c_str()), 0);
+  FileInfo later;
+  ASSERT_EQ(io_.stat(path("b").c_str(), later), 0);
+  EXPECT_EQ(later.id(), first.id());
+  EXPECT_EQ(io_.close(fd), 0);
+  // The clock of a file system moves in steps.
+  for (int i = 0; i < 1'000'000 && later.born_ns == first.born_ns; ++i) {
+    EXPECT_EQ(io_.unlink(path("b").c_str()), 0);
+    EXPECT_EQ(io_.close(io_.open(path("b").c_str(), kWrite | kCreate)), 0);
+    ASSERT_EQ(io_.stat(path("b").c_str(), later), 0);
+  }
+  EXPECT_GT(later.born_ns, first.born_ns);
+}
+
 // Locks are between processes.
 TEST_F(IoTest, ALockEndsWithItsProcess) {
   const int fd = io_.open(path("a").c_str(), kRead | kWrite | kCreate);

@@ -68,6 +68,32 @@ TEST(MakeConfig, SegmentsAreNamedAfterTheProductThatCounts) {
   EXPECT_EQ(config.sinks[1].name, "c");
 }
 
+// Rotation would count the other's file as one of the log's.
+TEST(MakeConfig, ASinkAtARotatedNameOfAnotherIsAMistake) {
+  const auto mistakes_of = [](std::vector<Sink> sinks) {
+    Options options;
+    options.sinks = std::move(sinks);
+    Config config;
+    return make_config(options, config);
+  };
+  for (const bool first : {false, true}) {
+    std::vector<Sink> sinks = {text_file("/d/srv.log"), json_file("/d/srv.2.log")};
+    if (first) std::swap(sinks[0], sinks[1]);
+    const auto mistakes = mistakes_of(sinks);
+    ASSERT_EQ(mistakes.size(), 1u);
+    EXPECT_EQ(mistakes[0],
+              std::string(first ? "sinks[0]" : "sinks[1]") +
+                  ": /d/srv.2.log is a name that rotation gives to files of " +
+                  (first ? "sinks[1]" : "sinks[0]") +
+                  ", /d/srv.log; choose a name that does not differ from it by a number alone");
+  }
+  for (const char* fine : {"/d/srv.x.log", "/e/srv.2.log", "/d/srv.02.log", "/d/srv2.log"}) {
+    EXPECT_TRUE(mistakes_of({text_file("/d/srv.log"), text_file(fine)}).empty()) << fine;
+  }
+  EXPECT_TRUE(mistakes_of({text_file("/d/srv.log"), segment_files("/d/srv.2.log")}).empty());
+  EXPECT_TRUE(mistakes_of({text_file("/d/srv.log"), text_file("")}).size() == 1);
+}
+
 TEST(MakeConfig, NineSinksAreAMistake) {
   Options options;
   for (char c = 'a'; c <= 'i'; ++c) options.sinks.push_back(text_file(std::string(1, c)));

@@ -144,6 +144,9 @@ class RetriesSync final : public os::Io {
   int allocate(int fd, u64 at, u64 size) override { return real_.allocate(fd, at, size); }
   int sync_directory(const char* path) override { return real_.sync_directory(path); }
   int stat(const char* path, os::FileInfo& out) override { return real_.stat(path, out); }
+  int stat_followed(const char* path, os::FileInfo& out) override {
+    return real_.stat_followed(path, out);
+  }
   int stat_fd(int fd, os::FileInfo& out) override { return real_.stat_fd(fd, out); }
   int rename(const char* from, const char* to) override { return real_.rename(from, to); }
   int unlink(const char* path) override { return real_.unlink(path); }

@@ -45,18 +45,26 @@ void expect_acknowledged(Killed& killed) {
               served.end());
 }
 
-void expect_recovered(MemoryIo& disk) {
+// How many of the files are empty.
+u64 expect_recovered(MemoryIo& disk) {
+  u64 empty = 0;
   for (const std::string& path : disk.paths()) {
     const SegmentReport report = verify_segment(disk, path).value();
+    EXPECT_EQ(report.empty(), disk.bytes(path).empty());
+    if (report.empty()) {
+      ++empty;
+      EXPECT_TRUE(report.whole()) << path;
+    }
     if (!report.segment_id) continue;
     EXPECT_TRUE(report.sealed) << path;
     EXPECT_EQ(report.torn_tail.length, 0u) << path;
     EXPECT_EQ(report.damaged_ranges, 0u) << path;
   }
+  return empty;
 }
 
 TEST(KilledWriter, AtEveryCallAndInsideEveryWrite) {
-  u64 points = 0;
+  u64 points = 0, empty = 0;
   for (u64 stop = 1;; ++stop) {
     bool finished = false;
     for (const u64 partial : kPartials) {
@@ -70,12 +78,13 @@ TEST(KilledWriter, AtEveryCallAndInsideEveryWrite) {
       for (const std::string& path : killed.disk->paths()) {
         ASSERT_TRUE(recover_segment(*killed.disk, path).ok());
       }
-      expect_recovered(*killed.disk);
+      empty += expect_recovered(*killed.disk);
       ASSERT_EQ(read_directory(*killed.disk, "/d", killed.oracle), before);
     }
     if (finished || ::testing::Test::HasFailure()) break;
   }
   EXPECT_GT(points, 200u);
+  EXPECT_GT(empty, 0u);  // killed between making a file and its first frame
 }
 
 class NextWriter : public ::testing::TestWithParam<std::optional<u64>> {};

@@ -51,6 +51,7 @@ class StreamIo final : public os::Io {
   int sync_data(int) override { return -ENOSYS; }
   int sync_directory(const char*) override { return -ENOSYS; }
   int stat(const char*, os::FileInfo&) override { return -ENOSYS; }
+  int stat_followed(const char*, os::FileInfo&) override { return -ENOSYS; }
   int stat_fd(int, os::FileInfo&) override { return -ENOSYS; }
   int rename(const char*, const char*) override { return -ENOSYS; }
   int unlink(const char*) override { return -ENOSYS; }

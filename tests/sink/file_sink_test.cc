@@ -146,14 +146,16 @@ TEST_F(FileSinkTest, KeepsSoManyFilesAndNoForeignOnes) {
       "app.1.log.gz", "app..log",   "my.app.1.log", "app.99999999999999999999.log",
       "app.1 .log"};
   for (const std::string& name : foreign) write_text(directory_ / name, "keep");
-  write_text(directory_ / "app.7.log", "an older one\n");
+  write_text(directory_ / "app.7.log", "another program's");
   Writer writer({.log = log_, .batches = 10, .records = 1, .rotate_bytes = 32, .keep_files = 2});
   run(writer);
   for (const std::string& name : foreign) {
     EXPECT_EQ(read_text(directory_ / name), "keep") << name;
   }
+  EXPECT_EQ(read_text(directory_ / "app.7.log"), "another program's");
   EXPECT_EQ(files_of(log_),
-            (std::vector<std::string>{directory_ / "app.10.log", directory_ / "app.11.log", log_}));
+            (std::vector<std::string>{directory_ / "app.7.log", directory_ / "app.10.log",
+                                      directory_ / "app.11.log", log_}));
 }
 
 TEST_F(FileSinkTest, ADirectoryInTheWayOfTheNextNumberIsNotOverwritten) {
@@ -254,8 +256,8 @@ TEST_F(FileSinkTest, HostileIntentsHurtNobody) {
           writer.region().chunk(entry.intent_offset, entry.intent_bytes));
       head->text_bytes = a;
       head->place.store(u32(b));
-      head->places[0] = {b, a, b, a, b, a};
-      head->places[1] = {a, b, a, b, a, b};
+      head->places[0] = {b, {a, b, i64(a)}, b, a, b};
+      head->places[1] = {a, {b, a, i64(b)}, a, b, a};
       entry.intent.next_sequence.store(b);
       if (a == 4096) entry.intent_offset = b;
       if (b == 4096) entry.intent_bytes = a;

@@ -4,6 +4,7 @@
 //   io.fail({.call = 7, .error = ENOSPC});                        // the 7th call, once
 //   io.fail({.op = Op::kSyncData, .call = 2, .error = EIO, .for_good = true});
 //   io.fail({.op = Op::kPwrite, .call = 1, .short_bytes = 10});   // writes 10 bytes, says 10
+//   io.give("/x/app.log", 4711);                                // stat says that it is this user's
 //   io.stop_at(12);                                               // as if killed at the 12th call
 //
 // Calls are counted from 1, among those of the fault's operation. `stop_at` lets the call do its
@@ -16,6 +17,7 @@
 #include <array>
 #include <cerrno>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,6 +69,7 @@ class FaultIo final : public os::Io {
 
   void fail(const Fault& fault) { faults_.push_back(fault); }
   void heal() { faults_.clear(); }
+  void give(const std::string& path, u32 uid) { owners_[path] = uid; }
   void stop_at(u64 call, u64 partial = 0) {
     stop_at_ = call;
     stop_partial_ = partial;
@@ -78,9 +81,14 @@ class FaultIo final : public os::Io {
   [[nodiscard]] u64 count(Op op) const { return counts_[std::size_t(op)]; }
 
   int open(const char* path, u32 flags) override {
-    return int(run({Op::kOpen, path}, [&] { return real_.open(path, flags); }));
+    const int fd = int(run({Op::kOpen, path}, [&] { return real_.open(path, flags); }));
+    if (fd >= 0) paths_[fd] = path;
+    return fd;
   }
-  int close(int fd) override { return real_.close(fd); }
+  int close(int fd) override {
+    paths_.erase(fd);
+    return real_.close(fd);
+  }
   i64 pread(int fd, void* to, std::size_t size, u64 offset) override {
     return run_bytes({Op::kPread, {}, offset, size},
                      [&](std::size_t part) { return real_.pread(fd, to, part, offset); });
@@ -111,10 +119,19 @@ class FaultIo final : public os::Io {
     return int(run({Op::kSyncDirectory, path}, [&] { return real_.sync_directory(path); }));
   }
   int stat(const char* path, os::FileInfo& out) override {
-    return int(run({Op::kStat, path}, [&] { return real_.stat(path, out); }));
+    const int result = int(run({Op::kStat, path}, [&] { return real_.stat(path, out); }));
+    if (const auto owner = owners_.find(path); owner != owners_.end()) out.uid = owner->second;
+    return result;
+  }
+  int stat_followed(const char* path, os::FileInfo& out) override {
+    return int(run({Op::kStat, path}, [&] { return real_.stat_followed(path, out); }));
   }
   int stat_fd(int fd, os::FileInfo& out) override {
-    return int(run({Op::kStat}, [&] { return real_.stat_fd(fd, out); }));
+    const int result = int(run({Op::kStat}, [&] { return real_.stat_fd(fd, out); }));
+    if (const auto owner = owners_.find(paths_[fd]); owner != owners_.end()) {
+      out.uid = owner->second;
+    }
+    return result;
   }
   int rename(const char* from, const char* to) override {
     return int(run({Op::kRename, from}, [&] { return real_.rename(from, to); }));
@@ -177,6 +194,8 @@ class FaultIo final : public os::Io {
 
   os::Io& real_;
   std::vector<Fault> faults_;
+  std::map<std::string, u32> owners_;
+  std::map<int, std::string> paths_;  // of open descriptors
   std::vector<Call> calls_;
   std::array<u64, std::size_t(Op::kCount)> counts_{};  // [0]: all
   u64 stop_at_ = 0;

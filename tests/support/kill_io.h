@@ -51,6 +51,9 @@ class KillIo final : public os::Io {
   int sync_data(int fd) override { return step(), real_.sync_data(fd); }
   int sync_directory(const char* path) override { return step(), real_.sync_directory(path); }
   int stat(const char* path, os::FileInfo& out) override { return step(), real_.stat(path, out); }
+  int stat_followed(const char* path, os::FileInfo& out) override {
+    return step(), real_.stat_followed(path, out);
+  }
   int stat_fd(int fd, os::FileInfo& out) override { return step(), real_.stat_fd(fd, out); }
   int rename(const char* from, const char* to) override { return step(), real_.rename(from, to); }
   int unlink(const char* path) override { return step(), real_.unlink(path); }

@@ -131,6 +131,8 @@ class MemoryIo final : public os::Io {
     fill(*found->second, out);
     return 0;
   }
+  // There are no links here.
+  int stat_followed(const char* path, os::FileInfo& out) override { return stat(path, out); }
   int stat_fd(int fd, os::FileInfo& out) override {
     const auto found = open_.find(fd);
     if (found == open_.end()) return -EBADF;

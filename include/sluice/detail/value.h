@@ -5,9 +5,10 @@
 //
 //     auto sluice_value(const Price& p) { return p.ticks * 0.01; }      // any type known here
 //     auto sluice_value(Color c) { return std::string_view(name_of(c)); }
-//     auto sluice_value(const Point& p) { return sluice::text("({}, {})", ...) } // see text.h
+//     std::string sluice_value(const Point& p) { return p.name + "!"; }
 //
 // It runs in the caller, must not throw, and what it returns is copied before the call returns.
+// What it returns may be of another such type.
 #ifndef SLUICE_DETAIL_VALUE_H_
 #define SLUICE_DETAIL_VALUE_H_
 
