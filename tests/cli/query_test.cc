@@ -56,8 +56,8 @@ TEST_F(Query, OnlyReadsUnlessToldOtherwise) {
 }
 
 TEST_F(Query, MistakesAreSaidAndChangeNothing) {
-  EXPECT_NE(query("\"SELECT nothing FROM logs\"").error.find("no such column"), std::string::npos);
-  EXPECT_EQ(query("\"SELECT nothing FROM logs\"").code, 2);
+  EXPECT_NE(query("\"SELECT nowhere FROM logs\"").error.find("no such column"), std::string::npos);
+  EXPECT_EQ(query("\"SELECT nowhere FROM logs\"").code, 2);
   EXPECT_EQ(query("\" -- nothing\"").code, 2);
   EXPECT_EQ(query("--json --csv \"SELECT 1\"").code, 2);
   EXPECT_EQ(sh("$SLUICE query --store none.db 'SELECT 1'").code, 2);
