@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "cli/json_time.h"
@@ -72,6 +73,15 @@ MetricKind metric_of(std::string_view name) {
     if (metric_name(kind) == name) return kind;
   }
   return MetricKind::kNone;
+}
+
+// Of a metric; what JSON has no number for is a text (record/json_lines.h).
+double number_of(const ordered_json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (value == "NaN") return std::numeric_limits<double>::quiet_NaN();
+  if (value == "Infinity") return std::numeric_limits<double>::infinity();
+  if (value == "-Infinity") return -std::numeric_limits<double>::infinity();
+  return 0;
 }
 
 Level level_of(const ordered_json& value) {
@@ -201,8 +211,7 @@ void LineRecord::add_arguments(const ordered_json& object, const Head& head) {
   }
   if (head.kind == RecordKind::kMetric) {
     const auto value = object.find("value");
-    const bool number = value != object.end() && value->is_number();
-    const double sample = number ? value->get<double>() : 0;
+    const double sample = value == object.end() ? 0 : number_of(*value);
     arguments_.push_back({ArgType::kF64, std::bit_cast<u64>(sample), {}, {}});
   }
   first_field_ = arguments_.size();

@@ -12,6 +12,7 @@
 #include "os/process.h"
 #include "record/time_text.h"
 #include "runtime/recover.h"
+#include "sink/make.h"
 
 namespace sluice::cli {
 namespace {
@@ -26,6 +27,7 @@ struct RecoverCommand {
   std::string segments;
   std::string store;
   std::vector<std::string> paths;
+  bool give_up = false;
   bool json = false;
   bool quiet = false;
 };
@@ -92,7 +94,7 @@ std::string to_text(const Outcome& outcome) {
   std::string text = path + ": " + in_quotes(summary.product) + ", process " +
                      std::to_string(summary.pid) + ", started " + time_of(summary.start_wall_ns) +
                      "\n  " + std::to_string(summary.recovered) + " records taken out of rings, " +
-                     std::to_string(summary.merged) + " delivered in its whole life, " +
+                     std::to_string(summary.merged) + " merged in its whole life, " +
                      std::to_string(summary.dropped) + " dropped, " +
                      std::to_string(summary.filtered) + " filtered, " +
                      std::to_string(summary.damaged) + " damaged\n";
@@ -142,7 +144,7 @@ std::vector<std::string> check(const RecoverCommand& command) {
 }
 
 int recover(const RecoverCommand& command) {
-  if (const auto mistakes = check(command); !mistakes.empty()) return refuse(mistakes);
+  std::vector<std::string> mistakes = check(command);
   runtime::RecoverOptions options;
   options.directory = command.directory;
   options.product = command.product;
@@ -150,6 +152,15 @@ int recover(const RecoverCommand& command) {
   add_sink(options, SinkKind::json_lines, command.json_lines);
   add_sink(options, SinkKind::segments, command.segments);
   add_sink(options, SinkKind::store, command.store);
+  options.give_up = command.give_up;
+  for (const back::SinkConfig& sink : options.extra_sinks) {
+    const Status status = sink::check_sink(sink, os::real_io());
+    if (!status.ok()) mistakes.push_back(status.message());
+  }
+  if (command.give_up && options.extra_sinks.empty()) {
+    mistakes.push_back("--give-up: where else shall the records go? add --text FILE or another");
+  }
+  if (!mistakes.empty()) return refuse(mistakes);
   ToStandardError reporter;
   Output output;
   bool left = false;
@@ -192,6 +203,8 @@ void add_recover(CLI::App& app, Chosen& chosen) {
       ->type_name("DIR");
   sub->add_option("--store", command->store, "Write the records to the database FILE as rows")
       ->type_name("FILE");
+  sub->add_flag("--give-up", command->give_up,
+                "Done when these have everything, whatever the program's own destinations lack");
   sub->add_flag("--json", command->json, "One JSON object for each region");
   sub->add_flag("--quiet", command->quiet, "Only say what is left");
   sub->footer(

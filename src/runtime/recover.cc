@@ -162,17 +162,24 @@ void add_extra_sinks(back::Engine& engine, region::Region& region, const Recover
   }
 }
 
-bool required_sinks_done(const region::Region& region, u64 next_sequence) {
+// The destinations that have not got everything, for a sentence; empty: all have.
+std::string behind(const region::Region& region, u64 next_sequence) {
+  std::string paths;
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region.sink(i);
     // A callback went with its process.
     if (entry.state.load(std::memory_order_relaxed) == region::SinkState::kOpen && entry.required &&
         sink::can_be_rebuilt(SinkKind(entry.kind)) &&
         entry.cursor.load(std::memory_order_relaxed) < next_sequence) {
-      return false;
+      paths += (paths.empty() ? "" : ", ") + std::string(field_text(entry.path));
     }
   }
-  return true;
+  return paths;
+}
+
+// Its own destinations get what they can take; nobody waits for the rest of them.
+void give_up_destinations(region::Region& region) {
+  for (u32 i = 0; i < region::kSinksMax; ++i) region.sink(i).required = 0;
 }
 
 bool owes_to(const region::Region& region, const std::vector<std::string>& paths) {
@@ -194,7 +201,9 @@ void drain(region::Region& region, const RecoverOptions& options, RegionSummary&
   back::Engine engine(region, engine_options, reporter);
   engine.resume();
   const u64 before = engine.counts().merged;
+  if (options.give_up) give_up_destinations(region);
   add_sinks(engine, region, options, summary);
+  if (options.give_up) summary.problem.clear();
   add_extra_sinks(engine, region, options, summary);
   const back::FlushOutcome outcome = engine.flush(true, os::monotonic_ns());
   engine.stop(os::monotonic_ns());
@@ -202,10 +211,13 @@ void drain(region::Region& region, const RecoverOptions& options, RegionSummary&
   summary.merged = counts.merged;
   summary.recovered = counts.merged - before;
   summary.damaged = counts.damaged;
-  if (!outcome.merged || counts.queued != 0 || !required_sinks_done(region, counts.next_sequence)) {
-    if (summary.problem.empty()) summary.problem = "a sink could not take everything";
-  } else if (engine.runners().empty() && counts.merged > 0) {
+  const std::string owed = behind(region, counts.next_sequence);
+  if (!summary.problem.empty()) return;
+  if (engine.runners().empty() && counts.merged + counts.queued > 0) {
     summary.problem = "its process had named no destination; give one with --text FILE";
+  } else if (!outcome.merged || counts.queued != 0 || !owed.empty()) {
+    summary.problem = "not everything is in " + owed +
+                      "; mend that and recover again, or put it elsewhere by --text FILE --give-up";
   }
 }
 

@@ -43,6 +43,8 @@ struct RecoverOptions {
   Owing owing = Owing::kAnything;
   std::vector<std::string> paths = {};
   bool console = true;  // replay what a console sink had not shown
+  // The process's own destinations may stay behind: only extra_sinks must have everything.
+  bool give_up = false;
   // A destination for regions whose process had configured none; or none.
   std::vector<back::SinkConfig> extra_sinks = {};
 };

@@ -128,6 +128,26 @@ TEST_F(Recover, ARegionWithoutAPlaceForAnotherDestinationSaysSoAndStays) {
   }
 }
 
+// A destination that is gone for good: its records go elsewhere, and the region goes too.
+TEST_F(Recover, WhatItsOwnDestinationLacksMayGoElsewhere) {
+  std::filesystem::create_directory(path("logs"));
+  const std::string region = leave_region("--text logs/a.log");
+  std::filesystem::remove_all(path("logs"));
+  write("logs", "a file where the directory was");
+  const Finished left = sh("$SLUICE recover --json --text rescue.log " + region);
+  EXPECT_EQ(left.code, 1);
+  EXPECT_TRUE(std::filesystem::exists(region));
+  EXPECT_EQ(sh("$SLUICE recover --give-up " + region).code, 2) << "where else?";
+  EXPECT_EQ(sh("$SLUICE recover --give-up --text logs/b.log " + region).code, 2);
+  EXPECT_TRUE(std::filesystem::exists(region));
+  const Finished done = sh("$SLUICE recover --give-up --text rescue.log " + region);
+  EXPECT_EQ(done.code, 0) << done.out << done.error;
+  EXPECT_FALSE(std::filesystem::exists(region));
+  int one = 0;
+  for (const std::string& line : lines_of(text("rescue.log"))) one += line.ends_with(" one");
+  EXPECT_EQ(one, 1);
+}
+
 TEST_F(Recover, APathCannotHarmATerminal) {
   write("x\x1b[31m\xc2\x9b.region", std::string(10'000, 'x'));
   for (const char* options : {"", "--json "}) {
