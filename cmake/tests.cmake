@@ -4,7 +4,7 @@
 # A test that cannot run under a sanitizer (it forks from many threads, is traced, counts page
 # faults or system calls) says in its first 20 lines, with why, under which it runs: a comment line
 # "// sanitizers: none" or "// sanitizers: address". It is not built in the other such presets.
-set(SLUICE_TEST_TIMEOUT 300 CACHE STRING "Seconds that a test may take")
+set(SLUICE_TEST_TIMEOUT 900 CACHE STRING "Seconds that a test may take")
 find_package(GTest REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
@@ -59,7 +59,7 @@ function(sluice_example_test name)
     add_test(NAME example.${name} COMMAND sh -c
       "rm -rf '${data}' && mkdir -p '${data}' && cd '${data}' && exec \"$@\"" sh
       $<TARGET_FILE:example_${name}> ${ARGN})
-    set_tests_properties(example.${name} PROPERTIES TIMEOUT 300)
+    set_tests_properties(example.${name} PROPERTIES TIMEOUT ${SLUICE_TEST_TIMEOUT})
   endif()
 endfunction()
 sluice_example_test(hello)

@@ -17,7 +17,7 @@ constexpr int kTracked = 4096;
 // read only by the single thread of a forked child, which copied all memory.
 std::atomic<bool> tracked[kTracked];
 
-constexpr i64 kWaitNs[kForkSections] = {20'000'000, 250'000'000};
+constexpr i64 kWaitNs[kForkSections] = {100'000'000, 250'000'000};
 constexpr i64 kNapNs = 20'000;
 
 // seq_cst, both, wherever threads meet: of a scope and a fork that begin at once, at least one sees

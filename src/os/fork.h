@@ -12,7 +12,7 @@ namespace sluice::os {
 
 // What must be whole when a process is copied.
 enum class ForkSection : u32 {
-  kDescriptors = 0,  // a descriptor and its entry in the table; waits at most 20 ms
+  kDescriptors = 0,  // a descriptor and its entry in the table; waits at most 100 ms
   kDatabase = 1,     // calls into a library that has locks of its own; waits at most 250 ms
 };
 inline constexpr u32 kForkSections = 2;

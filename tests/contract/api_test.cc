@@ -30,7 +30,7 @@ ISOLATED_TEST(Api, FunctionsDoWhatMacrosDo) {
   EXPECT_EQ(warning("w {}", "x"), Admission::kOk);
   EXPECT_EQ(error("e", kv("code", 5)), Admission::kOk);
   EXPECT_EQ(critical("c"), Admission::kOk);
-  ASSERT_TRUE(flush().complete);
+  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
   const auto records = kept.take();
   ASSERT_EQ(records.size(), 7u);
   const Level levels[] = {Level::trace,   Level::debug, Level::info,    Level::notice,
@@ -58,7 +58,7 @@ ISOLATED_TEST(Api, EveryKindOfRecord) {
   histogram("h", 3);
   timer("t", 0.5);
   state(R"({"hp":null})");
-  ASSERT_TRUE(flush().complete);
+  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 12u);
   EXPECT_EQ(all[0].json["kind"], "event");
@@ -113,7 +113,7 @@ ISOLATED_TEST(Api, ExceptionsWithThoseNestedInThem) {
     log_current_exception(Level::critical);
   }
   log_current_exception(Level::info);
-  ASSERT_TRUE(flush().complete);
+  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 4u);
   EXPECT_EQ(all[0].json["fields"]["exception.message"], "cannot load");
@@ -131,7 +131,7 @@ ISOLATED_TEST(Api, TimeOfTheCaller) {
   const std::uint64_t first = ticks();
   SLUICE_INFO("now");
   SLUICE_LOG_AT(Level::info, first, "then {}", 1);
-  ASSERT_TRUE(flush().complete);
+  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 2u);
   // The thread's order stands, the time is what was given.
@@ -145,13 +145,13 @@ ISOLATED_TEST(Api, BeforeStartAndAfterStop) {
   EXPECT_EQ(info("before {}", 2), Admission::kOk);
   ASSERT_TRUE(start(options_for(dirs, kept)));
   SLUICE_INFO("running");
-  ASSERT_TRUE(stop()) << last_error();
+  ASSERT_TRUE(stop(60'000)) << last_error();
   EXPECT_EQ(info("after"), Admission::kStopped);
   EXPECT_EQ(log_text(Level::info, "a.b", "after"), Admission::kStopped);
   Kept second;
   ASSERT_TRUE(start(options_for(dirs, second)));
   SLUICE_INFO("again");
-  ASSERT_TRUE(stop());
+  ASSERT_TRUE(stop(60'000));
   const auto first = kept.take();
   ASSERT_EQ(first.size(), 3u);
   EXPECT_EQ(first[0].message, "before 1");
@@ -172,7 +172,7 @@ ISOLATED_TEST(Api, ALevelSetAfterStopOpensNothing) {
   ASSERT_TRUE(start(options_for(dirs, kept)));
   const auto say = [] { return info("said"); };
   ASSERT_EQ(say(), Admission::kOk);
-  ASSERT_TRUE(stop());
+  ASSERT_TRUE(stop(60'000));
   set_level("", Level::trace);
   EXPECT_EQ(say(), Admission::kStopped);
   EXPECT_EQ(debug("new site"), Admission::kStopped);
@@ -187,8 +187,8 @@ ISOLATED_TEST(Api, StartTwiceIsRefused) {
   ASSERT_TRUE(start(options_for(dirs, kept)));
   EXPECT_FALSE(start(options_for(dirs, kept)));
   EXPECT_NE(last_error().find("already started"), std::string_view::npos);
-  ASSERT_TRUE(stop());
-  EXPECT_TRUE(stop()) << "a second stop has nothing to do";
+  ASSERT_TRUE(stop(60'000));
+  EXPECT_TRUE(stop(60'000)) << "a second stop has nothing to do";
   EXPECT_TRUE(last_error().empty());
 }
 
@@ -211,7 +211,7 @@ ISOLATED_TEST(Api, ErrnoIsKept) {
     EXPECT_EQ(prepare_thread(), Admission::kOk);
     EXPECT_EQ(errno, 77);
   }).join();
-  ASSERT_TRUE(stop());
+  ASSERT_TRUE(stop(60'000));
   errno = 5;
   SLUICE_INFO("stopped");
   EXPECT_EQ(errno, 5);
@@ -232,11 +232,11 @@ ISOLATED_TEST(Api, AStandardErrorThatNobodyReads) {
   const bool started = start(options);
   dup2(before, 2);
   ASSERT_TRUE(started);
-  EXPECT_TRUE(stop());
+  EXPECT_TRUE(stop(60'000));
 }
 
 ISOLATED_TEST(Api, FlushSaysHowFar) {
-  EXPECT_FALSE(flush().complete) << "nothing is started";
+  EXPECT_FALSE(flush(Reach::written, 60\'000).complete) << "nothing is started";
   Kept kept;
   Options options = options_for(dirs, kept);
   const std::string log = dirs.file("a.log");
@@ -252,7 +252,7 @@ ISOLATED_TEST(Api, FlushSaysHowFar) {
   EXPECT_EQ(result.behind, 0u);
   EXPECT_EQ(read_lines(log).size(), 100u);
   EXPECT_EQ(kept.count(), 100u);
-  EXPECT_TRUE(flush(Reach::durable).complete);
+  EXPECT_TRUE(flush(Reach::durable, 60'000).complete);
 }
 
 ISOLATED_TEST(Api, FlushOfAStuckSinkEndsInTime) {
@@ -270,7 +270,7 @@ ISOLATED_TEST(Api, FlushOfAStuckSinkEndsInTime) {
   EXPECT_EQ(result.behind, 1u);
   EXPECT_EQ(kept.count(), 1u);
   gate.open();
-  EXPECT_TRUE(flush().complete);
+  EXPECT_TRUE(flush(Reach::written, 60\'000).complete);
 }
 
 ISOLATED_TEST(Api, ConfigurationSaysWhatHolds) {
@@ -298,7 +298,7 @@ ISOLATED_TEST(Api, StopInAStaticDestructor) {
   (void)configuration();
   EXPECT_FALSE(start({.ring_bytes = 2, .quiet = true}));
   info("x");
-  ASSERT_TRUE(stop());
+  ASSERT_TRUE(stop(60'000));
 }
 
 ISOLATED_TEST(Api, ThreadNamesAndIds) {

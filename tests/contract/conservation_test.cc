@@ -113,7 +113,7 @@ ISOLATED_TEST(Conservation, EightThreadsAndChangingLevels) {
   // What the last branch did not call was not attempted.
   Attempts called = mine;
   called.by_result[static_cast<int>(Admission::kFiltered)] -= 8u * (20'000 / 5 - 20);
-  ASSERT_TRUE(flush().complete);
+  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
   const Stats told = stats();
   EXPECT_EQ(imbalance(called, told), "");
   EXPECT_EQ(imbalance_of_sinks(told), "");
@@ -142,7 +142,7 @@ ISOLATED_TEST(Conservation, AHundredThreadsThatComeAndGo) {
     mine.add(
         run(100, 400, [round](int t, int i) { return info("tag t{} n{}", round * 100 + t, i); }));
   }
-  ASSERT_TRUE(flush().complete);
+  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
   EXPECT_EQ(imbalance(mine, stats()), "");
   EXPECT_EQ(imbalance_of_sinks(stats()), "");
   const auto tags = tags_in(read_lines(log));
@@ -170,7 +170,7 @@ ISOLATED_TEST(Conservation, StoppedAndStartedUnderLoad) {
   }
   for (int i = 0; i < 8; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    EXPECT_TRUE(stop()) << last_error();
+    EXPECT_TRUE(stop(60'000)) << last_error();
     EXPECT_TRUE(start(options)) << last_error();
   }
   done = true;
@@ -179,7 +179,7 @@ ISOLATED_TEST(Conservation, StoppedAndStartedUnderLoad) {
     threads[t].join();
     mine.add(each[t]);
   }
-  ASSERT_TRUE(stop());
+  ASSERT_TRUE(stop(60'000));
   const Stats told = stats();
   EXPECT_EQ(imbalance(mine, told), "");
   EXPECT_EQ(told.queued, 0u);
@@ -211,7 +211,7 @@ ISOLATED_TEST(Conservation, ABestEffortSinkThatIsOverrun) {
     if (i % 1000 == 0) (void)flush(Reach::written, 1);
   }
   gate.open();
-  ASSERT_TRUE(flush().complete);
+  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
   const Stats told = stats();
   EXPECT_EQ(imbalance(mine, told), "");
   EXPECT_EQ(imbalance_of_sinks(told), "");
@@ -228,7 +228,7 @@ ISOLATED_TEST(Conservation, ABestEffortSinkThatIsOverrun) {
   }
   EXPECT_EQ(delivered, told.sink[1].delivered);
   EXPECT_EQ(said_missed, told.sink[1].dropped_backlog);
-  ASSERT_TRUE(stop());
+  ASSERT_TRUE(stop(60'000));
 }
 
 // A callback that throws and logs: the exception ends in the library, its own records go to the
@@ -250,9 +250,9 @@ ISOLATED_TEST(Conservation, ACallbackThatThrowsAndLogs) {
              .region_directory = dirs.region,
              .quiet = true}));
   for (int i = 0; i < 200; ++i) info("tag t0 n{}", i);
-  ASSERT_TRUE(flush().complete);
+  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
   // What the callback said during the flush.
-  ASSERT_TRUE(flush().complete);
+  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
   const Stats told = stats();
   EXPECT_EQ(calls.load(), 200u);
   EXPECT_EQ(told.merged, 400u);
@@ -260,7 +260,7 @@ ISOLATED_TEST(Conservation, ACallbackThatThrowsAndLogs) {
   EXPECT_EQ(told.sink[1].delivered, 200u);
   EXPECT_EQ(told.sink[1].filtered, 200u);
   EXPECT_EQ(tags_in(read_lines(log)).size(), 200u);
-  EXPECT_TRUE(stop()) << last_error();
+  EXPECT_TRUE(stop(60'000)) << last_error();
 }
 
 // The same in the caller's own thread.
@@ -287,7 +287,7 @@ ISOLATED_TEST(Conservation, ImmediateModeDeliversBeforeTheCallReturns) {
   }
   const Attempts mine = run(4, 500, [](int t, int i) { return info("tag t{} n{}", t, i); });
   EXPECT_EQ(mine.accepted(), 2000u);
-  ASSERT_TRUE(stop()) << last_error();
+  ASSERT_TRUE(stop(60'000)) << last_error();
   const Stats told = stats();
   EXPECT_EQ(told.merged, 2u * 2020u);
   EXPECT_EQ(told.sink[1].delivered, 2020u);

@@ -51,34 +51,12 @@ TEST(SignalHandlers, RecordsAreNeitherTakenBackNorWrittenOver) {
     log_many(3);
     for (std::thread& thread : threads) thread.join();
     set_timer(0);
-    ASSERT_TRUE(sluice::stop());
+    ASSERT_TRUE(sluice::stop(60'000));
     const sluice::Stats stats = sluice::stats();
     ASSERT_EQ(stats.merged, round * 4 * 2000 + g_accepted.load()) << "round " << round;
     ASSERT_EQ(stats.attempted, round * 4 * 2000 + g_from_handlers.load());
   }
   EXPECT_GT(g_from_handlers.load(), kRounds);
-}
-
-// In immediate mode the call runs the sinks; not while the thread it interrupted holds what that
-// takes.
-TEST(SignalHandlers, AHandlerInImmediateModeWaitsForNothingOfItsOwnThread) {
-  struct sigaction action {};
-  action.sa_handler = log_from_handler;
-  ASSERT_EQ(sigaction(SIGALRM, &action, nullptr), 0);
-  sluice::Options options;
-  options.quiet = true;
-  options.recover = false;
-  options.mode = sluice::Mode::immediate;
-  options.sinks = {sluice::text_file(testing::TempDir() + "handler_immediate.log")};
-  ASSERT_TRUE(sluice::start(options));
-  const std::uint64_t before = sluice::stats().attempted;
-  const std::uint64_t handlers = g_from_handlers.load();
-  set_timer(100);
-  while (g_from_handlers.load() < handlers + 500) (void)sluice::stats();
-  set_timer(0);
-  ASSERT_TRUE(sluice::stop());
-  EXPECT_EQ(sluice::stats().attempted - before, g_from_handlers.load() - handlers);
-  EXPECT_EQ(sluice::stats().dropped(), 0u);
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ ISOLATED_TEST(HostileText, OneCleanLineEachInTextAndJson) {
              .region_directory = dirs.region,
              .quiet = true}));
   say_it_everywhere();
-  ASSERT_TRUE(stop()) << last_error();
+  ASSERT_TRUE(stop(60'000)) << last_error();
   const auto lines = read_lines(text);
   EXPECT_EQ(lines.size(), kSaid);
   for (const std::string& line : lines) EXPECT_TRUE(is_clean(line)) << line;
@@ -95,7 +95,7 @@ ISOLATED_TEST(HostileText, SecretsAreInNoOutput) {
     SLUICE_INFO("in context");
   }
   SLUICE_INFO("kept {token_count}", 3);
-  ASSERT_TRUE(stop()) << last_error();
+  ASSERT_TRUE(stop(60'000)) << last_error();
   std::string everything = read_all(text) + read_all(json);
   for (const auto& file : std::filesystem::directory_iterator(segments)) {
     everything += read_all(file.path());

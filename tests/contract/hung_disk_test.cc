@@ -79,7 +79,7 @@ void callers_do_not_notice(const FreezableDisk& disk, const Dirs& dirs) {
     for (int i = 0; i < count; ++i) mine.add(info("number {} of this disk", i));
   };
   say(10);
-  ASSERT_TRUE(flush(Reach::durable).complete);
+  ASSERT_TRUE(flush(Reach::durable, 60'000).complete);
   ASSERT_TRUE(disk.set_frozen(true));
   const long waits = waits_of_this_thread();
   say(100'000);  // more than the rings and the journal hold
@@ -98,13 +98,13 @@ void callers_do_not_notice(const FreezableDisk& disk, const Dirs& dirs) {
     lines += line.ends_with(" of this disk");
   }
   EXPECT_EQ(lines, mine.accepted());
-  EXPECT_TRUE(stop());
+  EXPECT_TRUE(stop(60'000));
 }
 
 void stop_keeps_its_deadline(const FreezableDisk& disk, const Dirs& dirs) {
   ASSERT_TRUE(start(options_on(disk, dirs)));
   info("before");
-  ASSERT_TRUE(flush(Reach::durable).complete);
+  ASSERT_TRUE(flush(Reach::durable, 60'000).complete);
   ASSERT_TRUE(disk.set_frozen(true));
   info("while it is frozen");
   EXPECT_FALSE(stop(300)) << "and it returns";

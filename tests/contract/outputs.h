@@ -48,7 +48,7 @@ class Kept {
   };
 
   Kept() = default;
-  ~Kept() { (void)stop(); }  // nothing may come here any more
+  ~Kept() { (void)stop(60'000); }  // nothing may come here any more
   Kept(const Kept&) = delete;
   Kept& operator=(const Kept&) = delete;
 

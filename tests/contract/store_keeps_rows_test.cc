@@ -178,7 +178,7 @@ ISOLATED_TEST(Store, ALockThatOthersHold) {
   const std::string store = dirs.file("a.db");
   ASSERT_TRUE(start(options_for(store, dirs.region)));
   info("thread {t} number {i}", 0, 0);
-  ASSERT_TRUE(flush(Reach::stored).complete);
+  ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
   const pid_t holder = spawn(
       [&] {
         const auto other = Connection::open(store, Access::kWrite);
@@ -210,7 +210,7 @@ ISOLATED_TEST(Store, ADiskThatFillsAndIsFreed) {
   const std::string store = disk + "/a.db";
   ASSERT_TRUE(start(options_for(store, dirs.region)));
   Attempts mine = log_from_threads(100);
-  ASSERT_TRUE(flush(Reach::stored).complete);
+  ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
   {
     std::ofstream filler(disk + "/filler", std::ios::binary);
     const std::string block(4096, '#');
@@ -225,7 +225,7 @@ ISOLATED_TEST(Store, ADiskThatFillsAndIsFreed) {
   EXPECT_EQ(row_in(store, std::string("SELECT count(*)") + kOurs), std::to_string(mine.accepted()));
   EXPECT_EQ(mine.accepted(), 8u * 600);
   EXPECT_EQ(imbalance_of_sinks(stats()), "");
-  EXPECT_TRUE(stop());
+  EXPECT_TRUE(stop(60'000));
   ::umount2(disk.c_str(), MNT_DETACH);
 }
 
@@ -269,7 +269,7 @@ ISOLATED_TEST(Store, ADamagedFileIsSetAsideAndSaid) {
   std::ofstream(store) << std::string(16384, 'x');
   ASSERT_TRUE(start(options_for(store, dirs.region)));
   info("after");
-  ASSERT_TRUE(flush(Reach::stored).complete);
+  ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
   EXPECT_EQ(row_in(store, std::string("SELECT body") + kOurs), "after");
   EXPECT_EQ(std::filesystem::file_size(store + ".damaged-1"), 16384u);
 }
@@ -277,7 +277,7 @@ ISOLATED_TEST(Store, ADamagedFileIsSetAsideAndSaid) {
 ISOLATED_TEST(Store, APrivateOneGoesWithItsProgram) {
   ASSERT_TRUE(start(options_for(":memory:", dirs.region)));
   info("x");
-  ASSERT_TRUE(flush(Reach::stored).complete);
+  ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
   std::istringstream lines{std::string(configuration())};
   std::string path;
   for (std::string line; std::getline(lines, line);) {
@@ -285,7 +285,7 @@ ISOLATED_TEST(Store, APrivateOneGoesWithItsProgram) {
     if (line.starts_with(mark)) path = line.substr(mark.size(), line.find(',') - mark.size());
   }
   EXPECT_EQ(row_in(path, "SELECT body FROM records"), "x") << path;
-  ASSERT_TRUE(stop());
+  ASSERT_TRUE(stop(60'000));
   for (const char* const suffix : {"", "-wal", "-shm"}) {
     EXPECT_FALSE(std::filesystem::exists(path + suffix)) << suffix;
   }

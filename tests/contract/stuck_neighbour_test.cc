@@ -82,7 +82,7 @@ ISOLATED_TEST(StuckNeighbour, HoldsUpNobody) {
     runtime::recover_all({.directory = dirs.region}, silent);
   }
   EXPECT_EQ(read_lines(old_log).size(), std::size_t(kRuns));
-  EXPECT_TRUE(stop());
+  EXPECT_TRUE(stop(60'000));
 }
 
 }  // namespace
