@@ -30,7 +30,7 @@ ISOLATED_TEST(Api, FunctionsDoWhatMacrosDo) {
   EXPECT_EQ(warning("w {}", "x"), Admission::kOk);
   EXPECT_EQ(error("e", kv("code", 5)), Admission::kOk);
   EXPECT_EQ(critical("c"), Admission::kOk);
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto records = kept.take();
   ASSERT_EQ(records.size(), 7u);
   const Level levels[] = {Level::trace,   Level::debug, Level::info,    Level::notice,
@@ -58,7 +58,7 @@ ISOLATED_TEST(Api, EveryKindOfRecord) {
   histogram("h", 3);
   timer("t", 0.5);
   state(R"({"hp":null})");
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 12u);
   EXPECT_EQ(all[0].json["kind"], "event");
@@ -113,7 +113,7 @@ ISOLATED_TEST(Api, ExceptionsWithThoseNestedInThem) {
     log_current_exception(Level::critical);
   }
   log_current_exception(Level::info);
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 4u);
   EXPECT_EQ(all[0].json["fields"]["exception.message"], "cannot load");
@@ -131,7 +131,7 @@ ISOLATED_TEST(Api, TimeOfTheCaller) {
   const std::uint64_t first = ticks();
   SLUICE_INFO("now");
   SLUICE_LOG_AT(Level::info, first, "then {}", 1);
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 2u);
   // The thread's order stands, the time is what was given.
@@ -236,7 +236,7 @@ ISOLATED_TEST(Api, AStandardErrorThatNobodyReads) {
 }
 
 ISOLATED_TEST(Api, FlushSaysHowFar) {
-  EXPECT_FALSE(flush(Reach::written, 60\'000).complete) << "nothing is started";
+  EXPECT_FALSE(flush(Reach::written, 60'000).complete) << "nothing is started";
   Kept kept;
   Options options = options_for(dirs, kept);
   const std::string log = dirs.file("a.log");
@@ -270,7 +270,7 @@ ISOLATED_TEST(Api, FlushOfAStuckSinkEndsInTime) {
   EXPECT_EQ(result.behind, 1u);
   EXPECT_EQ(kept.count(), 1u);
   gate.open();
-  EXPECT_TRUE(flush(Reach::written, 60\'000).complete);
+  EXPECT_TRUE(flush(Reach::written, 60'000).complete);
 }
 
 ISOLATED_TEST(Api, ConfigurationSaysWhatHolds) {

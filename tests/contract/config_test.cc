@@ -129,7 +129,7 @@ ISOLATED_TEST(Config, AllMistakesAtOnceEachWithWhatWhereHow) {
   expect_said("sinks[2]", "nonsense", "");
   expect_said("sinks[3]", "not a regular file", "name another");
   EXPECT_TRUE(std::filesystem::is_empty(dirs.region)) << "a refused start takes no memory";
-  EXPECT_FALSE(flush(Reach::written, 60\'000).complete);
+  EXPECT_FALSE(flush(Reach::written, 60'000).complete);
   // Mended, it starts.
   for (const char* name : {"SLUICE_LEVEL", "SLUICE_RECOVER", "SLUICE_MODE", "SLUICE_OVERFLOW",
                            "SLUICE_BLOCK_DEADLINE_MS", "SLUICE_MERGE_WINDOW_US", "SLUICE_CONSOLE",
@@ -262,7 +262,7 @@ ISOLATED_TEST(Config, TooManyCallSitesAreCounted) {
     ((void)[] { SLUICE_INFO("site {}", kIndex); }(), ...);
   };
   say(std::make_index_sequence<100>());
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const Stats told = stats();
   EXPECT_EQ(told.merged, 100u);
   EXPECT_EQ(told.sink[0].delivered, 100u);

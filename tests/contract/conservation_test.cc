@@ -113,7 +113,7 @@ ISOLATED_TEST(Conservation, EightThreadsAndChangingLevels) {
   // What the last branch did not call was not attempted.
   Attempts called = mine;
   called.by_result[static_cast<int>(Admission::kFiltered)] -= 8u * (20'000 / 5 - 20);
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const Stats told = stats();
   EXPECT_EQ(imbalance(called, told), "");
   EXPECT_EQ(imbalance_of_sinks(told), "");
@@ -142,7 +142,7 @@ ISOLATED_TEST(Conservation, AHundredThreadsThatComeAndGo) {
     mine.add(
         run(100, 400, [round](int t, int i) { return info("tag t{} n{}", round * 100 + t, i); }));
   }
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   EXPECT_EQ(imbalance(mine, stats()), "");
   EXPECT_EQ(imbalance_of_sinks(stats()), "");
   const auto tags = tags_in(read_lines(log));
@@ -211,7 +211,7 @@ ISOLATED_TEST(Conservation, ABestEffortSinkThatIsOverrun) {
     if (i % 1000 == 0) (void)flush(Reach::written, 1);
   }
   gate.open();
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const Stats told = stats();
   EXPECT_EQ(imbalance(mine, told), "");
   EXPECT_EQ(imbalance_of_sinks(told), "");
@@ -250,9 +250,9 @@ ISOLATED_TEST(Conservation, ACallbackThatThrowsAndLogs) {
              .region_directory = dirs.region,
              .quiet = true}));
   for (int i = 0; i < 200; ++i) info("tag t0 n{}", i);
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   // What the callback said during the flush.
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const Stats told = stats();
   EXPECT_EQ(calls.load(), 200u);
   EXPECT_EQ(told.merged, 400u);

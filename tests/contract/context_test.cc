@@ -140,7 +140,7 @@ ISOLATED_TEST(Context, NeverWrongWhenTheRingIsFull) {
     const Context context(kv("i", i));
     if (info("{i} {}", i, filler) == Admission::kOk) ++kept_by_call;
   }
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   std::uint64_t callers = 0;
   for (const auto& record : kept.take()) {
     if (!record.json.contains("fields") || !record.json["fields"].contains("i")) continue;

@@ -155,7 +155,7 @@ TEST_F(ForkTest, ChildMayStartAnewOrSetLevelsFirst) {
     wait_for(spawn([&] {
       set_level("", Level::info);
       log(2, 10);
-      if (!flush(Reach::written, 60\'000).complete) ledger_->word[1].fetch_add(1);
+      if (!flush(Reach::written, 60'000).complete) ledger_->word[1].fetch_add(1);
     }));
     stop();
     wait_for(spawn([&] {

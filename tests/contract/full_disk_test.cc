@@ -87,7 +87,7 @@ ISOLATED_TEST(FullDisk, ResumesWithWholeLinesAndCountsWhatItLost) {
     }
   };
   say(100, "");
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   for (int round = 0; round < 3; ++round) {
     fill(disk.file("filler"));
     say(20'000, std::string(100, '.'));
@@ -135,7 +135,7 @@ void log_and_check(const Dirs& dirs, bool shared) {
     threads[t].join();
     mine.add(each[t]);
   }
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   EXPECT_EQ(stats().shared, shared);
   EXPECT_EQ(imbalance(mine, stats()), "");
   EXPECT_EQ(numbers_in(dirs.file("a.log")).size(), mine.accepted());

@@ -49,7 +49,7 @@ ISOLATED_TEST(Order, OfEachThreadInEverySink) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 24'000u);
   expect_order_of_each_thread(all);
@@ -82,7 +82,7 @@ ISOLATED_TEST(Order, AcrossThreadsByTime) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), std::size_t{kTurns});
   std::uint64_t late = 0;
@@ -103,10 +103,9 @@ ISOLATED_TEST(Order, WhatIsTooLateIsFlagged) {
                      .quiet = true}));
   const std::uint64_t long_ago = ticks();
   SLUICE_INFO("newer");
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
-  std::thread([&] {
-    SLUICE_LOG_AT(Level::info, long_ago, "older"); }).join();
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
+  std::thread([&] { SLUICE_LOG_AT(Level::info, long_ago, "older"); }).join();
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[1].message, "older");
@@ -130,7 +129,7 @@ ISOLATED_TEST(Order, TheWallClockIsRight) {
     between.emplace_back(before, now_ns());
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), between.size());
   expect_order_of_each_thread(all);

@@ -65,7 +65,7 @@ ISOLATED_TEST(Overflow, TheReserveIsForWarningsAndState) {
   EXPECT_EQ(critical("{}", text), Admission::kDroppedFull);
   EXPECT_EQ(state(R"({"a":1})"), Admission::kDroppedFull);
   stuck.gate.open();
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
 }
 
 // What was dropped stands in the output, by call site, exactly.
@@ -80,7 +80,7 @@ ISOLATED_TEST(Overflow, TheReportsAreExact) {
   EXPECT_EQ(dropped[0], 1000u);
   const Stats while_stuck = stats();
   stuck.gate.open();
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   std::map<std::uint64_t, std::uint64_t> in_all, summed;
   for (const auto& record : stuck.kept.take()) {
     if (!is_drop_report(record)) continue;
@@ -118,7 +118,7 @@ ISOLATED_TEST(Overflow, ABurstOfSevenEighthsIsSafe) {
   Options options = options_for(dirs);
   options.sinks = {kept.sink()};
   ASSERT_TRUE(start(options));
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   EXPECT_EQ(stats().merged, burst + more);
 }
 
@@ -130,7 +130,7 @@ ISOLATED_TEST(Overflow, BurstsBetweenDrainsAreSafeOnEveryLap) {
   ASSERT_TRUE(start(options));
   std::uint64_t said = 0;
   for (int lap = 0; lap < 40; ++lap) {
-    ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+    ASSERT_TRUE(flush(Reach::written, 60'000).complete);
     const std::string text(std::size_t(lap) * 13, 'x');
     const std::uint64_t bytes = 16 + 16 + (text.size() + 7) / 8 * 8;
     // One record's length may be lost to padding at the end.
@@ -140,7 +140,7 @@ ISOLATED_TEST(Overflow, BurstsBetweenDrainsAreSafeOnEveryLap) {
       ++said;
     }
   }
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   EXPECT_EQ(kept.count(), said);
 }
 
@@ -182,20 +182,19 @@ void expect_long_records_refused(const Dirs& dirs, std::uint64_t ring) {
     ++(admission == Admission::kOk ? said : refused);
   };
   for (int i = 0; i < 50; ++i) say(10);
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   for (const std::size_t bytes : {limit - 24, limit, limit + 8, ring / 2, ring / 8 * 7}) {
     say(bytes);
     say(10);
-    ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+    ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   }
   for (int i = 0; i < 50; ++i) say(10);
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   EXPECT_EQ(said, 106u) << "of the five long ones just the first fits";
   EXPECT_EQ(refused, 4u);
   const auto all = kept.take();
   EXPECT_EQ(
-      std::count_if(all.begin(), all.end(), [](const auto& one) {
-    return one.message[0] == 'x'; }),
+      std::count_if(all.begin(), all.end(), [](const auto& one) { return one.message[0] == 'x'; }),
       std::ptrdiff_t(said));
   EXPECT_EQ(stats().damaged, 0u);
 }
@@ -217,7 +216,7 @@ ISOLATED_TEST(Overflow, TheLongestRecordWithContextAndSecret) {
   const Context context(kv("request", std::string(800, 'r')));
   const std::string text(256 * 1024 - 16 - 16 - 8, 'x');
   EXPECT_EQ(info("{text}{password}", text, ""), Admission::kOk);
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].json["context"]["request"], std::string(800, 'r'));
@@ -278,7 +277,7 @@ ISOLATED_TEST(Overflow, BlockGivesUpAtItsDeadlineAndCounts) {
   EXPECT_GE(waited, std::chrono::milliseconds(60));
   EXPECT_LT(waited, std::chrono::seconds(5));
   gate.open();
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   EXPECT_EQ(imbalance(mine, stats()), "");
 }
 
@@ -288,13 +287,13 @@ ISOLATED_TEST(Overflow, AfterALostPatchTheNextSaysGap) {
   int patches = 0;
   while (state(R"({"n":1})") == Admission::kOk) ++patches;
   stuck.gate.open();
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   EXPECT_EQ(state(R"({"after":1})"), Admission::kOk);
   EXPECT_EQ(state(R"({"after":2})"), Admission::kOk);
   // Too big is lost as well; the patch behind it is small and would fit in any case.
   EXPECT_EQ(state("{\"long\":\"" + std::string(kRing, 'x') + "\"}"), Admission::kDroppedTooBig);
   EXPECT_EQ(state(R"({"after":3})"), Admission::kOk);
-  ASSERT_TRUE(flush(Reach::written, 60\'000).complete);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   std::vector<int> with_gap;
   for (const auto& record : stuck.kept.take()) {
     if (!record.json.contains("patch")) continue;

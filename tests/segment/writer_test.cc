@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <random>
 
+#include "ring/journal.h"
 #include "segment/recover.h"
 #include "segment/verify.h"
 #include "segment_fixture.h"
