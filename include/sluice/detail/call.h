@@ -81,8 +81,10 @@ SLUICE_INLINE char* put_text(char* to, const char* from, std::size_t size) noexc
   using std::uint32_t, std::uint64_t;
   if (size - 9 <= 16 - 9) {
     // The second word begins within the first: what they share is shifted out.
-    store_two(to, load_text<uint64_t>(from),
-              load_text<uint64_t>(from + size - 8) >> (8 * (16 - size)));
+    // Not store_two(): behind another text the place may be at any byte.
+    const TwoWords both{load_text<uint64_t>(from),
+                        load_text<uint64_t>(from + size - 8) >> (8 * (16 - size))};
+    std::memcpy(to, &both, sizeof both);
   } else if (size - 4 <= 8 - 4) {
     const uint64_t tail = load_text<uint32_t>(from + size - 4);
     const uint64_t word = load_text<uint32_t>(from) | tail << (8 * (size - 4));
