@@ -41,7 +41,7 @@ enum class Reach : std::uint8_t {
   shared,   // in the region: survives the death of the process
   written,  // given to the kernel: survives it without a recovery
   durable,  // on the disk: survives loss of power
-  stored,   // committed in the store, where queries find it
+  stored,   // committed in the stores, where queries find it; other sinks: written
 };
 
 struct FlushResult {
