@@ -59,8 +59,9 @@ ISOLATED_TEST(Order, OfEachThreadInEverySink) {
   }
 }
 
-// Threads that hand a token around: what happened before must stand before, when the handovers are
-// further apart than nothing but the cost of a call.
+// Threads that hand a token around: what stands in the sink is in the order of its times, and the
+// times follow the token. They may miss it by what a processor does ahead of time: the counter is
+// read without a fence, so it may be read while the line with the token is still on its way.
 ISOLATED_TEST(Order, AcrossThreadsByTime) {
   Kept kept;
   ASSERT_TRUE(start({.product = "order",
@@ -69,6 +70,7 @@ ISOLATED_TEST(Order, AcrossThreadsByTime) {
                      .region_directory = dirs.region,
                      .quiet = true}));
   constexpr int kThreads = 4, kTurns = 2000;
+  constexpr std::int64_t kAheadNs = 10'000;  // a miss of the cache is some 100 ns
   std::atomic<int> turn{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
@@ -85,12 +87,19 @@ ISOLATED_TEST(Order, AcrossThreadsByTime) {
   ASSERT_TRUE(flush(Reach::written, 60'000).complete);
   const auto all = kept.take();
   ASSERT_EQ(all.size(), std::size_t{kTurns});
-  std::uint64_t late = 0;
+  std::vector<std::int64_t> time_of_turn(kTurns);
   for (int i = 0; i < kTurns; ++i) {
-    late += all[i].json.value("late", false);
-    EXPECT_EQ(all[i].json["fields"]["turn"], i);
+    EXPECT_FALSE(all[i].json.value("late", false));
+    if (i > 0) {
+      EXPECT_GE(all[i].unix_ns, all[i - 1].unix_ns) << "not in the order of time";
+    }
+    time_of_turn.at(all[i].json["fields"]["turn"].get<std::size_t>()) = all[i].unix_ns;
   }
-  EXPECT_EQ(late, 0u);
+  std::int64_t latest = 0;
+  for (int i = 0; i < kTurns; ++i) {
+    EXPECT_GE(time_of_turn[i], latest - kAheadNs) << "turn " << i;
+    latest = std::max(latest, time_of_turn[i]);
+  }
   EXPECT_EQ(stats().late, 0u);
 }
 
