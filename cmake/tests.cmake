@@ -71,6 +71,7 @@ sluice_example_test(hello)
 sluice_example_test(loggers)
 sluice_example_test(game --frames 30)
 sluice_example_test(crash --kills 3)
+sluice_example_test(store_logging 0.3)
 
 if(NOT SLUICE_SANITIZE)
   add_test(NAME tidy COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/tidy.py)

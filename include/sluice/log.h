@@ -186,11 +186,18 @@ SLUICE_LEVEL_FUNCTION_(critical)
 
 // A line of text as a record of this level and logger ("" is the root logger).
 SLUICE_API Admission log_text(Level level, std::string_view logger, std::string_view text) noexcept;
+// The same with a JSON object whose members are the record's fields.
+SLUICE_API Admission log_text(Level level, std::string_view logger, std::string_view text,
+                              Json fields) noexcept;
 // An event with a JSON object as payload.
 SLUICE_API Admission event(std::string_view name, std::string_view payload_json) noexcept;
-SLUICE_API Admission gauge(std::string_view name, double value) noexcept;
-SLUICE_API Admission counter(std::string_view name, double increment) noexcept;
-SLUICE_API Admission histogram(std::string_view name, double value) noexcept;
+// Metric samples; the unit is UCUM's or any other text ("ms", "MB"), empty: none.
+SLUICE_API Admission gauge(std::string_view name, double value,
+                           std::string_view unit = {}) noexcept;
+SLUICE_API Admission counter(std::string_view name, double increment,
+                             std::string_view unit = {}) noexcept;
+SLUICE_API Admission histogram(std::string_view name, double value,
+                               std::string_view unit = {}) noexcept;
 SLUICE_API Admission timer(std::string_view name, double seconds) noexcept;
 // A JSON merge patch (RFC 7396).
 SLUICE_API Admission state(std::string_view patch_json) noexcept;

@@ -119,7 +119,7 @@ bool Engine::drain_all(bool run_sinks) {
   return merged;
 }
 
-FlushOutcome Engine::flush(bool durable, i64 deadline_ns) {
+FlushOutcome Engine::flush(bool durable, i64 deadline_ns, std::optional<u32> only) {
   FlushOutcome outcome;
   {
     const std::lock_guard lock(drain_);
@@ -136,7 +136,10 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns) {
   const auto waits_for = [&](const SinkRunner& runner) {
     return !runner.on_own_thread() && !(by_sink && runner.is_callback());
   };
-  for (const auto& runner : runners_) {
+  const auto asked = [&](u32 at) { return !only || at == *only; };
+  for (u32 i = 0; i < runners_.size(); ++i) {
+    SinkRunner* const runner = runners_[i].get();
+    if (!asked(i)) continue;
     if (!options_.threads) {
       runner->run_while_it_gets_on();
       runner->settle(durable, true);
@@ -144,8 +147,9 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns) {
       runner->request(target, durable, epoch_);
     }
   }
-  for (const auto& runner : runners_) {
-    if (!waits_for(*runner)) continue;
+  for (u32 i = 0; i < runners_.size(); ++i) {
+    SinkRunner* const runner = runners_[i].get();
+    if (!asked(i) || !waits_for(*runner)) continue;
     ++outcome.sinks;
     if (!runner->wait_reached(target, durable, deadline_ns)) ++outcome.behind;
   }

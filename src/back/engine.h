@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -61,8 +62,8 @@ class Engine {
   // is stuck. Returns false then.
   bool drain_all(bool run_sinks);
 
-  // Waits until every sink has what was published when it was called.
-  FlushOutcome flush(bool durable, i64 deadline_ns);
+  // Waits until every sink, or the one at `only`, has what was published when it was called.
+  FlushOutcome flush(bool durable, i64 deadline_ns, std::optional<u32> only = {});
 
   // Delivers what is published, closes the sinks, ends the threads. The number of sinks that had to
   // be abandoned or have not got everything.

@@ -270,6 +270,7 @@ void SinkRunner::fail(const Status& status) {
   if (!failing_.exchange(true, std::memory_order_relaxed)) {
     reporter_.report("sluice: " + name_ + ": " + status.message() + "; trying again");
     pause_ns_ = kPauseFirstNs;
+    note_problem(status.message());
   }
   if (epoch_) {
     const i64 until = os::monotonic_ns() + pause_ns_;
@@ -284,14 +285,26 @@ void SinkRunner::fail(const Status& status) {
   pause_ns_ = std::min(pause_ns_ * 2, kPauseMaxNs);
 }
 
+void SinkRunner::note_problem(std::string text) {
+  const std::lock_guard lock(mutex_);
+  problem_ = std::move(text);
+}
+
+std::string SinkRunner::problem() {
+  const std::lock_guard lock(mutex_);
+  return problem_;
+}
+
 void SinkRunner::recover_from_failure() {
   if (failing_.exchange(false, std::memory_order_relaxed)) {
     reporter_.report("sluice: " + name_ + ": works again");
+    note_problem({});
   }
 }
 
 void SinkRunner::give_up(const Status& status) {
   reporter_.report("sluice: " + name_ + ": " + status.message() + "; this sink is given up");
+  note_problem(status.message());
   given_up_.store(true, std::memory_order_relaxed);
   // pairs with ended(): the sink's last word precedes it (P14)
   ended_.store(true, std::memory_order_release);

@@ -67,6 +67,8 @@ class SinkRunner {
   // pairs with finish() and give_up(): the sink's last word precedes it (P14)
   [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
   [[nodiscard]] bool failing() const { return failing_.load(std::memory_order_relaxed); }
+  // The error it is failing with, or was given up for; empty: none.
+  [[nodiscard]] std::string problem();
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] region::SinkEntry& entry() const { return entry_; }
   [[nodiscard]] bool on_own_thread() const {
@@ -88,6 +90,7 @@ class SinkRunner {
   void publish_position();
   void fail(const Status& status);
   void recover_from_failure();
+  void note_problem(std::string text);
   void give_up(const Status& status);
 
   region::Region& region_;
@@ -123,6 +126,7 @@ class SinkRunner {
   std::condition_variable moved_;
   Reached reached_;            // under mutex_
   bool thread_ended_ = false;  // under mutex_
+  std::string problem_;        // under mutex_
 };
 
 }  // namespace sluice::back

@@ -1,5 +1,6 @@
 // Records whose name or text is known only at run time: one call site each, the name an argument.
 #include "front/front.h"
+#include "sluice/detail/level_sites.h"
 #include "sluice/log.h"
 
 namespace sluice {
@@ -22,49 +23,26 @@ constexpr SiteText named(RecordKind kind, MetricKind metric, std::uint8_t flags,
   return text;
 }
 
-// One site for each level: the level belongs to the site.
-template <Level kLevel>
-Admission log_text_at(std::string_view logger, std::string_view line) noexcept {
-  static constexpr SiteText text = [] {
-    SiteText made = named(RecordKind::kLog, MetricKind::kNone, detail::kLoggerIsFirstArg, "{}");
-    made.level = kLevel;
-    return made;
-  }();
-  static constinit CallSite site{kLevel, RecordKind::kLog};
-  Logger handle{logger};
-  if (!handle.passes(kLevel)) return Admission::kFiltered;
-  return call(site, text, 0, handle.id(), line);
+template <MetricKind kMetric>
+Admission sample(std::string_view name, double value, std::string_view unit) noexcept {
+  static constexpr SiteText text =
+      named(RecordKind::kMetric, kMetric, detail::kNameIsFirstArg | detail::kUnitIsNextArg, "");
+  static constinit CallSite site{Level::info, RecordKind::kMetric};
+  return call(site, text, 0, name, unit, value);
 }
 
-template <MetricKind kMetric>
-Admission sample(std::string_view name, double value) noexcept {
-  static constexpr SiteText text = named(RecordKind::kMetric, kMetric, detail::kNameIsFirstArg, "");
-  static constinit CallSite site{Level::info, RecordKind::kMetric};
-  return call(site, text, 0, name, value);
-}
+using Text = detail::LevelSites<struct TextTag, 0>;
+using TextWithFields = detail::LevelSites<struct TextWithFieldsTag, detail::kFieldsAreLastArg>;
 
 }  // namespace
 
 Admission log_text(Level level, std::string_view logger, std::string_view text) noexcept {
-  switch (level) {
-    case Level::trace:
-      return log_text_at<Level::trace>(logger, text);
-    case Level::debug:
-      return log_text_at<Level::debug>(logger, text);
-    case Level::info:
-      return log_text_at<Level::info>(logger, text);
-    case Level::notice:
-      return log_text_at<Level::notice>(logger, text);
-    case Level::warning:
-      return log_text_at<Level::warning>(logger, text);
-    case Level::error:
-      return log_text_at<Level::error>(logger, text);
-    case Level::critical:
-      return log_text_at<Level::critical>(logger, text);
-    case Level::off:
-      break;
-  }
-  return Admission::kFiltered;
+  return Text::log(level, logger, text);
+}
+Admission log_text(Level level, std::string_view logger, std::string_view text,
+                   Json fields) noexcept {
+  if (fields.text.empty()) return Text::log(level, logger, text);
+  return TextWithFields::log(level, logger, text, fields);
 }
 
 Admission event(std::string_view name, std::string_view payload_json) noexcept {
@@ -74,17 +52,17 @@ Admission event(std::string_view name, std::string_view payload_json) noexcept {
   return call(site, text, 0, name, Json{payload_json});
 }
 
-Admission gauge(std::string_view name, double value) noexcept {
-  return sample<MetricKind::kGauge>(name, value);
+Admission gauge(std::string_view name, double value, std::string_view unit) noexcept {
+  return sample<MetricKind::kGauge>(name, value, unit);
 }
-Admission counter(std::string_view name, double increment) noexcept {
-  return sample<MetricKind::kCounter>(name, increment);
+Admission counter(std::string_view name, double increment, std::string_view unit) noexcept {
+  return sample<MetricKind::kCounter>(name, increment, unit);
 }
-Admission histogram(std::string_view name, double value) noexcept {
-  return sample<MetricKind::kHistogram>(name, value);
+Admission histogram(std::string_view name, double value, std::string_view unit) noexcept {
+  return sample<MetricKind::kHistogram>(name, value, unit);
 }
 Admission timer(std::string_view name, double seconds) noexcept {
-  return sample<MetricKind::kTimer>(name, seconds);
+  return sample<MetricKind::kTimer>(name, seconds, {});
 }
 
 Admission state(std::string_view patch_json) noexcept {

@@ -47,8 +47,7 @@ struct Names {
 };
 
 void collect_names(const SiteShape& shape, u32 count, Names& names) {
-  const u32 hidden = ((shape.text->flags & detail::kLoggerIsFirstArg) ? 1u : 0u) +
-                     ((shape.text->flags & detail::kNameIsFirstArg) ? 1u : 0u);
+  const u32 hidden = detail::hidden_arguments(shape.text->flags);
   u32 position = 0;
   for (u32 i = 0; i < count; ++i) {
     if (shape.names && !shape.names[i].empty()) {

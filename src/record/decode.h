@@ -51,8 +51,15 @@ class RecordView {
   }
   // The name of an event or metric: the hidden argument, otherwise the site's format.
   [[nodiscard]] std::string_view name() const {
-    if (site_->flags & SiteFlag::kNameIsFirstArg) return text(first_visible_ - 1);
+    if (site_->flags & SiteFlag::kNameIsFirstArg) {
+      return text((site_->flags & SiteFlag::kLoggerIsFirstArg) ? 1 : 0);
+    }
     return site_->format;
+  }
+  // The unit of a metric: the hidden argument, otherwise the site's; empty: none.
+  [[nodiscard]] std::string_view unit() const {
+    if (site_->flags & SiteFlag::kUnitIsNextArg) return text(first_visible_ - 1);
+    return site_->unit;
   }
 
   // Scoped context; empty when the record carries none.

@@ -88,8 +88,9 @@ FieldPlan::FieldPlan(const Site& site, std::span<const std::string_view> taken) 
     return site.arguments[i].name.empty() && site.arguments[i].type == ArgType::kJson;
   };
   if (site.kind == RecordKind::kMetric && first < count) ++first;  // the value
-  if (!is_log && count == first + 1 && unnamed_json(first)) {
-    payload_ = int(first);
+  if (is_log ? (site.flags & SiteFlag::kFieldsAreLastArg) != 0
+             : count == first + 1 && unnamed_json(first)) {
+    payload_ = int(count) - 1;
     return;
   }
   std::vector<std::string> json_used;

@@ -45,9 +45,9 @@ char* JsonLines::put_kind(const Line& line, const Entry& entry, TextBuffer& out,
     at = put_raw(out, at, R"(,"value":)");
     at = put_json_value(out, at, record.value(record.first_visible()));
   }
-  if (!site.unit.empty()) {
+  if (!record.unit().empty()) {
     at = put_raw(out, at, R"(,"unit":)");
-    at = put_json_string(out, at, site.unit);
+    at = put_json_string(out, at, record.unit());
   }
   at = put_raw(out, at, R"(,"metric":)");
   return put_json_string(out, at, metric_name(site.metric));

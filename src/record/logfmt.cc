@@ -48,9 +48,9 @@ char* Logfmt::put_kind(const Line& line, const Entry& entry, TextBuffer& out, ch
     at = put_raw(out, at, " value=");
     at = put_logfmt_value(out, at, record.value(record.first_visible()));
   }
-  if (!site.unit.empty()) {
+  if (!record.unit().empty()) {
     at = put_raw(out, at, " unit=");
-    at = put_logfmt_text(out, at, site.unit);
+    at = put_logfmt_text(out, at, record.unit());
   }
   at = put_raw(out, at, " metric=");
   return put_raw(out, at, metric_name(site.metric));

@@ -48,7 +48,9 @@ MessagePlan::MessagePlan(const Site& site, TextForm form, Fields fields)
     }
     for (u32 i = site.hidden_arguments(); i < site.arguments.size(); ++i) {
       if (parsed.used >> i & 1) continue;
-      if (!site.arguments[i].name.empty()) {
+      const bool all_fields =
+          (site.flags & SiteFlag::kFieldsAreLastArg) && i + 1 == site.arguments.size();
+      if (all_fields || !site.arguments[i].name.empty()) {
         unused_ |= u32{1} << i;
         continue;
       }
@@ -63,7 +65,11 @@ MessagePlan::MessagePlan(const Site& site, TextForm form, Fields fields)
       value.argument = u8(first);
       value.step = step(site.arguments[first].type);
       Part& unit = parts_.emplace_back();
-      if (!site.unit.empty()) literal(unit, " " + site.unit);
+      if (site.flags & SiteFlag::kUnitIsNextArg) {
+        unit.step = Step::kUnit;
+      } else if (!site.unit.empty()) {
+        literal(unit, " " + site.unit);
+      }
     }
     unused_ = ~u32{0};
   }
@@ -108,6 +114,9 @@ char* MessagePlan::put_rare(const Part& part, const RecordView& record, TextBuff
       return put_misfit(form_, out, at, specs_[part.spec].source, record.value(part.argument));
     case Step::kName:
       return put_escaped(form_, out, at, record.name());
+    case Step::kUnit:
+      if (record.unit().empty()) return at;
+      return put_escaped(form_, out, put_raw(out, at, " "), record.unit());
     case Step::kExtra:
       return put_misfit(form_, out, at, " ", record.value(part.argument));
     default:

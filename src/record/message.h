@@ -41,7 +41,19 @@ class MessagePlan {
   [[nodiscard]] char* put(const Entry& entry, TextBuffer& out, char* at) const;
 
  private:
-  enum class Step : u8 { kNothing, kI64, kU64, kF64, kText, kOther, kSpec, kMisfit, kName, kExtra };
+  enum class Step : u8 {
+    kNothing,
+    kI64,
+    kU64,
+    kF64,
+    kText,
+    kOther,
+    kSpec,
+    kMisfit,
+    kName,
+    kUnit,
+    kExtra
+  };
   struct Part {  // a literal, then a value
     u32 literal_at = 0;
     u32 literal_bytes = 0;

@@ -108,9 +108,17 @@ Result<Site> decode_site(ByteView untrusted) {
   if ((site.flags & SiteFlag::kLoggerIsFirstArg) && site.arguments[0].type != ArgType::kU32) {
     return fatal("site definition: logger argument of wrong type");
   }
-  if ((site.flags & SiteFlag::kNameIsFirstArg) &&
-      site.arguments[hidden - 1].type != ArgType::kString) {
+  const u32 name = (site.flags & SiteFlag::kLoggerIsFirstArg) ? 1 : 0;
+  if ((site.flags & SiteFlag::kNameIsFirstArg) && site.arguments[name].type != ArgType::kString) {
     return fatal("site definition: name argument of wrong type");
+  }
+  if ((site.flags & SiteFlag::kUnitIsNextArg) &&
+      site.arguments[hidden - 1].type != ArgType::kString) {
+    return fatal("site definition: unit argument of wrong type");
+  }
+  if ((site.flags & SiteFlag::kFieldsAreLastArg) &&
+      (hidden == count || site.arguments.back().type != ArgType::kJson)) {
+    return fatal("site definition: fields argument missing or of wrong type");
   }
   return site;
 }

@@ -37,10 +37,7 @@ struct Site {
   std::vector<Argument> arguments;  // hidden ones (SiteFlag) first
 
   // How many leading arguments are hidden from the message and the fields.
-  [[nodiscard]] u32 hidden_arguments() const {
-    return ((flags & SiteFlag::kLoggerIsFirstArg) ? 1u : 0u) +
-           ((flags & SiteFlag::kNameIsFirstArg) ? 1u : 0u);
-  }
+  [[nodiscard]] u32 hidden_arguments() const { return detail::hidden_arguments(flags); }
 };
 
 // Names as they stand in output: "event", "gauge".

@@ -43,11 +43,6 @@ bool parse_switch(std::string_view text, bool& out) {
   return on || off;
 }
 
-std::string absolute(std::string_view path) {
-  if (path.empty() || path[0] == '/') return std::string(path);
-  return os::current_directory() + "/" + std::string(path);
-}
-
 std::string random_id() {
   u64 bits[2];
   os::random_bytes(bits, sizeof bits);
@@ -70,7 +65,7 @@ back::SinkConfig sink_config(const Sink& sink) {
   out.stderr_level = sink.stderr_level;
   if (sink.kind == SinkKind::store && sink.path == ":memory:") {
     out.private_file = true;
-    out.path = "/tmp/sluice-" + random_id() + ".db";
+    out.path = private_store_path();
   }
   out.commit_records = sink.commit_records;
   out.sync_each_commit = sink.sync_each_commit;
@@ -326,6 +321,13 @@ bool parse_bytes(std::string_view text, u64& out) {
   if (!parse_number(text, number) || number > ~u64{0} / scale) return false;
   out = number * scale;
   return true;
+}
+
+std::string private_store_path() { return "/tmp/sluice-" + random_id() + ".db"; }
+
+std::string absolute(std::string_view path) {
+  if (path.empty() || path[0] == '/') return std::string(path);
+  return os::current_directory() + "/" + std::string(path);
 }
 
 std::vector<std::string> make_config(const Options& options, Config& config) {

@@ -44,6 +44,12 @@ std::string name_of_sink(const Config& config, std::size_t index);
 // One `name = value` a line.
 std::string to_text(const Config& config);
 
+// Where a store without a name of its own stands: another place each time.
+std::string private_store_path();
+
+// As the path of a sink is kept: from the root on.
+std::string absolute(std::string_view path);
+
 // "64K", "8MiB", "1G" (powers of 1024) or a plain number. False when it is none.
 bool parse_bytes(std::string_view text, u64& out);
 

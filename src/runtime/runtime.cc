@@ -116,6 +116,9 @@ void Runtime::start_as(const Config& config) {
     config_ = config;
     config_.quiet = true;
     config_.recover = false;
+    for (back::SinkConfig& sink : config_.sinks) {
+      if (sink.private_file) sink.path = private_store_path();
+    }
   }
   const std::string problem = start_locked();
   if (!problem.empty()) report("sluice: in a forked child: " + problem);
@@ -372,7 +375,7 @@ std::shared_ptr<back::Engine> Runtime::running_engine() {
   return running_ ? engine_ : nullptr;
 }
 
-FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
+FlushResult Runtime::flush(Reach reach, u32 timeout_ms, std::optional<u32> only_sink) {
   FlushResult result;
   if (reach == Reach::queued || reach == Reach::shared) {
     // A record that a call has returned for is already that far, if there is a file behind it.
@@ -383,14 +386,14 @@ FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
   if (!engine) return result;
   back::FlushOutcome outcome;
   if (engine->has_threads()) {
-    outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms));
+    outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms), only_sink);
   } else {
     // The sinks are running, in this very thread: they go on when this one returns.
     if (detail::t_block.in_sink) return result;
     const AsSink as_sink;
     const std::lock_guard alone(immediate_);
     if (running_engine() != engine) return result;
-    outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms));
+    outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms), only_sink);
   }
   result.sinks = outcome.sinks;
   result.behind = outcome.behind;

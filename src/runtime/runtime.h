@@ -14,6 +14,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -54,10 +55,20 @@ class Runtime final : public Reporter {
   void start_as(const Config& config);
   // Empty text: everything was delivered.
   std::string stop(u32 deadline_ms);
-  FlushResult flush(Reach reach, u32 timeout_ms);
+  // `only_sink`: waits for that one alone, by its place in Options::sinks.
+  FlushResult flush(Reach reach, u32 timeout_ms, std::optional<u32> only_sink = {});
   Stats stats();
   std::string configuration();
   void set_level(std::string_view logger, Level level);
+  // For Store: what it is attached to.
+  struct StorePlace {
+    bool running = false;
+    std::optional<u32> sink;  // none: no sink stores at that path
+    std::string path;
+  };
+  StorePlace find_store(std::string_view path);
+  // What keeps the sink from getting on; empty: nothing.
+  std::string sink_problem(u32 sink);
   void run_now();
   void at_exit();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <nlohmann/json.hpp>
 
 #include "record/builtin.h"
 #include "record/json_text.h"
@@ -20,6 +21,38 @@ const Value* find_argument(const Entry& entry, std::string_view name, Value& out
   }
   return nullptr;
 }
+
+// The members of the JSON object that is all the fields of a record.
+class PayloadFields {
+ public:
+  explicit PayloadFields(const Entry& entry) {
+    if ((entry.site.flags & SiteFlag::kFieldsAreLastArg) == 0) return;
+    const std::string_view text = entry.record.text(entry.record.arguments() - 1);
+    // is_json() bounds the depth, and with it the parser's stack.
+    if (is_json(text)) object_ = nlohmann::json::parse(text, nullptr, false);
+  }
+  // The text that `out` may refer to lives as long as this object.
+  const Value* find(std::string_view name, Value& out) const {
+    if (!object_.is_object()) return nullptr;
+    const auto at = object_.find(name);
+    if (at == object_.end() || at->is_structured() || at->is_null()) return nullptr;
+    if (at->is_boolean()) {
+      out = {ArgType::kBool, u64(at->get<bool>()), {}};
+    } else if (at->is_number_unsigned()) {
+      out = {ArgType::kU64, at->get<u64>(), {}};
+    } else if (at->is_number_integer()) {
+      out = {ArgType::kI64, u64(at->get<i64>()), {}};
+    } else if (at->is_number()) {
+      out = {ArgType::kF64, std::bit_cast<u64>(at->get<double>()), {}};
+    } else {
+      out = {ArgType::kString, 0, at->get_ref<const std::string&>()};
+    }
+    return &out;
+  }
+
+ private:
+  nlohmann::json object_;
+};
 
 // A value as SQLite has it: numbers as they are (what does not fit 64 bits signed as a real), NaN
 // as NULL, the rest as text. `text` holds what is not in the record as it is.
@@ -240,10 +273,12 @@ Status Rows::add_record(const Entry& entry, KnownSite& site) {
 
 void Rows::bind_custom_columns(const Entry& entry) {
   constexpr int kFirst = 12;
+  const PayloadFields payload(entry);
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     const int at = kFirst + int(i);
     Value value;
     const Value* found = find_argument(entry, columns_[i].name, value);
+    if (found == nullptr) found = payload.find(columns_[i].name, value);
     if (found == nullptr) {
       for (const ContextField& field : entry.record.context()) {
         if (field.name == columns_[i].name) {
@@ -292,9 +327,11 @@ Result<i64> Rows::id_of_site(const Entry& entry) {
 Result<i64> Rows::id_of_series(const Entry& entry, KnownSite& site) {
   const std::string_view tags = fields_of(entry, site);
   const std::string_view kind = metric_name(entry.site.metric);
+  const bool fixed_unit = (entry.site.flags & SiteFlag::kUnitIsNextArg) == 0;
+  const std::string unit = fixed_unit ? site.unit : escaped(TextForm::kStored, entry.record.unit());
   series_key_ = escaped(TextForm::kStored, entry.record.name());
   const std::size_t name_bytes = series_key_.size();
-  for (const std::string_view part : {kind, std::string_view(site.unit), tags}) {
+  for (const std::string_view part : {kind, std::string_view(unit), tags}) {
     series_key_ += '\0';
     series_key_ += part;
   }
@@ -302,7 +339,7 @@ Result<i64> Rows::id_of_series(const Entry& entry, KnownSite& site) {
   for (Statement* statement : {&insert_series_, &find_series_}) {
     statement->bind(1, std::string_view(series_key_).substr(0, name_bytes));
     statement->bind(2, kind);
-    statement->bind(3, std::string_view(site.unit));
+    statement->bind(3, std::string_view(unit));
     statement->bind(4, tags.empty() ? std::string_view("{}") : tags);
   }
   Status status = insert_series_.run();

@@ -203,7 +203,9 @@ Connection::~Connection() {
 }
 
 int Connection::on_progress(void* connection) {
-  const i64 deadline = static_cast<Connection*>(connection)->deadline_ns_;
+  const auto& self = *static_cast<const Connection*>(connection);
+  if (self.stop_.stop_requested()) return 1;
+  const i64 deadline = self.deadline_ns_;
   return deadline != 0 && os::monotonic_ns() >= deadline ? 1 : 0;
 }
 

@@ -5,7 +5,7 @@
 // the first open() of a child closes what it inherited, and handles that are older than the fork
 // only say so. Where a fork did not wait long enough, open() fails in that child for good.
 //
-// Threading: a Connection and its statements are single-owner, but for interrupt(). Blocking: as
+// Threading: a Connection and its statements are single-owner. Blocking: as
 // the disk; locks of others are never waited for inside: kRetryable, and the caller decides.
 // Errors: kRetryable (locked, full, interrupted, input and output), kRotate (damaged, or no
 // database at all: this file is finished), kFatal (a value that the table does not take),
@@ -16,6 +16,7 @@
 #include <sqlite3.h>
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -116,8 +117,8 @@ class Connection {
   // Statements fail as kRetryable from this time on (CLOCK_MONOTONIC); 0: never. The statements
   // that are at work when it passes are interrupted.
   void set_deadline(i64 monotonic_ns) { deadline_ns_ = monotonic_ns; }
-  // Thread-safe: statements at work fail as kRetryable.
-  void interrupt() { sqlite3_interrupt(db_); }
+  // The same from a request on.
+  void set_stop(std::stop_token stop) { stop_ = std::move(stop); }
 
   [[nodiscard]] sqlite3* get() const { return db_; }
 
@@ -129,6 +130,7 @@ class Connection {
   sqlite3* db_ = nullptr;
   u32 generation_ = 0;
   i64 deadline_ns_ = 0;
+  std::stop_token stop_;
 };
 
 // What the last call on `db` came to.

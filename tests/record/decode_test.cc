@@ -175,5 +175,22 @@ TEST(RecordRun, WalksAndStops) {
   EXPECT_TRUE(zero.broken());
 }
 
+// What a definition's flags promise must be there, or the definition is refused.
+TEST(Decode, FlagsOfArgumentsThatAreMissing) {
+  using namespace test;
+  const auto decodes = [](u8 flags, std::vector<TestArgument> arguments) {
+    const TestRecord record("{}", arguments, RecordKind::kLog, flags);
+    return decode_site(encode_site(record.site)).ok();
+  };
+  EXPECT_TRUE(decodes(SiteFlag::kFieldsAreLastArg, {text_arg("m"), json_arg("{}")}));
+  EXPECT_FALSE(decodes(SiteFlag::kFieldsAreLastArg, {}));
+  EXPECT_FALSE(decodes(SiteFlag::kFieldsAreLastArg, {json_arg("{}"), text_arg("m")}));
+  EXPECT_FALSE(
+      decodes(SiteFlag::kLoggerIsFirstArg | SiteFlag::kFieldsAreLastArg, {arg(ArgType::kU32, 1)}));
+  EXPECT_TRUE(decodes(SiteFlag::kUnitIsNextArg, {text_arg("ms")}));
+  EXPECT_FALSE(decodes(SiteFlag::kUnitIsNextArg, {i32_arg(1)}));
+  EXPECT_FALSE(decodes(SiteFlag::kNameIsFirstArg | SiteFlag::kUnitIsNextArg, {text_arg("n")}));
+}
+
 }  // namespace
 }  // namespace sluice

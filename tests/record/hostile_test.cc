@@ -71,9 +71,17 @@ class Hostile {
       flags |= SiteFlag::kNameIsFirstArg;
       arguments.push_back(text_arg(text()));
     }
+    if (random_() % 4 == 0) {
+      flags |= SiteFlag::kUnitIsNextArg;
+      arguments.push_back(text_arg(text()));
+    }
     for (auto n = random_() % 6; n > 0; --n) {
       arguments.push_back({ArgType(1 + random_() % 14), random_() % 2 ? text() : "",
                            random_() >> (random_() % 64), text()});
+    }
+    if (random_() % 4 == 0) {
+      flags |= SiteFlag::kFieldsAreLastArg;
+      arguments.push_back(json_arg(text()));
     }
     TestRecord made(text() + text(), arguments, RecordKind(1 + random_() % 8), flags);
     made.site.logger = text();

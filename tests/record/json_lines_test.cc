@@ -141,5 +141,34 @@ TEST(JsonLines, ContextLoggerAndRun) {
   EXPECT_EQ(json["backtrace"], true);
 }
 
+// All fields of a log at once: no part of its message.
+TEST(JsonLines, FieldsAreLastArgument) {
+  TestRecord record("{}", {text_arg("hello"), json_arg(R"({"user":7,"tags":[1]})")},
+                    RecordKind::kLog, SiteFlag::kFieldsAreLastArg);
+  const auto object = json_of(record);
+  EXPECT_EQ(object["msg"], "hello");
+  EXPECT_EQ(object["fields"], nlohmann::json::parse(R"({"user":7,"tags":[1]})"));
+  EXPECT_EQ(message_of(record), R"(hello {"user":7,"tags":[1]})");
+  EXPECT_NE(logfmt_line(record).find(R"(msg="hello" payload=)"), std::string::npos);
+  TestRecord broken("{}", {text_arg("hello"), json_arg("{oops")}, RecordKind::kLog,
+                    SiteFlag::kFieldsAreLastArg);
+  EXPECT_EQ(json_of(broken)["fields"]["arg0"], "{oops");
+}
+
+TEST(JsonLines, UnitIsAnArgument) {
+  TestRecord record("", {text_arg("mem"), text_arg("MB\n"), f64_arg(512), text_arg("a", "host")},
+                    RecordKind::kMetric, SiteFlag::kNameIsFirstArg | SiteFlag::kUnitIsNextArg);
+  const auto object = json_of(record);
+  EXPECT_EQ(object["name"], "mem");
+  EXPECT_EQ(object["unit"], "MB\n");
+  EXPECT_EQ(object["value"], 512.0);
+  EXPECT_EQ(object["fields"]["host"], "a");
+  EXPECT_EQ(message_of(record), "mem=512 MB\\n host=a");
+  TestRecord none("", {text_arg("mem"), text_arg(""), f64_arg(512)}, RecordKind::kMetric,
+                  SiteFlag::kNameIsFirstArg | SiteFlag::kUnitIsNextArg);
+  EXPECT_EQ(message_of(none), "mem=512");
+  EXPECT_FALSE(json_of(none).contains("unit"));
+}
+
 }  // namespace
 }  // namespace sluice

@@ -53,10 +53,18 @@ enum class ArgType : std::uint8_t {
 
 // Bits of SiteDefinition::flags.
 enum SiteFlag : std::uint8_t {
-  kLoggerIsFirstArg = 1,  // argument 0 is hidden: the id of the logger (kU32)
-  kNameIsFirstArg = 2,    // the next argument is hidden: the name (event, metric) as a string
-  kBacktraceable = 4,     // kept for a backtrace rather than delivered (region space; unused yet)
+  kLoggerIsFirstArg = 1,   // argument 0 is hidden: the id of the logger (kU32)
+  kNameIsFirstArg = 2,     // the next argument is hidden: the name (event, metric) as a string
+  kBacktraceable = 4,      // kept for a backtrace rather than delivered (region space; unused yet)
+  kUnitIsNextArg = 8,      // the next argument is hidden: a metric's unit as a string
+  kFieldsAreLastArg = 16,  // the last argument is a JSON object: all the fields of a log
 };
+
+// How many leading arguments are hidden from the message and the fields.
+[[nodiscard]] constexpr std::uint32_t hidden_arguments(std::uint8_t flags) noexcept {
+  return ((flags & kLoggerIsFirstArg) ? 1u : 0u) + ((flags & kNameIsFirstArg) ? 1u : 0u) +
+         ((flags & kUnitIsNextArg) ? 1u : 0u);
+}
 
 // SiteDefinition: how a call site describes itself, in the region's dictionary and in segments.
 //

@@ -1,0 +1,145 @@
+#include "store/change.h"
+
+#include "os/process.h"
+#include "store/schema.h"
+#include "store/values.h"
+
+namespace sluice::storage {
+namespace {
+
+constexpr i64 kLockNapNs = 1'000'000;
+
+struct Allowed {
+  bool writing;
+};
+
+int authorize(void* allowed, int action, const char*, const char* second, const char*,
+              const char*) {
+  switch (action) {
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+      return SQLITE_DENY;
+    case SQLITE_PRAGMA:
+      return static_cast<const Allowed*>(allowed)->writing && second ? SQLITE_DENY : SQLITE_OK;
+    default:
+      return SQLITE_OK;
+  }
+}
+
+}  // namespace
+
+Result<Statement> prepare_users(Connection& connection, std::string_view sql,
+                                const std::vector<SqlValue>& parameters, bool writing) {
+  Allowed allowed{writing};
+  sqlite3_set_authorizer(connection.get(), authorize, &allowed);
+  Result<Statement> statement = connection.prepare(sql);
+  const bool denied = !statement.ok() && (sqlite3_errcode(connection.get()) & 0xff) == SQLITE_AUTH;
+  sqlite3_set_authorizer(connection.get(), nullptr, nullptr);
+  if (denied) {
+    return fatal(
+        "the statement begins or ends a transaction, opens another file or changes a "
+        "setting, which is the store's own; use begin(), commit() and rollback()");
+  }
+  if (!statement.ok()) return as_answer(statement.status());
+  const Status bound = bind_all(statement.value(), parameters);
+  if (!bound.ok()) return bound;
+  return statement;
+}
+
+Status retry_while_locked(i64 until_ns, const std::function<Status()>& attempt) {
+  for (;;) {
+    Status status = attempt();
+    const bool locked = status.error_class() == ErrorClass::kRetryable;
+    if (!locked || os::monotonic_ns() >= until_ns) return status;
+    os::sleep_ns(kLockNapNs);
+  }
+}
+
+Result<std::unique_ptr<Connection>> Change::connect(const std::string& path) {
+  auto connection = Connection::open(path, Access::kWrite);
+  if (!connection.ok()) return connection.status();
+  Connection& store = *connection.value();
+  const Result<SchemaState> state = look_at_schema(store);
+  if (!state.ok()) return state.status();
+  const Status refused = refuse_unless_current(state.value(), path);
+  if (!refused.ok()) return refused;
+  sqlite3_limit(store.get(), SQLITE_LIMIT_ATTACHED, 0);
+  sqlite3_db_config(store.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  const Status set = store.run("PRAGMA foreign_keys = ON");
+  if (!set.ok()) return set;
+  return connection;
+}
+
+Result<std::unique_ptr<Change>> Change::begin(const std::string& path, i64 until_ns) {
+  std::unique_ptr<Change> change(new Change);
+  const Status status = retry_while_locked(until_ns, [&]() -> Status {
+    const DatabaseUse use;
+    if (!change->connection_) {
+      auto connection = connect(path);
+      if (!connection.ok()) return connection.status();
+      change->connection_ = std::move(connection.value());
+    }
+    return change->connection_->run("BEGIN IMMEDIATE");
+  });
+  if (!status.ok()) return status;
+  return change;
+}
+
+Status Change::check_open() const {
+  if (!connection_) return fatal("the transaction has ended; begin() another one");
+  if (!connection_->is_ours()) {
+    return fatal("the transaction belongs to the process that was forked; begin() another one");
+  }
+  return {};
+}
+
+Result<i64> Change::execute(std::string_view sql, const std::vector<SqlValue>& parameters) {
+  const Status open = check_open();
+  if (!open.ok()) return open;
+  const DatabaseUse use;
+  Result<Statement> statement = prepare_users(*connection_, sql, parameters, true);
+  if (!statement.ok()) return statement.status();
+  const i64 before = sqlite3_total_changes64(connection_->get());
+  for (;;) {
+    const Result<bool> row = statement.value().step();  // a RETURNING clause gives rows
+    if (!row.ok()) return as_answer(row.status());
+    if (!row.value()) break;
+  }
+  if (statement.value().only_reads()) return i64{0};
+  // Rows that go into a view are counted only in the total, with all that its trigger did.
+  const i64 all = sqlite3_total_changes64(connection_->get()) - before;
+  const i64 direct = all > 0 ? connection_->changes() : 0;
+  return direct > 0 ? direct : all;
+}
+
+Result<Rows> Change::query(std::string_view sql, const std::vector<SqlValue>& parameters,
+                           std::size_t max_rows) {
+  const Status open = check_open();
+  if (!open.ok()) return open;
+  const DatabaseUse use;
+  Result<Statement> statement = prepare_users(*connection_, sql, parameters, true);
+  if (!statement.ok()) return statement.status();
+  return all_rows(statement.value(), max_rows);
+}
+
+Status Change::commit() {
+  Status status = check_open();
+  if (!status.ok()) return status;
+  const DatabaseUse use;
+  status = connection_->run("COMMIT");
+  if (status.ok()) connection_.reset();
+  return status;
+}
+
+void Change::rollback() {
+  if (!connection_) return;
+  if (connection_->is_ours()) {
+    const DatabaseUse use;
+    if (connection_->in_transaction()) (void)connection_->run("ROLLBACK");
+  }
+  connection_.reset();
+}
+
+}  // namespace sluice::storage

@@ -1,0 +1,409 @@
+// sluice::Store as a program uses it: log, ask without waiting, change, watch.
+#include <sluice/sluice.h>
+#include <sluice/store.h>
+
+#include <atomic>
+#include <cmath>
+#include <future>
+#include <limits>
+#include <stdexcept>
+#include <thread>
+
+#include "contract/isolated.h"
+#include "contract/outputs.h"
+
+namespace sluice::test {
+namespace {
+
+StoreOptions options_for(const Dirs& dirs) {
+  StoreOptions options;
+  options.wait_ms = 60'000;
+  options.start.region_directory = dirs.region;
+  return options;
+}
+
+Store open_store(const Dirs& dirs) {
+  Result<Store> store = Store::open(dirs.file("app.db"), options_for(dirs));
+  if (!store.ok()) {
+    ADD_FAILURE() << store.status().message();
+    std::exit(kChildFailed);
+  }
+  return std::move(store.value());
+}
+
+template <class T>
+T expect_ok(Result<T> result) {
+  if (!result.ok()) {
+    ADD_FAILURE() << result.status().message();
+    std::exit(kChildFailed);
+  }
+  return std::move(result.value());
+}
+
+std::int64_t number(const Store& store, std::string_view sql) {
+  const Rows rows = expect_ok(store.query(sql));
+  return rows[0].get<std::int64_t>(0).value_or(-1);
+}
+
+ISOLATED_TEST(Store, AnswersWhatWasJustSaid) {
+  Store store = open_store(dirs);
+  EXPECT_EQ(expect_ok(store.get_logs()).size(), 0u);
+  store.log(Level::debug, "module", "Debug message");
+  store.log(Level::error, "api", "Request failed", kv("user_id", 12345), kv("path", "/api"),
+            kv("ms", 23.5));
+  store.log(Level::info, "api", "Done {}", Json{R"({"request_id":"req_123","n":[1,2]})"});
+  store.log_metric("response_time", 45.2, "ms");
+  const auto logs = expect_ok(store.get_logs());
+  ASSERT_EQ(logs.size(), 3u);
+  EXPECT_EQ(logs[2].level, "DEBUG");
+  EXPECT_EQ(logs[2].extra_data, "");
+  EXPECT_EQ(logs[1].module, "api");
+  EXPECT_EQ(logs[1].message, "Request failed");
+  EXPECT_EQ(logs[1].extra_data, R"({"user_id":12345,"path":"/api","ms":23.5})");
+  EXPECT_EQ(logs[0].message, "Done {}");
+  EXPECT_EQ(logs[0].extra_data, R"({"request_id":"req_123","n":[1,2]})");
+  EXPECT_EQ(logs[0].timestamp.size(), std::string("2025-11-22 10:30:00.123").size());
+  const auto errors = expect_ok(store.get_logs(Level::error, 10));
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].id, logs[1].id);
+  const auto metrics = expect_ok(store.get_metrics("response_time", 50));
+  ASSERT_EQ(metrics.size(), 1u);
+  EXPECT_EQ(metrics[0].value, 45.2);
+  EXPECT_EQ(metrics[0].unit, "ms");
+  EXPECT_EQ(expect_ok(store.get_metrics("other")).size(), 0u);
+  const LogStatistics statistics = expect_ok(store.get_log_statistics());
+  EXPECT_EQ(statistics.total_logs, 3);
+  EXPECT_EQ(statistics.total_metrics, 1);
+  EXPECT_EQ(statistics.logs_by_level.size(), 3u);
+  ASSERT_EQ(statistics.logs_by_thread.size(), 1u);
+  EXPECT_EQ(statistics.logs_by_thread[0].second, 3);
+}
+
+// Values of calls at one place in the source must not get the names of another's.
+ISOLATED_TEST(Store, FieldsOfEachCallAreItsOwn) {
+  Store store = open_store(dirs);
+  for (const Level level : {Level::info, Level::error, Level::info}) {
+    store.log(level, "a", "one", kv("first", 1));
+    store.log(level, "a", "two", kv("second", 2));
+  }
+  const Rows rows = expect_ok(store.query(
+      "SELECT message, extra_data, count(*) FROM logs GROUP BY message, extra_data ORDER BY 1"));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].get<std::string>(1), R"({"first":1})");
+  EXPECT_EQ(rows[1].get<std::string>(1), R"({"second":2})");
+  EXPECT_EQ(rows[1].get<int>(2), 3);
+}
+
+ISOLATED_TEST(Store, PrivateFileIsRemovedAtTheEnd) {
+  StoreOptions options = options_for(dirs);
+  std::string path;
+  {
+    Store store = expect_ok(Store::open(":memory:", options));
+    store.log(Level::info, "test", "Test message");
+    store.log_metric("test_metric", 123.45, "ms");
+    EXPECT_EQ(expect_ok(store.get_logs(std::nullopt, 1))[0].level, "INFO");
+    EXPECT_EQ(expect_ok(store.get_metrics({}, 1))[0].metric_name, "test_metric");
+    path = store.path();
+    EXPECT_TRUE(std::filesystem::exists(path));
+    EXPECT_TRUE(store.close().ok());
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+ISOLATED_TEST(Store, AttachesToTheRunningSink) {
+  ASSERT_TRUE(start({.product = "attach",
+                     .sinks = {store_file(dirs.file("app.db"))},
+                     .region_directory = dirs.region,
+                     .quiet = true}));
+  const Result<Store> other = Store::open(dirs.file("other.db"), options_for(dirs));
+  ASSERT_FALSE(other.ok());
+  EXPECT_NE(other.status().message().find("store_file"), std::string::npos);
+  {
+    Store store = open_store(dirs);
+    SLUICE_INFO("by macro {n}", 7);
+    EXPECT_EQ(expect_ok(store.get_logs())[0].extra_data, R"({"n":7})");
+  }
+  // The handle has not started it, so its end stops nothing.
+  SLUICE_INFO("still there");
+  EXPECT_EQ(number(open_store(dirs), "SELECT count(*) FROM logs"), 2);
+}
+
+ISOLATED_TEST(Store, QueriesHaveParametersTypesAndLimits) {
+  Store store = open_store(dirs);
+  for (int i = 0; i < 100; ++i) store.log(Level::info, "m", "row", kv("i", i));
+  const std::string hostile = "x'; DROP TABLE records; --";
+  store.log(Level::info, hostile, hostile);
+  const Rows found = expect_ok(store.query("SELECT message FROM logs WHERE module = ?", {hostile}));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].get<std::string>("message"), hostile);
+  EXPECT_EQ(expect_ok(store.get_metrics(hostile)).size(), 0u);
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 101);
+
+  const Blob bytes{std::byte{0}, std::byte{255}};
+  const Rows rows = expect_ok(store.query("SELECT ?1 a, ?2 b, ?3 c, ?4 d, ?5 e, ?6 f",
+                                          {1, 2.5, "t\0x", nullptr, bytes, UINT64_MAX}));
+  EXPECT_EQ(rows.columns(), (std::vector<std::string>{"a", "b", "c", "d", "e", "f"}));
+  EXPECT_EQ(rows[0].get<int>("a"), 1);
+  EXPECT_EQ(rows[0].get<double>("a"), 1.0);
+  EXPECT_EQ(rows[0].get<std::string>("a"), std::nullopt);
+  EXPECT_EQ(rows[0].get<int>("b"), std::nullopt);  // 2.5 is no integer
+  EXPECT_EQ(rows[0].get<std::string>("c"), "t");
+  EXPECT_TRUE(rows[0]["d"].is_null());
+  EXPECT_EQ(rows[0].get<Blob>("e"), bytes);
+  EXPECT_EQ(rows[0].get<double>("f"), 0x1p64);
+  EXPECT_TRUE(rows[0]["no such column"].is_null());
+
+  for (const char* const refused :
+       {"SELEC 1", "SELECT * FROM nowhere", "SELECT ?", "SELECT 1; SELECT 2", "",
+        "DELETE FROM records", "BEGIN", "ATTACH 'x.db' AS x", "PRAGMA journal_mode = DELETE"}) {
+    const Result<Rows> result = store.query(refused);
+    ASSERT_FALSE(result.ok()) << refused;
+    EXPECT_EQ(result.status().error_class(), ErrorClass::kFatal) << refused;
+    EXPECT_FALSE(result.status().message().empty());
+  }
+  const Result<Rows> too_many =
+      store.query("SELECT * FROM logs", {}, QueryOptions{.max_rows = 100});
+  EXPECT_FALSE(too_many.ok());
+  Cursor cursor =
+      expect_ok(store.cursor("SELECT id FROM logs WHERE module = ? ORDER BY id", {"m"}));
+  std::int64_t count = 0, last = 0;
+  while (expect_ok(cursor.next())) {
+    EXPECT_GT(cursor.get<std::int64_t>(0).value_or(0), last);
+    last = *cursor.get<std::int64_t>(0);
+    ++count;
+  }
+  EXPECT_EQ(count, 100);
+}
+
+constexpr const char kEndless[] =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+
+ISOLATED_TEST(Store, QueriesEndInTimeOrWhenAsked) {
+  Store store = open_store(dirs);
+  const Result<Rows> late = store.query(kEndless, {}, QueryOptions{.timeout_ms = 50});
+  ASSERT_FALSE(late.ok());
+  EXPECT_EQ(late.status().error_class(), ErrorClass::kRetryable);
+  std::stop_source stop;
+  auto asking = std::async(std::launch::async, [&] {
+    return store.query(kEndless, {}, QueryOptions{.stop = stop.get_token()});
+  });
+  stop.request_stop();
+  EXPECT_FALSE(asking.get().ok());
+  EXPECT_EQ(number(store, "SELECT 1"), 1);  // the connection is as good as before
+}
+
+ISOLATED_TEST(Store, TransactionsAreTheCallersOwn) {
+  Store store = open_store(dirs);
+  store.log(Level::info, "m", "before");
+  {
+    Transaction transaction = expect_ok(store.begin());
+    EXPECT_EQ(
+        expect_ok(transaction.execute("INSERT INTO logs(level, module, message) VALUES(?, ?, ?)",
+                                      {"ERROR", "sql", "in a transaction"})),
+        1);
+    EXPECT_EQ(expect_ok(transaction.query("SELECT count(*) FROM logs"))[0].get<int>(0), 2);
+    std::thread([&] { store.log(Level::info, "m", "by another thread meanwhile"); }).join();
+    EXPECT_FALSE(transaction.execute("COMMIT").ok());
+    EXPECT_FALSE(transaction.execute("PRAGMA user_version = 9").ok());
+    transaction.rollback();
+    EXPECT_FALSE(transaction.execute("DELETE FROM records").ok());
+  }
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 2);
+  {
+    Transaction transaction = expect_ok(store.begin());
+    expect_ok(transaction.execute("INSERT INTO logs(message) VALUES('kept')"));
+    expect_ok(transaction.execute("INSERT INTO metrics(metric_name, value) VALUES('m', 1)"));
+    EXPECT_TRUE(transaction.commit().ok());
+  }
+  { const Transaction dropped = expect_ok(store.begin()); }
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 3);
+  EXPECT_EQ(expect_ok(store.execute("DELETE FROM records WHERE body = ?", {"kept"})), 1);
+  EXPECT_EQ(expect_ok(store.execute("CREATE TABLE mine(x)")), 0);
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 2);
+}
+
+// The document's own statements.
+ISOLATED_TEST(Store, CustomColumns) {
+  Store store = open_store(dirs);
+  EXPECT_TRUE(store.add_column("hostname", ColumnType::text).ok());
+  EXPECT_TRUE(store.add_column("hostname", ColumnType::text).ok());
+  EXPECT_FALSE(store.add_column("hostname", ColumnType::integer).ok());
+  EXPECT_FALSE(store.add_column("x\"; DROP TABLE records; --", ColumnType::any).ok());
+  EXPECT_FALSE(store.add_column("message", ColumnType::text).ok());
+  expect_ok(store.execute(
+      "INSERT INTO logs (timestamp, level, module, message, hostname) VALUES (?, ?, ?, ?, ?)",
+      {"2025-11-22 10:30:00.123", "INFO", "m", "by SQL", "alpha"}));
+  store.log(Level::info, "m", "by a field", kv("hostname", "beta"));
+  store.log(Level::info, "m", "by JSON", Json{R"({"hostname":"gamma"})"});
+  const Rows rows = expect_ok(store.query("SELECT hostname FROM logs ORDER BY id"));
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].get<std::string>(0), "alpha");
+  EXPECT_EQ(rows[1].get<std::string>(0), "beta");
+  EXPECT_EQ(rows[2].get<std::string>(0), "gamma");
+  EXPECT_TRUE(store.add_field_index("hostname").ok());
+  EXPECT_FALSE(store.add_field_index("a\"b").ok());
+}
+
+ISOLATED_TEST(Store, HooksGetWhatIsCommittedOnce) {
+  Store store = open_store(dirs);
+  store.log(Level::info, "m", "before the hook");
+  std::mutex mutex;
+  std::vector<std::string> seen;
+  std::size_t metrics = 0, answers = 0;
+  const std::uint64_t hook = expect_ok(store.on_commit([&](const Commit& commit) {
+    const Result<Rows> answer = store.query("SELECT count(*) FROM logs");  // a hook may ask
+    const std::lock_guard lock(mutex);
+    answers += answer.ok();
+    for (const LogRow& row : commit.logs) seen.push_back(row.message);
+    metrics += commit.metrics.size();
+    throw std::runtime_error("hook");  // harms nobody
+  }));
+  {
+    Transaction ghost = expect_ok(store.begin());
+    expect_ok(ghost.execute("INSERT INTO logs(message) VALUES('never committed')"));
+  }
+  for (int i = 0; i < 5000; ++i) {
+    while (store.log(Level::info, "m", std::to_string(i)) != Admission::kOk) {
+      std::this_thread::yield();
+    }
+    if (i % 10 == 0) store.log_metric("m", i);
+  }
+  expect_ok(store.execute("INSERT INTO logs(message) VALUES('last')"));
+  store.remove_hook(hook);  // it has had everything
+  store.log(Level::info, "m", "after the hook");
+  ASSERT_TRUE(store.flush(60'000).ok());
+  ASSERT_EQ(seen.size(), 5001u);
+  for (int i = 0; i < 5000; ++i) ASSERT_EQ(seen[std::size_t(i)], std::to_string(i));
+  EXPECT_EQ(seen.back(), "last");
+  EXPECT_EQ(metrics, 500u);
+  EXPECT_GT(answers, 0u);
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 5003);
+}
+
+ISOLATED_TEST(Store, NumbersAndTextsThatAreNone) {
+  Store store = open_store(dirs);
+  store.log_metric("m", std::nan(""));
+  store.log_metric("m", std::numeric_limits<double>::infinity());
+  store.log(Level::info, "m", std::string_view("a\0b\xff", 4), Json{"{broken"});
+  store.log(Level::info, "m", "big", kv("n", UINT64_MAX));
+  const auto metrics = expect_ok(store.get_metrics("m"));
+  ASSERT_EQ(metrics.size(), 2u);
+  EXPECT_EQ(metrics[0].value, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(metrics[1].value, std::nullopt);
+  const auto logs = expect_ok(store.get_logs());
+  ASSERT_EQ(logs.size(), 2u);
+  EXPECT_EQ(logs[0].extra_data, R"({"n":18446744073709551615})");
+  EXPECT_EQ(logs[1].message, R"(a\x00b\xff)");
+  EXPECT_EQ(logs[1].extra_data, R"({"arg0":"{broken"})");
+}
+
+// Ten megabytes are refused in the call, and counted.
+ISOLATED_TEST(Store, AMessageIsStoredOrRefused) {
+  Store store = open_store(dirs);
+  EXPECT_EQ(store.log(Level::info, "m", std::string(10 << 20, 'x')), Admission::kDroppedTooBig);
+  EXPECT_EQ(store.log(Level::info, "m", std::string(60'000, 'y')), Admission::kOk);
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs WHERE module = 'm'"), 1);
+  EXPECT_EQ(stats().dropped_too_big, 1u);
+}
+
+int square(int x) { return x * x; }
+
+ISOLATED_TEST(Store, ProfiledFunctionsAreMeasured) {
+  Store store = open_store(dirs);
+  auto measured = store.profiled("square", square);
+  EXPECT_EQ(measured(7), 49);
+  EXPECT_EQ(measured(8), 64);
+  const auto metrics = expect_ok(store.get_metrics("function_square_duration"));
+  ASSERT_EQ(metrics.size(), 2u);
+  EXPECT_EQ(metrics[0].unit, "ms");
+  EXPECT_GE(metrics[0].value.value_or(-1), 0.0);
+}
+
+ISOLATED_TEST(Store, SaysWhatKeepsIt) {
+  Store store = open_store(dirs);
+  store.log(Level::info, "m", "first");
+  ASSERT_TRUE(store.flush(60'000).ok());
+  EXPECT_TRUE(store.status().ok());
+  Transaction holding = expect_ok(store.begin());
+  store.log(Level::info, "m", "waits");
+  const Status waited = store.flush(1000);
+  EXPECT_EQ(waited.error_class(), ErrorClass::kRetryable);
+  EXPECT_NE(waited.message().find("locked"), std::string::npos) << waited.message();
+  EXPECT_NE(store.status().message().find("locked"), std::string::npos);
+  holding.rollback();
+  EXPECT_TRUE(store.flush(60'000).ok());
+  EXPECT_TRUE(store.status().ok());
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs WHERE message = 'waits'"), 1);
+}
+
+ISOLATED_TEST(Store, ManyThreadsSayAndAsk) {
+  StoreOptions options = options_for(dirs);
+  options.start.overflow = Overflow::block;
+  options.start.block_deadline_ms = 60'000;
+  Store store = expect_ok(Store::open(dirs.file("app.db"), options));
+  constexpr int kThreads = 8, kRows = 2000;
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      const std::string module = "worker" + std::to_string(t);
+      for (int i = 0; i < kRows; ++i) {
+        wrong += store.log(Level::info, module, "row", kv("i", i)) != Admission::kOk;
+        if (i % 500 != 499) continue;
+        const Result<Rows> mine =
+            store.query("SELECT count(*) FROM logs WHERE module = ?", {module});
+        wrong += !mine.ok() || mine.value()[0].get<int>(0) != i + 1;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong.load(), 0);
+  EXPECT_EQ(expect_ok(store.get_log_statistics()).total_logs, kThreads * kRows);
+}
+
+// A child goes on with the handle, in the same file; its parent is not disturbed.
+ISOLATED_TEST(Store, AForkedChildGoesOn) {
+  Store store = open_store(dirs);
+  const std::uint64_t hook = expect_ok(store.on_commit([](const Commit&) {}));
+  store.log(Level::info, "parent", "before");
+  ASSERT_TRUE(store.flush(60'000).ok());
+  Cursor cursor = expect_ok(store.cursor("SELECT id FROM logs"));
+  const int code = exit_code_of([&] {
+    store.log(Level::info, "child", "hello");
+    EXPECT_EQ(number(store, "SELECT count(*) FROM logs WHERE module = 'child'"), 1);
+    EXPECT_FALSE(cursor.next().ok());
+    store.remove_hook(hook);
+  });
+  EXPECT_EQ(code, 0);
+  EXPECT_TRUE(expect_ok(cursor.next()));
+  store.log(Level::info, "parent", "after");
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 3);
+}
+
+ISOLATED_TEST(Store, AForkedChildHasAPrivateFileOfItsOwn) {
+  Store store = expect_ok(Store::open(":memory:", options_for(dirs)));
+  store.log(Level::info, "parent", "before");
+  ASSERT_TRUE(store.flush(60'000).ok());
+  const int code = exit_code_of([&] {
+    store.log(Level::info, "child", "hello");
+    EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
+    EXPECT_TRUE(store.close().ok());
+  });
+  EXPECT_EQ(code, 0);
+  EXPECT_TRUE(std::filesystem::exists(store.path()));
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
+}
+
+ISOLATED_TEST(Store, MistakesAreSaid) {
+  EXPECT_FALSE(Store::open("", options_for(dirs)).ok());
+  const Result<Store> nowhere = Store::open("/proc/nope/x.db", options_for(dirs));
+  ASSERT_FALSE(nowhere.ok());
+  EXPECT_NE(nowhere.status().message().find("/proc/nope"), std::string::npos);
+  Store store = open_store(dirs);
+  ASSERT_TRUE(stop(60'000));
+  EXPECT_EQ(store.log(Level::info, "m", "too late"), Admission::kStopped);
+  EXPECT_EQ(store.get_logs().status().error_class(), ErrorClass::kRetryable);
+}
+
+}  // namespace
+}  // namespace sluice::test
