@@ -152,6 +152,14 @@ std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
 }
+std::vector<std::string> environment_names(std::string_view prefix) {
+  std::vector<std::string> names;
+  for (char** entry = environ; entry && *entry; ++entry) {
+    const std::string_view text(*entry);
+    if (text.starts_with(prefix)) names.emplace_back(text.substr(0, text.find('=')));
+  }
+  return names;
+}
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 std::string runtime_directory() {
   std::string path = environment("XDG_RUNTIME_DIR");

@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -67,6 +69,8 @@ std::string program_path();
 std::string current_directory();
 std::string host_name();
 std::string environment(const char* name);  // empty when not set
+// Names of the variables that begin with `prefix`.
+std::vector<std::string> environment_names(std::string_view prefix);
 bool is_terminal(int fd);
 // $XDG_RUNTIME_DIR when it is set and absolute, else empty.
 std::string runtime_directory();

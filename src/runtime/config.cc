@@ -146,6 +146,20 @@ void read_sink(const char* name, SinkKind kind, Config& config) {
   config.sinks.back().variable = name;
 }
 
+// False: no console, whatever else there is.
+bool read_console(Config& config, Mistakes& mistakes) {
+  bool wanted = true;
+  const std::string choice = os::environment("SLUICE_CONSOLE");
+  if (choice.empty()) return true;
+  if (!parse_switch(choice, wanted)) {
+    mistakes.add("SLUICE_CONSOLE", "'" + choice + "' is neither on nor off", "write 1 or 0");
+    return true;
+  }
+  std::erase_if(config.sinks, [](const auto& s) { return s.kind == SinkKind::console; });
+  if (wanted) config.sinks.push_back(sink_config(console()));
+  return wanted;
+}
+
 void read_environment(Config& config, Mistakes& mistakes) {
   read_text("SLUICE_PRODUCT", config.product);
   read_text("SLUICE_RUN_ID", config.run_id);
@@ -182,15 +196,10 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
   read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
   read_sink("SLUICE_STORE", SinkKind::store, config);
-  const std::string choice = os::environment("SLUICE_CONSOLE");
-  bool wanted = false;
-  if (choice.empty()) return;
-  if (!parse_switch(choice, wanted)) {
-    mistakes.add("SLUICE_CONSOLE", "'" + choice + "' is neither on nor off", "write 1 or 0");
-    return;
+  // Without any sink the console gets it, unless the variable says no.
+  if (read_console(config, mistakes) && config.sinks.empty()) {
+    config.sinks.push_back(sink_config(console()));
   }
-  std::erase_if(config.sinks, [](const auto& s) { return s.kind == SinkKind::console; });
-  if (wanted) config.sinks.push_back(sink_config(console()));
 }
 
 // What the operator has written: the variable, where it is set.
@@ -357,7 +366,6 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.redact = options.redact;
   for (const Sink& sink : options.sinks) config.sinks.push_back(sink_config(sink));
   read_environment(config, mistakes);
-  if (config.sinks.empty()) config.sinks.push_back(sink_config(console()));
   for (back::SinkConfig& sink : config.sinks) {
     if (sink.name.empty()) sink.name = config.product;
   }

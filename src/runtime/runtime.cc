@@ -8,6 +8,7 @@
 #include "front/front.h"
 #include "os/pipe.h"
 #include "os/process.h"
+#include "runtime/variables.h"
 #include "sink/make.h"
 #include "sink/sink_table.h"
 #include "sluice/log.h"
@@ -101,6 +102,9 @@ std::string Runtime::start(const Options& options) {
   std::vector<std::string> mistakes = make_config(options, config);
   add_sink_mistakes(config, mistakes);
   if (!mistakes.empty()) return join(mistakes);
+  if (!config.quiet) {
+    for (const std::string& sentence : unknown_variables()) report("sluice: " + sentence);
+  }
   {
     const Locked lock(mutex_);
     config_ = std::move(config);

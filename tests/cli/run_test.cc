@@ -233,6 +233,10 @@ TEST_F(Run, EveryMistakeAtOnce) {
 TEST_F(Run, SaysNothingOfItsOwnOffATerminal) {
   const Finished run = sh("$SLUICE run --text a.log -- true");
   EXPECT_EQ(run.out + run.error, "");
+  const Finished odd = sh("SLUICE_LEVLE=debug $SLUICE run --text a.log -- true");
+  EXPECT_EQ(odd.error,
+            "sluice: SLUICE_LEVLE is no variable of Sluice; did you mean SLUICE_LEVEL?\n");
+  EXPECT_EQ(sh("SLUICE_LEVLE=debug $SLUICE run --quiet --text a.log -- true").error, "");
 }
 
 }  // namespace
