@@ -121,7 +121,7 @@ struct Options {
   std::uint32_t stop_deadline_ms = 5000;
   std::uint32_t sync_interval_ms = 1000;  // how often files are made durable; 0: only by flush()
   std::uint32_t sites_max = 8192;         // call sites a process can have
-  std::string region_directory = {};      // default: /dev/shm/sluice-UID
+  std::string region_directory = {};      // on tmpfs; default: /dev/shm/sluice-UID
   bool recover = true;                    // drain what an earlier run of this product left
   bool quiet = false;       // do not say on stderr where the records go, nor what is odd
   std::string redact = {};  // further field names whose values are secret, separated by commas

@@ -76,6 +76,10 @@ bool is_terminal(int fd);
 std::string runtime_directory();
 // True when `path` is on tmpfs (or ramfs): its shared mappings are never written back to a disk.
 bool is_memory_filesystem(int fd);
+bool is_memory_filesystem(const char* path);
+// True when `path` is on one of the kernel's own file systems (/proc, /sys and the like), where no
+// program makes files.
+bool is_kernel_filesystem(const char* path);
 // Blocks every signal in the calling thread, for threads of the library.
 void block_signals();
 

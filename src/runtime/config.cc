@@ -5,9 +5,10 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "os/io.h"
 #include "os/process.h"
 #include "record/format.h"
-#include "region/layout.h"
+#include "region/region.h"
 #include "sink/file_name.h"
 
 namespace sluice::runtime {
@@ -251,7 +252,33 @@ void check_paths(const Config& config, std::size_t i, Mistakes& mistakes) {
   }
 }
 
+// One that was named: records would not survive their process, which is what it was named for. That
+// it is full is no mistake: private memory is said once, as in the default place.
+void check_region_directory(const Config& config, Mistakes& mistakes) {
+  const std::string& directory = config.region_directory;
+  if (directory.empty()) return;
+  constexpr std::size_t kLongest = sizeof(region::RegionOptions::directory) - 1;
+  os::FileInfo info;
+  int error = os::real_io().stat_followed(directory.c_str(), info);
+  if (error == 0) error = os::may_write(directory.c_str());
+  std::string what;
+  if (directory.size() > kLongest) {
+    what = "is longer than " + std::to_string(kLongest) + " bytes";
+  } else if (error != 0) {
+    what = "cannot be used: " + os::error_text(-error);
+  } else if (!info.directory) {
+    what = "is no directory";
+  } else if (!os::is_memory_filesystem(directory.c_str())) {
+    what = "is not on tmpfs";
+  }
+  if (what.empty()) return;
+  mistakes.add(where_from("region_directory", "SLUICE_REGION_DIRECTORY"), directory + " " + what,
+               "name a directory on tmpfs that this user may write (mkdir -m 700 /dev/shm/NAME), "
+               "or none");
+}
+
 void check(const Config& config, Mistakes& mistakes) {
+  check_region_directory(config, mistakes);
   check_power(where_from("ring_bytes", "SLUICE_RING_BYTES"), config.ring_bytes, kRingMin, kRingMax,
               mistakes);
   check_power(where_from("journal_bytes", "SLUICE_JOURNAL_BYTES"), config.journal_bytes,
@@ -360,12 +387,13 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.stop_deadline_ms = options.stop_deadline_ms;
   config.sync_interval_ms = options.sync_interval_ms;
   config.sites_max = options.sites_max;
-  config.region_directory = absolute(options.region_directory);
+  config.region_directory = options.region_directory;
   config.recover = options.recover;
   config.quiet = options.quiet;
   config.redact = options.redact;
   for (const Sink& sink : options.sinks) config.sinks.push_back(sink_config(sink));
   read_environment(config, mistakes);
+  config.region_directory = absolute(config.region_directory);
   for (back::SinkConfig& sink : config.sinks) {
     if (sink.name.empty()) sink.name = config.product;
   }

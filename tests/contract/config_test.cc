@@ -145,6 +145,39 @@ ISOLATED_TEST(Config, AllMistakesAtOnceEachWithWhatWhereHow) {
       << last_error();
 }
 
+// Records would not survive their process, which is what the directory was named for.
+ISOLATED_TEST(Config, ARegionDirectoryThatCannotBeUsedIsAMistake) {
+  const struct {
+    std::string directory;
+    const char* what;
+  } bad[] = {{dirs.region + "/none", "ENOENT"},
+             {"/proc/self/comm", "is no directory"},
+             {"/proc", "is not on tmpfs"},
+             {dirs.region + "/" + std::string(600, 'x'), "longer than 511 bytes"}};
+  for (const auto& each : bad) {
+    EXPECT_FALSE(
+        start({.sinks = {text_file("")}, .region_directory = each.directory, .quiet = true}));
+    expect_said("region_directory: " + each.directory.substr(0, 40), each.what, "on tmpfs");
+    expect_said("sinks[0]", "no path", "give a file");
+  }
+  ::setenv("SLUICE_REGION_DIRECTORY", "/proc", 1);
+  EXPECT_FALSE(start({.region_directory = dirs.region, .quiet = true}));
+  expect_said("SLUICE_REGION_DIRECTORY", "is not on tmpfs", "/dev/shm");
+}
+
+ISOLATED_TEST(Config, APathWhereNoProgramMakesFilesIsAMistake) {
+  EXPECT_FALSE(start({.sinks = {text_file("/proc/nope/x.log"), json_file("/sys/x.jsonl"),
+                                segment_files("/proc/self/segments"), store_file("/proc/x.db"),
+                                text_file(dirs.file("none/yet.log"))},
+                      .region_directory = dirs.region,
+                      .quiet = true}));
+  expect_said("sinks[0]: /proc/nope/x.log", "holds no files", "choose another path");
+  expect_said("sinks[1]: /sys/x.jsonl", "holds no files", "choose another path");
+  expect_said("sinks[2]: /proc/self/segments", "holds no files", "choose another path");
+  expect_said("sinks[3]: /proc/x.db", "holds no files", "choose another path");
+  EXPECT_EQ(last_error().find("sinks[4]"), std::string_view::npos) << last_error();
+}
+
 ISOLATED_TEST(Config, NineSinksAreTooMany) {
   const Sink one = callback([](const CallbackRecord&, void*) {});
   EXPECT_FALSE(start({.sinks = {one, one, one, one, one, one, one, one, one},
