@@ -69,6 +69,14 @@ void set_level(std::string_view logger, Level level) noexcept {
   runtime::runtime().set_level(logger, level);
 }
 
+std::uint32_t set_site_level(std::string_view place, Level level) noexcept {
+  return runtime::runtime().set_site_level(place, u8(level));
+}
+
+std::uint32_t reset_site_level(std::string_view place) noexcept {
+  return runtime::runtime().set_site_level(place, 0);
+}
+
 Stats stats() noexcept { return runtime::runtime().stats(); }
 
 std::string_view configuration() noexcept {

@@ -82,22 +82,29 @@ back::SinkConfig sink_config(const Sink& sink) {
   return out;
 }
 
-// SLUICE_LEVEL=info,net=debug,net.http=off
-void read_levels(std::string_view text, Config& config, Mistakes& mistakes) {
+// NAME=LEVEL,...: SLUICE_LEVEL=info,net=debug, SLUICE_SITE_LEVEL=http.cc:120=debug,main.cc=off.
+// What has no name goes to `unnamed`; null: a mistake.
+void read_levels(const char* variable, std::string_view example, Level* unnamed,
+                 std::vector<std::pair<std::string, Level>>& named, Mistakes& mistakes) {
+  const std::string all = os::environment(variable);
+  std::string_view text = all;
   while (!text.empty()) {
     const std::string_view part = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), part.size() + 1));
-    const auto equals = part.find('=');
-    const bool root = equals == std::string_view::npos;
+    const auto equals = part.rfind('=');
+    const bool alone = equals == std::string_view::npos;
     Level level{};
-    if (!parse_level(root ? part : part.substr(equals + 1), level)) {
-      mistakes.add("SLUICE_LEVEL", "'" + std::string(part) + "' names no level",
-                   "use trace, debug, info, notice, warning, error, critical or off, as in "
-                   "info,net.http=debug");
-    } else if (root) {
-      config.level = level;
+    if (!parse_level(alone ? part : part.substr(equals + 1), level)) {
+      mistakes.add(variable, "'" + std::string(part) + "' names no level",
+                   "use trace, debug, info, notice, warning, error, critical or off, as in " +
+                       std::string(example));
+    } else if (!alone) {
+      named.emplace_back(part.substr(0, equals), level);
+    } else if (unnamed) {
+      *unnamed = level;
     } else {
-      config.logger_levels.emplace_back(part.substr(0, equals), level);
+      mistakes.add(variable, "'" + std::string(part) + "' names no place",
+                   "write FILE=LEVEL or FILE:LINE=LEVEL, as in " + std::string(example));
     }
   }
 }
@@ -166,7 +173,8 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_text("SLUICE_RUN_ID", config.run_id);
   read_text("SLUICE_REGION_DIRECTORY", config.region_directory);
   read_text("SLUICE_REDACT", config.redact);
-  read_levels(os::environment("SLUICE_LEVEL"), config, mistakes);
+  read_levels("SLUICE_LEVEL", "info,net.http=debug", &config.level, config.logger_levels, mistakes);
+  read_levels("SLUICE_SITE_LEVEL", "http.cc:120=debug", nullptr, config.site_levels, mistakes);
   read_number("SLUICE_RING_BYTES", config.ring_bytes, mistakes);
   read_number("SLUICE_JOURNAL_BYTES", config.journal_bytes, mistakes);
   read_number("SLUICE_BLOCK_DEADLINE_MS", config.block_deadline_ms, mistakes);
@@ -328,6 +336,15 @@ std::string_view kind_name(SinkKind kind) {
 
 }  // namespace
 
+std::string join(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) {
+    if (!text.empty()) text += "\n";
+    text += line;
+  }
+  return text;
+}
+
 std::string name_of_sink(const Config& config, std::size_t index) {
   const std::string& variable = config.sinks[index].variable;
   return variable.empty() ? "sinks[" + std::to_string(index) + "]" : variable;
@@ -412,6 +429,9 @@ std::string to_text(const Config& config) {
   line("level", level_name(config.level));
   for (const auto& [logger, level] : config.logger_levels) {
     line("level." + logger, level_name(level));
+  }
+  for (const auto& [place, level] : config.site_levels) {
+    line("site_level." + place, level_name(level));
   }
   line("mode", config.mode == Mode::immediate ? "immediate" : "asynchronous");
   line("overflow", config.overflow == Overflow::block ? "block" : "drop_newest");

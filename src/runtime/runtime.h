@@ -58,6 +58,8 @@ class Runtime final : public Reporter {
   Stats stats();
   std::string configuration();
   void set_level(std::string_view logger, Level level);
+  // Level 0: takes it back.
+  u32 set_site_level(std::string_view place, u8 level);
   void run_now();
   void at_exit();
 

@@ -12,6 +12,7 @@ namespace {
 // What docs/configuration.md lists.
 constexpr std::string_view kKnown[] = {
     "SLUICE_LEVEL",
+    "SLUICE_SITE_LEVEL",
     "SLUICE_TEXT",
     "SLUICE_JSON_LINES",
     "SLUICE_SEGMENTS",
