@@ -117,12 +117,47 @@ ISOLATED_TEST(Api, ExceptionsWithThoseNestedInThem) {
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 4u);
   EXPECT_EQ(all[0].json["fields"]["exception.message"], "cannot load");
+  EXPECT_EQ(all[0].json["fields"]["exception.type"], "std::runtime_error");
   EXPECT_NE(all[0].message.find("startup"), std::string::npos);
   EXPECT_EQ(all[1].json["fields"]["exception.type"], "std::out_of_range");
   EXPECT_EQ(all[1].json["fields"]["exception.message"], "index 7");
   EXPECT_EQ(all[1].level, Level::error);
   EXPECT_EQ(all[2].level, Level::critical);
   EXPECT_EQ(all[3].json["fields"]["exception.type"], "none");
+}
+
+// As every other record: with the place of the call, at its level.
+ISOLATED_TEST(Api, AnExceptionsRecordsHaveThePlaceOfTheCall) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  const std::runtime_error plain("plain");
+  std::uint32_t line = 0;
+  for (const Level level : {Level::info, Level::error, Level::info, Level::trace}) {
+    log_exception(level, plain), line = __LINE__;
+  }
+  std::uint32_t current = 0;
+  try {
+    try {
+      throw std::out_of_range("index 7");
+    } catch (...) {
+      std::throw_with_nested(std::runtime_error("cannot load"));
+    }
+  } catch (...) {
+    log_current_exception(Level::error), current = __LINE__;
+  }
+  set_level("", Level::off);
+  log_exception(Level::error, plain);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
+  const auto all = kept.take();
+  ASSERT_EQ(all.size(), 5u) << "trace is below the logger's level";
+  EXPECT_EQ(all[0].level, Level::info);
+  EXPECT_EQ(all[1].level, Level::error);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string where = all[i].json["source"].get<std::string>();
+    EXPECT_TRUE(where.ends_with("api_test.cc:" + std::to_string(i < 3 ? line : current))) << where;
+  }
+  EXPECT_EQ(all[4].json["fields"]["exception.type"], "std::out_of_range");
+  EXPECT_EQ(stats().filtered, 2u);
 }
 
 ISOLATED_TEST(Api, TimeOfTheCaller) {
