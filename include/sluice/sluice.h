@@ -52,7 +52,8 @@ struct FlushResult {
 
 // Waits until every sink has passed what this process had published when flush() was called, at
 // most timeout_ms. A sink without that reach counts at its highest. From a sink's own thread it
-// returns at once for that sink. Thread-safe; blocks.
+// returns at once for that sink. Not complete: last_error() says why. Thread-safe; blocks; not for
+// signal handlers.
 SLUICE_API FlushResult flush(Reach reach = Reach::written,
                              std::uint32_t timeout_ms = 5000) noexcept;
 

@@ -147,7 +147,9 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns) {
   for (const auto& runner : runners_) {
     if (!waits_for(*runner)) continue;
     ++outcome.sinks;
-    if (!runner->wait_reached(target, durable, deadline_ns)) ++outcome.behind;
+    if (runner->wait_reached(target, durable, deadline_ns)) continue;
+    ++outcome.behind;
+    outcome.names_behind += (outcome.names_behind.empty() ? "" : ", ") + runner->name();
   }
   return outcome;
 }

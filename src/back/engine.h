@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -30,7 +31,8 @@ struct EngineOptions {
 struct FlushOutcome {
   u32 sinks = 0;
   u32 behind = 0;
-  bool merged = false;  // everything published is in the journal
+  bool merged = false;       // everything published is in the journal
+  std::string names_behind;  // of the sinks, for a sentence
 };
 
 struct EngineCounts {

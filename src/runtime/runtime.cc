@@ -297,29 +297,44 @@ std::shared_ptr<back::Engine> Runtime::running_engine() {
   return running_ ? engine_ : nullptr;
 }
 
-FlushResult Runtime::flush(Reach reach, u32 timeout_ms) {
+FlushResult Runtime::flush(Reach reach, u32 timeout_ms, std::string& problem) {
   FlushResult result;
   if (reach == Reach::queued || reach == Reach::shared) {
     // A record that a call has returned for is already that far, if there is a file behind it.
     result.complete = reach == Reach::queued || front::g_front.region.shared();
+    if (!result.complete) problem = "sluice: flush(): there is no shared memory; see start()";
     return result;
   }
   const std::shared_ptr<back::Engine> engine = running_engine();
-  if (!engine) return result;
+  if (!engine) {
+    problem = "sluice: flush(): not started; nothing is delivered before start()";
+    return result;
+  }
   back::FlushOutcome outcome;
   if (engine->has_threads()) {
     outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms));
   } else {
     // The sinks are running, in this very thread: they go on when this one returns.
-    if (detail::t_block.in_sink) return result;
+    if (detail::t_block.in_sink) {
+      problem = "sluice: flush() was called by a sink; call it elsewhere";
+      return result;
+    }
     const AsSink as_sink;
     const std::lock_guard alone(immediate_);
-    if (running_engine() != engine) return result;
+    if (running_engine() != engine) {
+      problem = "sluice: flush(): stopped meanwhile";
+      return result;
+    }
     outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms));
   }
   result.sinks = outcome.sinks;
   result.behind = outcome.behind;
   result.complete = outcome.merged && outcome.behind == 0;
+  if (!result.complete) {
+    problem = "sluice: flush(): not in time: " +
+              (outcome.behind ? outcome.names_behind : std::string("the merge")) +
+              "; what is behind is kept, wait longer or mend the destination";
+  }
   return result;
 }
 

@@ -54,7 +54,8 @@ class Runtime final : public Reporter {
   void start_as(const Config& config);
   // Empty text: everything was delivered.
   std::string stop(u32 deadline_ms);
-  FlushResult flush(Reach reach, u32 timeout_ms);
+  // `problem`: why it is not complete.
+  FlushResult flush(Reach reach, u32 timeout_ms, std::string& problem);
   Stats stats();
   std::string configuration();
   void set_level(std::string_view logger, Level level);

@@ -160,6 +160,27 @@ ISOLATED_TEST(Api, AnExceptionsRecordsHaveThePlaceOfTheCall) {
   EXPECT_EQ(stats().filtered, 2u);
 }
 
+ISOLATED_TEST(Api, LastErrorSaysWhyAFlushIsNotComplete) {
+  const auto said = [](std::string_view what) {
+    return last_error().find(what) != std::string_view::npos;
+  };
+  EXPECT_FALSE(flush(Reach::written, 0).complete);
+  EXPECT_TRUE(said("not started")) << last_error();
+  Kept kept;
+  Gate gate;
+  ASSERT_TRUE(start({.sinks = {kept.sink(), gate.sink(), text_file(dirs.file("a.log"))},
+                     .region_directory = dirs.region,
+                     .quiet = true}));
+  EXPECT_EQ(last_error(), "");
+  info("x");
+  gate.wait_until_entered();
+  EXPECT_FALSE(flush(Reach::written, 300).complete);
+  EXPECT_TRUE(said("not in time: callback;")) << last_error();
+  gate.open();
+  EXPECT_TRUE(flush(Reach::written, 60'000).complete);
+  EXPECT_EQ(last_error(), "");
+}
+
 ISOLATED_TEST(Api, TimeOfTheCaller) {
   Kept kept;
   ASSERT_TRUE(start(options_for(dirs, kept)));
