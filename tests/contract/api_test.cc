@@ -181,6 +181,19 @@ ISOLATED_TEST(Api, LastErrorSaysWhyAFlushIsNotComplete) {
   EXPECT_EQ(last_error(), "");
 }
 
+// Also of a thread that the backend has not met yet: the first record of a new one.
+ISOLATED_TEST(Api, StatsCountWhatHasJustBeenPublished) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    std::thread thread([i] {
+      info("first");
+      EXPECT_EQ(stats().attempted, i);
+    });
+    thread.join();
+  }
+}
+
 ISOLATED_TEST(Api, TimeOfTheCaller) {
   Kept kept;
   ASSERT_TRUE(start(options_for(dirs, kept)));
