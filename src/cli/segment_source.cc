@@ -175,6 +175,9 @@ class SegmentSource final : public RecordSource {
     }
     ThreadName thread;
     if (record_.thread) thread = {u32(record_.thread->tid), record_.thread->name};
+    if (record_.clock) {
+      clock_ = {record_.clock->ticks, record_.clock->wall_ns, record_.clock->ns_per_tick_2_32};
+    }
     entry_.reset();  // an Entry holds references
     entry_.emplace(Entry{.record = view_,
                          .site = *site,
@@ -183,7 +186,8 @@ class SegmentSource final : public RecordSource {
                          .thread = thread,
                          .logger = site->logger,
                          .run = &run_,
-                         .sites = &chain.reader->index().sites()});
+                         .sites = &chain.reader->index().sites(),
+                         .clock = record_.clock ? &clock_ : nullptr});
     return &*entry_;
   }
 
@@ -197,6 +201,7 @@ class SegmentSource final : public RecordSource {
   std::optional<Entry> entry_;
   const RunDefinition* run_of_ = nullptr;
   RunInfo run_;
+  TickClock clock_;
   std::string problems_;
   u64 unreadable_ = 0;
   u64 generation_ = 0;
