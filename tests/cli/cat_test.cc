@@ -294,6 +294,25 @@ TEST_F(Cat, DropReportsOfSegmentsAreThoseOfLiveOutput) {
   EXPECT_EQ(count("s --field reason=too_big"), 0u);
 }
 
+// Not in silence: nobody would know that records are missing.
+TEST_F(Cat, ASegmentThatCannotBeOpenedIsSaidAfterTheRest) {
+  ASSERT_EQ(sh("$SLUICE run --product p --segments s -- echo here").code, 0);
+  std::filesystem::create_symlink("nowhere", path("s/p-000002.seg"));
+  std::filesystem::create_directory(path("s/p-000003.seg"));
+  ASSERT_EQ(sh("$SLUICE run --product p --segments s -- echo after").code, 0);
+  const Finished some = sh("$SLUICE cat s");
+  EXPECT_EQ(some.code, 1);
+  EXPECT_EQ(lines_of(some.out).size(), 6u) << some.out;
+  EXPECT_NE(some.error.find("s/p-000002.seg: cannot open: ENOENT"), std::string::npos)
+      << some.error;
+  EXPECT_NE(some.error.find("s/p-000003.seg: not a regular file"), std::string::npos) << some.error;
+  std::filesystem::create_directory(path("none"));
+  std::filesystem::create_symlink("nowhere", path("none/q-000001.seg"));
+  const Finished none = sh("$SLUICE cat none");
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.error.find("none/q-000001.seg: cannot open"), std::string::npos) << none.error;
+}
+
 class HostileInput : public Cat {
  protected:
   void expect_no_harm(const std::string& file, const std::string& command) {
