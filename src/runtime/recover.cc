@@ -53,9 +53,11 @@ Status adoption_error(const std::string& path, int error) {
     case -EPERM:
       return fatal(path + ": belongs to another user; run the recovery as that user");
     case -EBADMSG:
+      return fatal(path + ": not a region; delete it if you know what it is");
+    case -EPROTONOSUPPORT:
       return fatal(path +
-                   ": not a region, or one of a newer version; look at it with a newer "
-                   "sluice, or delete it");
+                   ": a region of another version; recover it with the sluice of its program, or "
+                   "delete it and what it holds");
     default:
       return fatal(path + ": " + os::error_text(error));
   }

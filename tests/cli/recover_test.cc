@@ -92,6 +92,34 @@ TEST_F(Recover, WhatIsNoRegionIsRefused) {
   EXPECT_EQ(text("x.region").size(), 10'000u);
 }
 
+// Its places of bytes under way are of another size: nothing of it may be guessed.
+TEST_F(Recover, ARegionOfAnOlderFormatIsRefusedAndStays) {
+  const std::string region = leave_region("--text a.log");
+  {
+    std::fstream file(region, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(8);
+    const std::uint32_t version = 1;
+    file.write(reinterpret_cast<const char*>(&version), sizeof version);
+  }
+  const std::string before = text("a.log");
+  const Finished one = sh("$SLUICE recover " + region);
+  EXPECT_EQ(one.code, 1);
+  EXPECT_NE(
+      (one.out + one.error).find("another version; recover it with the sluice of its program"),
+      std::string::npos)
+      << one.out << one.error;
+  EXPECT_EQ(sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY").code, 1);
+  const Finished seen = sh("$SLUICE cat " + region);
+  EXPECT_EQ(seen.code, 2);
+  EXPECT_NE(seen.error.find("another version"), std::string::npos) << seen.error;
+  // The next start goes on without it, and says so.
+  const Finished next = sh("$SLUICE run --product left --text a.log -- true");
+  EXPECT_EQ(next.code, 0);
+  EXPECT_NE(next.error.find("another version"), std::string::npos) << next.error;
+  EXPECT_TRUE(text("a.log").starts_with(before));
+  EXPECT_TRUE(std::filesystem::exists(region));
+}
+
 TEST_F(Recover, WhatIsNotThereIsAMistakeAndNothingIsDone) {
   const std::string region = leave_region("--text a.log");
   const Finished path = sh("$SLUICE recover missing.region . " + region);
