@@ -202,6 +202,7 @@ ISOLATED_TEST(Levels, OfAFileAndTheCloserPlaceHolds) {
 }
 
 ISOLATED_TEST(Levels, OfACallSiteInAChildAndInTheNextStart) {
+  ::setenv("SLUICE_REGION_DIRECTORY", dirs.region.c_str(), 1);
   set_site_level("levels_test.cc", Level::error);  // before anything was said
   Kept kept;
   ASSERT_TRUE(start(options_for(dirs, kept)));
