@@ -232,11 +232,26 @@ RecoverOptions Runtime::recover_options() const {
 }
 
 void Runtime::recover_earlier_runs(const RecoverOptions& options, bool quiet) {
+  u64 left = 0, bytes = 0;
+  std::string problem;
   for (const RegionSummary& found : recover_all(options, *this)) {
-    if (quiet) continue;
-    report("sluice: recovered " + std::to_string(found.recovered) + " records of process " +
-           std::to_string(found.pid) + (found.complete ? "" : "; not all: " + found.problem));
+    if (!found.complete) {
+      ++left;
+      bytes += found.bytes;
+      problem = found.problem;
+    } else if (!quiet) {
+      report("sluice: recovered " + std::to_string(found.recovered) + " records of process " +
+             std::to_string(found.pid));
+    }
   }
+  // Also when quiet: each run adds one until somebody mends it, or shared memory is full.
+  if (left == 0) return;
+  constexpr u64 kMiB = u64{1} << 20;
+  report("sluice: " + std::to_string(left) + " region(s) of earlier runs still hold records, in " +
+         std::to_string((bytes + kMiB - 1) / kMiB) +
+         " MiB of shared memory; `sluice recover` tries again, `sluice recover --text FILE "
+         "--give-up` puts them elsewhere: " +
+         problem);
 }
 
 bool Runtime::wait_for_starter(i64 deadline_ns) {

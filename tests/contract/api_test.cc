@@ -194,6 +194,23 @@ ISOLATED_TEST(Api, StatsCountWhatHasJustBeenPublished) {
   }
 }
 
+// Threads one after the other take shared memory only until what they said is merged.
+ISOLATED_TEST(Api, ARingGoesToTheNextThread) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  const auto one_after_the_other = [](int threads) {
+    for (int i = 0; i < threads; ++i) {
+      std::thread([] { info("x"); }).join();
+      ASSERT_TRUE(flush(Reach::written, 60'000).complete);
+    }
+  };
+  one_after_the_other(10);
+  const std::uint64_t grown = stats().region_bytes;
+  one_after_the_other(200);
+  // A ring or two more may be on their way from one to the other.
+  EXPECT_LE(stats().region_bytes, grown + (std::uint64_t{4} << 20));
+}
+
 ISOLATED_TEST(Api, TimeOfTheCaller) {
   Kept kept;
   ASSERT_TRUE(start(options_for(dirs, kept)));
