@@ -111,7 +111,7 @@ struct Options {
   std::string run_id = {};    // default: made up
   Level level = Level::info;  // threshold of the root logger
   Mode mode = Mode::asynchronous;
-  std::vector<Sink> sinks = {};           // at most 8; none: the console
+  std::vector<Sink> sinks = {};           // at most 8; none: the console (not: SLUICE_CONSOLE=0)
   std::uint64_t ring_bytes = 512 * 1024;  // each thread's; a power of two, 32 KiB to 64 MiB
   std::uint32_t queue_records = 0;        // the other way to say it: 0, or records a ring holds
   std::uint64_t journal_bytes = 8 << 20;  // how long a stuck sink is ridden out; a power of two
@@ -121,9 +121,9 @@ struct Options {
   std::uint32_t stop_deadline_ms = 5000;
   std::uint32_t sync_interval_ms = 1000;  // how often files are made durable; 0: only by flush()
   std::uint32_t sites_max = 8192;         // call sites a process can have
-  std::string region_directory = {};      // default: /dev/shm/sluice-UID
+  std::string region_directory = {};      // on tmpfs; default: /dev/shm/sluice-UID
   bool recover = true;                    // drain what an earlier run of this product left
-  bool quiet = false;                     // do not say on stderr where the records go
+  bool quiet = false;       // do not say on stderr where the records go, nor what is odd
   std::string redact = {};  // further field names whose values are secret, separated by commas
 };
 

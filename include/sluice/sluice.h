@@ -52,7 +52,8 @@ struct FlushResult {
 
 // Waits until every sink has passed what this process had published when flush() was called, at
 // most timeout_ms. A sink without that reach counts at its highest. From a sink's own thread it
-// returns at once for that sink. Thread-safe; blocks.
+// returns at once for that sink. Not complete: last_error() says why. Thread-safe; blocks; not for
+// signal handlers.
 SLUICE_API FlushResult flush(Reach reach = Reach::written,
                              std::uint32_t timeout_ms = 5000) noexcept;
 
@@ -61,6 +62,18 @@ SLUICE_API Admission prepare_thread() noexcept;
 
 // Threshold of a logger and all below it; "" is the root. Thread-safe; takes effect at once.
 SLUICE_API void set_level(std::string_view logger, Level level) noexcept;
+
+// Threshold of the call sites at a place of the source, instead of their logger's: "http.cc:120",
+// or "http.cc" for all of a file, by as many last components of its path as are needed; those that
+// make their first call later too. FILE:LINE goes before FILE, a longer path before a shorter one.
+// Returns how many sites the place names now. Calls through a sluice::Logger object ask that
+// logger's level first: here they can be silenced, not let through. Compiled-out calls
+// (SLUICE_ACTIVE_LEVEL) stay out. Thread-safe; takes effect at once; may wait for another change of
+// levels (microseconds); not for signal handlers.
+SLUICE_API std::uint32_t set_site_level(std::string_view place, Level level) noexcept;
+// Takes back what was set for just this place; their logger's level, or another place's, holds.
+// Returns and threading as above.
+SLUICE_API std::uint32_t reset_site_level(std::string_view place) noexcept;
 
 struct SinkStats {
   std::uint64_t delivered = 0;        // caller records written

@@ -151,7 +151,9 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns, std::optional<u32> onl
     SinkRunner* const runner = runners_[i].get();
     if (!asked(i) || !waits_for(*runner)) continue;
     ++outcome.sinks;
-    if (!runner->wait_reached(target, durable, deadline_ns)) ++outcome.behind;
+    if (runner->wait_reached(target, durable, deadline_ns)) continue;
+    ++outcome.behind;
+    outcome.names_behind += (outcome.names_behind.empty() ? "" : ", ") + runner->name();
   }
   return outcome;
 }

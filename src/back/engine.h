@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -31,7 +32,8 @@ struct EngineOptions {
 struct FlushOutcome {
   u32 sinks = 0;
   u32 behind = 0;
-  bool merged = false;  // everything published is in the journal
+  bool merged = false;       // everything published is in the journal
+  std::string names_behind;  // of the sinks, for a sentence
 };
 
 struct EngineCounts {

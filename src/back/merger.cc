@@ -455,44 +455,4 @@ void Merger::recycle(Source& source) {
   Handover::give(source.slot->state, SlotState::kReady);
 }
 
-std::vector<u64> Merger::published() const {
-  const u32 used = region_.wake().slots_used.load(std::memory_order_relaxed);
-  std::vector<u64> heads(std::min<std::size_t>(used, sources_.size()));
-  for (u32 i = 0; i < heads.size(); ++i) {
-    const RingLines* lines = region_.lines_of(region_.slots()[i]);
-    // acquire: as in RingConsumer::published()
-    if (lines) heads[i] = lines->head.load(std::memory_order_acquire);
-  }
-  return heads;
-}
-
-bool Merger::has_merged(const std::vector<u64>& published) const {
-  if (report_now_ && region_.wake().drops.load(std::memory_order_relaxed) != reported_drops_) {
-    return false;
-  }
-  for (u32 i = 0; i < published.size(); ++i) {
-    const u64 position = sources_[i].lines ? sources_[i].ring.position() : 0;
-    if (position < published[i]) return false;
-  }
-  return true;
-}
-
-u64 Merger::queued() const {
-  u64 count = 0;
-  for (const Source& source : sources_) {
-    if (!source.lines) continue;
-    u64 position = source.ring.position();
-    const u64 end = source.ring.published();
-    if (end - position > source.ring.capacity()) continue;
-    while (position < end) {
-      const u64 word = RealSync::read_word(source.ring.at(position));
-      const u64 bytes = size_of_word(word);
-      if (bytes < 8) break;
-      if (from_caller(site_of_word(word))) ++count;
-      position += bytes;
-    }
-  }
-  return count;
-}
-
 }  // namespace sluice::back

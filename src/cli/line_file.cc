@@ -36,6 +36,7 @@ Status LineFile::open() {
     return {};
   }
   if (!open_path(path_)) return fatal("cannot open '" + path_ + "': " + problem_);
+  note_place();
   modified_ns_ = info_.modified_ns;
   return {};
 }
@@ -53,6 +54,11 @@ bool LineFile::open_path(const std::string& path) {
   (void)io_.stat_fd(fd, info_);
   seekable_ = info_.regular;
   return true;
+}
+
+void LineFile::note_place() {
+  std::string place = os::resolved_path(path_);
+  if (!place.empty()) place_ = std::move(place);
 }
 
 // Whatever comes next belongs to another line than what was read so far.
@@ -128,15 +134,17 @@ bool LineFile::switch_file() {
   while (!queue_.empty()) {
     const std::string next = queue_.front();
     queue_.pop_front();
-    if (open_path(next)) return true;
+    if (!open_path(next)) continue;
+    if (next == path_) note_place();
+    return true;
   }
   return false;
 }
 
 // The finished files that are newer than `old`, oldest first.
 void LineFile::queue_rotated(const os::FileInfo& old) {
-  const bool is_absolute = path_.starts_with('/');
-  const sink::FileName name(is_absolute ? path_ : os::current_directory() + "/" + path_);
+  if (place_.empty()) return;
+  const sink::FileName name(place_);
   std::vector<u64> numbers;
   u64 old_number = 0;
   io_.list(name.directory().c_str(), [&](const char* file) {

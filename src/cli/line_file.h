@@ -42,6 +42,7 @@ class LineFile {
  private:
   bool read_more();
   bool open_path(const std::string& path);
+  void note_place();
   void end_line();
   void close();
   bool switch_file();
@@ -49,6 +50,7 @@ class LineFile {
 
   os::Io& io_;
   const std::string path_;
+  std::string place_;  // where the file at path_ stands, behind links: its rotated ones are there
   const bool following_;
   int fd_ = -1;
   bool seekable_ = true;

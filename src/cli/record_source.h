@@ -34,8 +34,9 @@ class RecordSource {
 };
 
 struct SourceOptions {
-  bool following = false;    // an unfinished last line waits for its rest
-  bool only_newest = false;  // of a directory's segments, only the last file of each name
+  bool following = false;  // an unfinished last line waits for its rest
+  // Of a directory's segments only the last files of each name, which hold so many records; 0: all.
+  u64 last_records = 0;
 };
 
 // Decides by what stands at `path`: a directory of segments, a segment, a region, else lines.

@@ -42,9 +42,7 @@ bool RegionImage::read_in(AreaKind kind, u64 at, void* to, std::size_t size) {
 }
 
 Status RegionImage::read_header() {
-  const Status no_region = fatal(in_quotes(path_) +
-                                 " is no region, or one of a newer version; look at it with a "
-                                 "newer sluice");
+  const Status no_region = fatal(in_quotes(path_) + " is no region; check the path");
   os::FileInfo info;
   if (io_.stat_fd(fd_, info) != 0 || !info.regular) return no_region;
   device_ = info.device;
@@ -52,10 +50,12 @@ Status RegionImage::read_header() {
   alignas(64) char bytes[kHeaderBytes];
   if (!read_at(0, bytes, sizeof bytes)) return no_region;
   const auto& header = *reinterpret_cast<const RegionHeader*>(bytes);
-  if (header.magic != region::kMagic || header.version != region::kVersion ||
-      header.area_count > region::kAreasMax) {
-    return no_region;
+  if (header.magic != region::kMagic) return no_region;
+  if (header.version != region::kVersion) {
+    return fatal(in_quotes(path_) +
+                 " is a region of another version; look at it with the sluice of its program");
   }
+  if (header.area_count > region::kAreasMax) return no_region;
   for (u32 i = 0; i < header.area_count; ++i) {
     const region::Area& entry = header.areas[i];
     if (entry.kind == 0 || entry.kind >= region::kAreasMax) continue;  // of a newer version

@@ -18,6 +18,7 @@
 #include "os/child.h"
 #include "os/io.h"
 #include "os/process.h"
+#include "runtime/variables.h"
 #include "sluice/sluice.h"
 
 namespace sluice::cli {
@@ -224,6 +225,10 @@ int run(const RunOptions& options) {
   if (!start(engine)) {
     if (engine.quiet) complain(last_error());
     return kUsage;
+  }
+  // Where the engine is quiet because nobody watches, a mistake must not be.
+  if (engine.quiet && !options.quiet) {
+    for (const std::string& sentence : runtime::unknown_variables()) complain(sentence);
   }
   const Verdict verdict = run_wrapped(wrapped, options, first_of(options.logger, name));
   record_end(verdict);

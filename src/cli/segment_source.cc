@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "cli/command.h"
 #include "cli/record_source.h"
@@ -28,7 +29,7 @@ struct Chain {
 class SegmentSource final : public RecordSource {
  public:
   SegmentSource(std::string directory, const SourceOptions& options)
-      : directory_(std::move(directory)), only_newest_(options.only_newest) {}
+      : directory_(std::move(directory)), last_records_(options.last_records) {}
 
   Status open_file(const std::string& path) {
     auto reader = SegmentReader::open(os::real_io(), path);
@@ -46,7 +47,7 @@ class SegmentSource final : public RecordSource {
     if (listed.value().empty()) {
       return fatal(in_quotes(directory_) + " holds no segment files (.seg); check the path");
     }
-    add_names(listed.value(), only_newest_);
+    add_names(listed.value(), last_records_);
     return {};
   }
 
@@ -68,7 +69,7 @@ class SegmentSource final : public RecordSource {
     const std::size_t names = chains_.size();
     if (!directory_.empty()) {
       const auto listed = list_segments(os::real_io(), directory_);
-      if (listed.ok()) add_names(listed.value(), false);
+      if (listed.ok()) add_names(listed.value(), 0);
     }
     bool more = chains_.size() > names;
     for (Chain& chain : chains_) {
@@ -107,7 +108,7 @@ class SegmentSource final : public RecordSource {
     return next == numbers.end() ? std::nullopt : std::optional<u64>(*next);
   }
 
-  void add_names(const std::vector<SegmentName>& listed, bool from_newest) {
+  void add_names(const std::vector<SegmentName>& listed, u64 last_records) {
     numbers_.clear();
     for (const SegmentName& file : listed) numbers_[file.name].push_back(file.number);
     for (const auto& [name, numbers] : numbers_) {
@@ -116,18 +117,45 @@ class SegmentSource final : public RecordSource {
       if (known) continue;
       Chain chain;
       chain.name = name;
-      if (from_newest && numbers.size() > 1) chain.number = numbers.end()[-2];
+      const std::size_t before = files_before(name, numbers, last_records);
+      if (before > 0) chain.number = numbers[before - 1];
       if (next_file(chain)) chains_.push_back(std::move(chain));
     }
+  }
+
+  // How many of a name's files are left out, so that the others hold the last records.
+  [[nodiscard]] std::size_t files_before(const std::string& name, const std::vector<u64>& numbers,
+                                         u64 last_records) const {
+    if (last_records == 0) return 0;
+    std::size_t before = numbers.size();
+    for (u64 found = 0; before > 0 && found < last_records; --before) {
+      auto reader = SegmentReader::open(os::real_io(), path_of(name, numbers[before - 1]));
+      if (reader.ok()) found += reader.value()->index().counts().records;
+    }
+    return before;
+  }
+
+  [[nodiscard]] std::string path_of(const std::string& name, u64 number) const {
+    return directory_ + "/" + segment_file_name(name, number);
+  }
+
+  // One that is there and cannot be read is told of, once; one that was removed meanwhile is not.
+  void note_unopened(const std::string& path, const Status& status) {
+    os::FileInfo info;
+    if (os::real_io().stat(path.c_str(), info) != 0 || !unopened_.insert(path).second) return;
+    problems_ += status.message() + "; its records are missing here\n";
   }
 
   // Goes on with the next file of the name; false when there is none.
   bool next_file(Chain& chain) {
     while (const std::optional<u64> number = next_number(chain)) {
       chain.number = number;
-      const std::string path = directory_ + "/" + segment_file_name(chain.name, *number);
+      const std::string path = path_of(chain.name, *number);
       auto reader = SegmentReader::open(os::real_io(), path);
-      if (!reader.ok()) continue;  // removed meanwhile
+      if (!reader.ok()) {
+        note_unopened(path, reader.status());
+        continue;
+      }
       go_on_with(chain, path, std::move(reader.value()));
       return true;
     }
@@ -175,6 +203,9 @@ class SegmentSource final : public RecordSource {
     }
     ThreadName thread;
     if (record_.thread) thread = {u32(record_.thread->tid), record_.thread->name};
+    if (record_.clock) {
+      clock_ = {record_.clock->ticks, record_.clock->wall_ns, record_.clock->ns_per_tick_2_32};
+    }
     entry_.reset();  // an Entry holds references
     entry_.emplace(Entry{.record = view_,
                          .site = *site,
@@ -183,12 +214,13 @@ class SegmentSource final : public RecordSource {
                          .thread = thread,
                          .logger = site->logger,
                          .run = &run_,
-                         .sites = &chain.reader->index().sites()});
+                         .sites = &chain.reader->index().sites(),
+                         .clock = record_.clock ? &clock_ : nullptr});
     return &*entry_;
   }
 
   const std::string directory_;  // empty: one file
-  const bool only_newest_;
+  const u64 last_records_;
   std::vector<Chain> chains_;
   std::size_t at_ = 0;
   std::map<std::string, std::vector<u64>> numbers_;  // of each name's files, as listed last; sorted
@@ -197,7 +229,9 @@ class SegmentSource final : public RecordSource {
   std::optional<Entry> entry_;
   const RunDefinition* run_of_ = nullptr;
   RunInfo run_;
+  TickClock clock_;
   std::string problems_;
+  std::set<std::string> unopened_;
   u64 unreadable_ = 0;
   u64 generation_ = 0;
 };

@@ -4,6 +4,7 @@
 // followed has ended (the process of a region), on SIGINT or SIGTERM (exit code 0), and when nobody
 // reads its output any more.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <deque>
 #include <memory>
 
@@ -106,7 +107,8 @@ int tail(const TailOptions& options) {
   auto renderer = make_renderer(options.view, mistakes);
   // From a time on: what was written since may fill more than the newest segment.
   const bool newest = options.view.since.empty();
-  auto sources = open_sources(options.view, {.following = true, .only_newest = newest}, mistakes);
+  const u64 last = newest ? std::max<u64>(options.lines, 1) : 0;
+  auto sources = open_sources(options.view, {.following = true, .last_records = last}, mistakes);
   for (const std::string& source : options.view.sources) {
     if (source == "-") mistakes.push_back("-: standard input is not followed; use `sluice cat -`");
   }

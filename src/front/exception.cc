@@ -9,75 +9,94 @@
 
 namespace sluice {
 inline namespace v1 {
+namespace detail {
 namespace {
 
 constexpr int kNestedMax = 16;
 
-// A site for each level, as in by_name.cc.
-template <Level kLevel>
-void log_at(std::string_view message, std::string_view type, std::string_view text) noexcept {
-  SLUICE_LOG(kLevel, "{}: {}", message, text, kv("exception.type", type),
+CallSite* site_of(ExceptionCall::Sites& sites, Level level) {
+  switch (level) {
+    case Level::trace:
+      return &sites.trace;
+    case Level::debug:
+      return &sites.debug;
+    case Level::info:
+      return &sites.info;
+    case Level::notice:
+      return &sites.notice;
+    case Level::warning:
+      return &sites.warning;
+    case Level::error:
+      return &sites.error;
+    case Level::critical:
+      return &sites.critical;
+    case Level::off:
+      break;
+  }
+  return nullptr;
+}
+
+void log_one(const ExceptionCall& from, std::string_view message, std::string_view type,
+             std::string_view text) noexcept {
+  CallSite* const site = site_of(from.sites, from.level);
+  if (site == nullptr) return;
+  if (site->control_value() == kOff) return count_filtered();
+  SiteText where;
+  where.level = from.level;
+  where.line = from.line;
+  where.file = from.file;
+  where.function = from.function;
+  where.format = "{}: {}";
+  (void)call(*site, where, 0, message, text, kv("exception.type", type),
              kv("exception.message", text));
 }
 
-void log_one(Level level, std::string_view message, std::string_view type,
-             std::string_view text) noexcept {
-  switch (level) {
-    case Level::trace:
-      return log_at<Level::trace>(message, type, text);
-    case Level::debug:
-      return log_at<Level::debug>(message, type, text);
-    case Level::info:
-      return log_at<Level::info>(message, type, text);
-    case Level::notice:
-      return log_at<Level::notice>(message, type, text);
-    case Level::warning:
-      return log_at<Level::warning>(message, type, text);
-    case Level::error:
-      return log_at<Level::error>(message, type, text);
-    case Level::critical:
-      return log_at<Level::critical>(message, type, text);
-    case Level::off:
-      return;
-  }
+// throw_with_nested() throws a type of the library's own, which is made from the real one.
+std::string_view without_wrapper(std::string_view type) {
+  constexpr std::string_view kWrapper = "std::_Nested_exception<";
+  if (!type.starts_with(kWrapper) || !type.ends_with('>')) return type;
+  type = type.substr(kWrapper.size(), type.size() - kWrapper.size() - 1);
+  if (type.ends_with(' ')) type.remove_suffix(1);
+  return type;
 }
 
-void log_typed(Level level, const std::exception& exception, std::string_view message,
+void log_typed(const ExceptionCall& from, const std::exception& exception, std::string_view message,
                int depth) noexcept {
   int status = 0;
   const char* mangled = typeid(exception).name();
   char* readable = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
-  log_one(level, message, readable ? readable : mangled, exception.what());
+  log_one(from, message, without_wrapper(readable ? readable : mangled), exception.what());
   std::free(readable);
   const auto* nested = dynamic_cast<const std::nested_exception*>(&exception);
   if (!nested || !nested->nested_ptr() || depth == kNestedMax) return;
   try {
     nested->rethrow_nested();
   } catch (const std::exception& inner) {
-    log_typed(level, inner, "caused by", depth + 1);
+    log_typed(from, inner, "caused by", depth + 1);
   } catch (...) {
-    log_one(level, "caused by", "unknown", "not a std::exception");
+    log_one(from, "caused by", "unknown", "not a std::exception");
   }
 }
 
 }  // namespace
 
-void log_exception(Level level, const std::exception& exception,
+void log_exception(const ExceptionCall& from, const std::exception& exception,
                    std::string_view message) noexcept {
-  log_typed(level, exception, message, 0);
+  log_typed(from, exception, message, 0);
 }
 
-void log_current_exception(Level level, std::string_view message) noexcept {
+void log_current_exception(const ExceptionCall& from, std::string_view message) noexcept {
   const std::exception_ptr current = std::current_exception();
-  if (!current) return log_one(level, message, "none", "no exception is being handled");
+  if (!current) return log_one(from, message, "none", "no exception is being handled");
   try {
     std::rethrow_exception(current);
   } catch (const std::exception& exception) {
-    log_typed(level, exception, message, 0);
+    log_typed(from, exception, message, 0);
   } catch (...) {
-    log_one(level, message, "unknown", "not a std::exception");
+    log_one(from, message, "unknown", "not a std::exception");
   }
 }
 
+}  // namespace detail
 }  // namespace v1
 }  // namespace sluice

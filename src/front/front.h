@@ -11,9 +11,12 @@
 // | next_site_id    | cold paths                | cold paths     | relaxed: only unique          |
 // | registering     | cold paths                | quiesce()      | seq_cst, with phase           |
 // | no_room_until_ns| cold paths                | cold paths     | relaxed: a hint               |
+// | site_rules      | set_site_level()          | registration   | release/acquire (P18)         |
 // | lost_*          | cold paths without region | stats          | relaxed: counters             |
 #ifndef SLUICE_SRC_FRONT_FRONT_H_
 #define SLUICE_SRC_FRONT_FRONT_H_
+
+#include <string>
 
 #include "region/region.h"
 #include "sluice/detail/call_site.h"
@@ -53,6 +56,14 @@ struct FrontOptions {
   std::atomic<u64> ring_bytes{0};  // of the next rings; 0: as the region says
 };
 
+// A level set for call sites by their place. Never freed: a call that registers may be reading it.
+struct SiteRule {
+  const std::string file;    // the last components of a path
+  const u32 line;            // 0: all of the file
+  SiteRule* const next;      // set before
+  std::atomic<u8> level{0};  // 0: reset
+};
+
 struct Front {
   region::Region region;
   void* reservation = nullptr;
@@ -65,6 +76,7 @@ struct Front {
   std::atomic<i64> no_room_until_ns{0};  // monotonic: a ring could not be made
   std::atomic<u64> lost_without_region{0};
   std::atomic<u64> lost_after_stop{0};
+  std::atomic<SiteRule*> site_rules{nullptr};
   // relaxed: the child's first thread sets it; start() in the child takes it back.
   std::atomic<bool> started_in_parent{false};
 
@@ -97,6 +109,15 @@ void publish_site(CallSite& site, const SiteShape& shape);
 u32 find_logger(std::string_view name);
 // Sets the threshold of a logger and everything below it. One caller at a time (the runtime).
 void set_level(std::string_view logger, Level level);
+// site_rules.cc
+// The level set for a published site by its place; 0: none. Allocates nothing.
+[[nodiscard]] u8 site_rule(const region::Region& region, u32 id);
+// Sets the threshold of call sites by "FILE:LINE" or "FILE" (0: takes it back), also of those that
+// register later. Returns how many sites it names now. One caller at a time (the runtime);
+// allocates.
+u32 set_site_level(std::string_view place, u8 level);
+
+// registry.cc
 // Sets every control byte anew that is not closed: after a change of levels or of the mode.
 void refresh_controls();
 // stop(): no call publishes any more once quiesce() has waited too. Another start() opens again.

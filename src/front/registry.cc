@@ -101,14 +101,18 @@ bool write_definition(Region& region, u32 id, const SiteShape& shape) {
   return true;
 }
 
-u8 control_for(const Region& region, const SiteEntry& entry) {
+u8 control_for(const Region& region, u32 id) {
+  const SiteEntry& entry = region.sites()[id];
   // relaxed: quiesce() closes what a call opens while the phase changes, see Registering
   if (g_front.phase.load(std::memory_order_relaxed) == Phase::kStopped) return detail::kCold;
   const u8 on =
       g_front.options.immediate.load(std::memory_order_relaxed) ? detail::kOnThenRun : detail::kOn;
-  if (entry.dynamic_logger.load(std::memory_order_relaxed)) return on;
-  const u32 logger = entry.logger.load(std::memory_order_relaxed);
-  const u8 threshold = region.loggers()[logger].threshold.load(std::memory_order_relaxed);
+  u8 threshold = site_rule(region, id);
+  if (threshold == 0) {
+    if (entry.dynamic_logger.load(std::memory_order_relaxed)) return on;
+    const u32 logger = entry.logger.load(std::memory_order_relaxed);
+    threshold = region.loggers()[logger].threshold.load(std::memory_order_relaxed);
+  }
   return entry.level.load(std::memory_order_relaxed) >= threshold ? on : u8{detail::kOff};
 }
 
@@ -141,9 +145,8 @@ u8 threshold_for(const Region& region, std::string_view name) {
 }
 
 void refresh(Region& region, u32 id) {
-  const SiteEntry& entry = region.sites()[id];
-  if (Registration::read_text(entry.text) == 0) return;
-  Registration::set_control(region.controls()[id], control_for(region, entry));
+  if (Registration::read_text(region.sites()[id].text) == 0) return;
+  Registration::set_control(region.controls()[id], control_for(region, id));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -130,6 +131,13 @@ int may_write(const char* path) {
   if (::stat(path, &info) < 0) return -errno;
   const int wanted = S_ISDIR(info.st_mode) ? W_OK | X_OK : W_OK;
   return or_error(::faccessat(AT_FDCWD, path, wanted, AT_EACCESS));
+}
+
+std::string resolved_path(const std::string& path) {
+  char* const found = ::realpath(path.c_str(), nullptr);
+  std::string resolved = found ? found : "";
+  std::free(found);
+  return resolved;
 }
 
 i64 pwrite_all(Io& io, int fd, const void* from, std::size_t size, u64 offset, std::size_t* done) {

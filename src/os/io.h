@@ -81,6 +81,9 @@ Io& real_io();
 // A hint for messages: only the write itself knows.
 int may_write(const char* path);
 
+// `path` without any link in it; empty when nothing is there.
+[[nodiscard]] std::string resolved_path(const std::string& path);
+
 // Writes or reads all of it, going on after EINTR and short counts. Returns the bytes done (less
 // than `size` only at end of file when reading) or -errno; `done` says how far a failed write got.
 i64 pwrite_all(Io& io, int fd, const void* from, std::size_t size, u64 offset,

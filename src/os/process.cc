@@ -1,6 +1,7 @@
 #include "os/process.h"
 
 #include <linux/futex.h>
+#include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
@@ -25,6 +26,10 @@ namespace sluice::os {
 namespace {
 
 constexpr i64 kNsPerSecond = 1'000'000'000;
+
+bool is_memory(const struct statfs& info) {
+  return u32(info.f_type) == TMPFS_MAGIC || u32(info.f_type) == RAMFS_MAGIC;
+}
 
 i64 clock_ns(clockid_t clock) {
   timespec now;
@@ -152,6 +157,14 @@ std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
 }
+std::vector<std::string> environment_names(std::string_view prefix) {
+  std::vector<std::string> names;
+  for (char** entry = environ; entry && *entry; ++entry) {
+    const std::string_view text(*entry);
+    if (text.starts_with(prefix)) names.emplace_back(text.substr(0, text.find('=')));
+  }
+  return names;
+}
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 std::string runtime_directory() {
   std::string path = environment("XDG_RUNTIME_DIR");
@@ -159,8 +172,20 @@ std::string runtime_directory() {
 }
 bool is_memory_filesystem(int fd) {
   struct statfs info;
-  constexpr long kTmpfs = 0x01021994, kRamfs = long(0x858458f6);
-  return ::fstatfs(fd, &info) == 0 && (long(info.f_type) == kTmpfs || long(info.f_type) == kRamfs);
+  return ::fstatfs(fd, &info) == 0 && is_memory(info);
+}
+bool is_memory_filesystem(const char* path) {
+  struct statfs info;
+  return ::statfs(path, &info) == 0 && is_memory(info);
+}
+bool is_kernel_filesystem(const char* path) {
+  struct statfs info;
+  if (::statfs(path, &info) != 0) return false;
+  for (const u32 magic : {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                          DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, DEVPTS_SUPER_MAGIC}) {
+    if (u32(info.f_type) == magic) return true;
+  }
+  return false;
 }
 void block_signals() {
   sigset_t all;

@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -67,11 +69,17 @@ std::string program_path();
 std::string current_directory();
 std::string host_name();
 std::string environment(const char* name);  // empty when not set
+// Names of the variables that begin with `prefix`.
+std::vector<std::string> environment_names(std::string_view prefix);
 bool is_terminal(int fd);
 // $XDG_RUNTIME_DIR when it is set and absolute, else empty.
 std::string runtime_directory();
 // True when `path` is on tmpfs (or ramfs): its shared mappings are never written back to a disk.
 bool is_memory_filesystem(int fd);
+bool is_memory_filesystem(const char* path);
+// True when `path` is on one of the kernel's own file systems (/proc, /sys and the like), where no
+// program makes files.
+bool is_kernel_filesystem(const char* path);
 // Blocks every signal in the calling thread, for threads of the library.
 void block_signals();
 

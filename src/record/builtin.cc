@@ -71,16 +71,18 @@ std::string time_string(i64 wall_ns) {
 
 std::string_view records(u64 count) { return count == 1 ? "record" : "records"; }
 
+std::string_view reason_name(u64 reason) {
+  return reason < kDropReasons ? drop_reason_name(DropReason(reason)) : "unknown";
+}
+
 std::string drop_report(const Entry& entry) {
   const RecordView& record = entry.record;
   const u32 id = u32(record.word(0));
   const Site* site = entry.sites ? entry.sites->find(id) : nullptr;
   std::string source = site ? source_of(*site) : std::string();
   if (source.empty()) source = fmt::format("site {}", id);
-  const u64 reason = record.word(1);
-  std::string text = fmt::format(
-      "dropped {} {} of {} ({})", record.word(3), records(record.word(3)), source,
-      reason < kDropReasons ? drop_reason_name(DropReason(reason)) : std::string_view("unknown"));
+  std::string text = fmt::format("dropped {} {} of {} ({})", record.word(3),
+                                 records(record.word(3)), source, reason_name(record.word(1)));
   if (entry.clock != nullptr) {
     text += fmt::format(" between {} and {}", time_string(entry.clock->wall_of(record.word(4))),
                         time_string(entry.clock->wall_of(record.word(5))));
@@ -142,6 +144,16 @@ bool is_builtin(const Site& site) {
 
 char* put_builtin_message(TextForm form, const Entry& entry, TextBuffer& out, char* at) {
   return put_escaped(form, out, at, message(entry));
+}
+
+bool is_shown_by_name(const Site& site, u32 argument) {
+  return argument == 1 && site.id == kSiteDropReport && is_builtin(site);
+}
+
+Value shown_value(const RecordView& record, u32 argument) {
+  if (!is_shown_by_name(record.site(), argument)) return record.value(argument);
+  const std::string_view name = reason_name(record.word(argument));
+  return {ArgType::kString, name.size(), name};
 }
 
 std::string source_of(const Site& site) {

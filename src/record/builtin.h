@@ -24,6 +24,10 @@ namespace sluice {
 [[nodiscard]] char* put_builtin_message(TextForm form, const Entry& entry, TextBuffer& out,
                                         char* at);
 
+// Argument `argument` of a record as it is shown: the reason of a drop report is a name.
+[[nodiscard]] Value shown_value(const RecordView& record, u32 argument);
+[[nodiscard]] bool is_shown_by_name(const Site& site, u32 argument);
+
 // File name and line of a site, without the directories: "game.cc:42"; empty without a file.
 [[nodiscard]] std::string source_of(const Site& site);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "record/builtin.h"
 #include "record/json_text.h"
 #include "record/value_text.h"
 
@@ -105,8 +106,12 @@ FieldPlan::FieldPlan(const Site& site, std::span<const std::string_view> taken) 
                        at = put_json_string(out, at, json);
                        return put_raw(out, at, ":");
                      }),
-                     " " + unused_key(logfmt_used, logfmt) + "="});
+                     " " + unused_key(logfmt_used, logfmt) + "=", is_shown_by_name(site, i)});
   }
+}
+
+Value FieldPlan::Key::value_in(const RecordView& record) const {
+  return by_name ? shown_value(record, argument) : record.value(argument);
 }
 
 char* FieldPlan::put_json(TextBuffer& out, char* at, const RecordView& record) const {
@@ -123,7 +128,7 @@ char* FieldPlan::put_json(TextBuffer& out, char* at, const RecordView& record) c
   for (const Key& key : keys_) {
     at = put_raw(out, at, comma);
     at = put_raw(out, at, key.json);
-    at = put_json_value(out, at, record.value(key.argument));
+    at = put_json_value(out, at, key.value_in(record));
     comma = ",";
   }
   return put_raw(out, at, "}");
@@ -136,7 +141,7 @@ char* FieldPlan::put_logfmt(TextBuffer& out, char* at, const RecordView& record)
   }
   for (const Key& key : keys_) {
     at = put_raw(out, at, key.logfmt);
-    at = put_logfmt_value(out, at, record.value(key.argument));
+    at = put_logfmt_value(out, at, key.value_in(record));
   }
   return at;
 }
@@ -151,7 +156,7 @@ char* FieldPlan::put_text(TextBuffer& out, char* at, const RecordView& record, u
   for (const Key& key : keys_) {
     if ((which >> key.argument & 1) == 0) continue;
     at = put_raw(out, at, key.logfmt);
-    at = put_logfmt_value(out, at, record.value(key.argument));
+    at = put_logfmt_value(out, at, key.value_in(record));
   }
   return at;
 }

@@ -39,6 +39,9 @@ class FieldPlan {
     u32 argument;
     std::string json;    // "user":
     std::string logfmt;  // " user="
+    bool by_name;        // see shown_value()
+
+    [[nodiscard]] Value value_in(const RecordView& record) const;
   };
   std::vector<Key> keys_;
   int payload_ = -1;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "record/builtin.h"
 #include "record/json_text.h"
 #include "record/value_text.h"
 
@@ -82,7 +83,7 @@ bool value_matches(std::string_view name, const Value& value, const FieldMatch& 
 
 bool field_matches(const RecordView& record, const FieldMatch& match) {
   for (u32 i = record.first_visible(); i < record.arguments(); ++i) {
-    if (value_matches(record.site().arguments[i].name, record.value(i), match)) return true;
+    if (value_matches(record.site().arguments[i].name, shown_value(record, i), match)) return true;
   }
   for (const ContextField& field : record.context()) {
     if (value_matches(field.name, field.value, match)) return true;

@@ -31,7 +31,9 @@
 namespace sluice::region {
 
 inline constexpr u64 kMagic = 0x314e4f4947455253;  // "SREGION1"
-inline constexpr u32 kVersion = 1;
+// Raised by every change of what lies in a region, the chunks of sinks (sink/intent_area.h) too. A
+// region of another version is refused. 2: a place of an intent has the file's time of birth.
+inline constexpr u32 kVersion = 2;
 
 enum class AreaKind : u32 {
   kClock = 1,

@@ -313,18 +313,20 @@ int Region::adopt(const char* path) {
   header_ = reinterpret_cast<RegionHeader*>(base_);
   FixedText(path_, sizeof path_).text(path);
   exists_ = true;
-  if (!check_header()) {
-    close(false);
-    return -EBADMSG;
-  }
-  return 0;
+  result = check_header();
+  if (result != 0) close(false);
+  return result;
 }
 
-bool Region::check_header() {
+int Region::check_header() {
+  if (header_->magic != kMagic) return -EBADMSG;
+  if (header_->version != kVersion) return -EPROTONOSUPPORT;
+  return check_areas() ? 0 : -EBADMSG;
+}
+
+bool Region::check_areas() {
   const RegionHeader& header = *header_;
-  if (header.magic != kMagic || header.version != kVersion || header.area_count > kAreasMax) {
-    return false;
-  }
+  if (header.area_count > kAreasMax) return false;
   for (u32 i = 0; i < header.area_count; ++i) {
     const Area area = header.areas[i];
     if (area.kind == 0 || area.kind >= kAreasMax) continue;  // of a newer version

@@ -49,7 +49,7 @@ class Region {
 
   // Maps the region file `path` of a dead process and takes both of its locks. -EAGAIN: its owner
   // or another recovery lives. -ESTALE: the path names another file by now. -EPERM: another user's.
-  // -EBADMSG: not a region, or one that this version cannot read.
+  // -EBADMSG: not a region. -EPROTONOSUPPORT: one of another version of the format.
   int adopt(const char* path);
 
   // Unmaps and closes; removes the file first when `remove`. For adopted regions.
@@ -117,8 +117,9 @@ class Region {
   // The header, and every page that a call touches.
   int fill(const RegionOptions& options, u64 bytes);
   void write_header(const RegionOptions& options, u64 bytes);
-  // Reads the table of areas; false when anything does not lie within the file.
-  bool check_header();
+  // Reads the table of areas; 0, or what adopt() gives when anything does not lie within the file.
+  int check_header();
+  bool check_areas();
   [[nodiscard]] bool overlap() const;
   [[nodiscard]] bool check_area(AreaKind kind, u64 bytes) const;
   u64 allocate_adopted(u64 bytes);

@@ -62,11 +62,22 @@ bool stop(std::uint32_t deadline_ms) noexcept { return note(runtime::runtime().s
 std::string_view last_error() noexcept { return {t_last_error.text, t_last_error.size}; }
 
 FlushResult flush(Reach reach, std::uint32_t timeout_ms) noexcept {
-  return runtime::runtime().flush(reach, timeout_ms);
+  std::string problem;
+  const FlushResult result = runtime::runtime().flush(reach, timeout_ms, problem);
+  (void)note(problem);
+  return result;
 }
 
 void set_level(std::string_view logger, Level level) noexcept {
   runtime::runtime().set_level(logger, level);
+}
+
+std::uint32_t set_site_level(std::string_view place, Level level) noexcept {
+  return runtime::runtime().set_site_level(place, u8(level));
+}
+
+std::uint32_t reset_site_level(std::string_view place) noexcept {
+  return runtime::runtime().set_site_level(place, 0);
 }
 
 Stats stats() noexcept { return runtime::runtime().stats(); }

@@ -5,9 +5,10 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "os/io.h"
 #include "os/process.h"
 #include "record/format.h"
-#include "region/layout.h"
+#include "region/region.h"
 #include "sink/file_name.h"
 
 namespace sluice::runtime {
@@ -76,22 +77,29 @@ back::SinkConfig sink_config(const Sink& sink) {
   return out;
 }
 
-// SLUICE_LEVEL=info,net=debug,net.http=off
-void read_levels(std::string_view text, Config& config, Mistakes& mistakes) {
+// NAME=LEVEL,...: SLUICE_LEVEL=info,net=debug, SLUICE_SITE_LEVEL=http.cc:120=debug,main.cc=off.
+// What has no name goes to `unnamed`; null: a mistake.
+void read_levels(const char* variable, std::string_view example, Level* unnamed,
+                 std::vector<std::pair<std::string, Level>>& named, Mistakes& mistakes) {
+  const std::string all = os::environment(variable);
+  std::string_view text = all;
   while (!text.empty()) {
     const std::string_view part = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), part.size() + 1));
-    const auto equals = part.find('=');
-    const bool root = equals == std::string_view::npos;
+    const auto equals = part.rfind('=');
+    const bool alone = equals == std::string_view::npos;
     Level level{};
-    if (!parse_level(root ? part : part.substr(equals + 1), level)) {
-      mistakes.add("SLUICE_LEVEL", "'" + std::string(part) + "' names no level",
-                   "use trace, debug, info, notice, warning, error, critical or off, as in "
-                   "info,net.http=debug");
-    } else if (root) {
-      config.level = level;
+    if (!parse_level(alone ? part : part.substr(equals + 1), level)) {
+      mistakes.add(variable, "'" + std::string(part) + "' names no level",
+                   "use trace, debug, info, notice, warning, error, critical or off, as in " +
+                       std::string(example));
+    } else if (!alone) {
+      named.emplace_back(part.substr(0, equals), level);
+    } else if (unnamed) {
+      *unnamed = level;
     } else {
-      config.logger_levels.emplace_back(part.substr(0, equals), level);
+      mistakes.add(variable, "'" + std::string(part) + "' names no place",
+                   "write FILE=LEVEL or FILE:LINE=LEVEL, as in " + std::string(example));
     }
   }
 }
@@ -141,12 +149,27 @@ void read_sink(const char* name, SinkKind kind, Config& config) {
   config.sinks.back().variable = name;
 }
 
+// False: no console, whatever else there is.
+bool read_console(Config& config, Mistakes& mistakes) {
+  bool wanted = true;
+  const std::string choice = os::environment("SLUICE_CONSOLE");
+  if (choice.empty()) return true;
+  if (!parse_switch(choice, wanted)) {
+    mistakes.add("SLUICE_CONSOLE", "'" + choice + "' is neither on nor off", "write 1 or 0");
+    return true;
+  }
+  std::erase_if(config.sinks, [](const auto& s) { return s.kind == SinkKind::console; });
+  if (wanted) config.sinks.push_back(sink_config(console()));
+  return wanted;
+}
+
 void read_environment(Config& config, Mistakes& mistakes) {
   read_text("SLUICE_PRODUCT", config.product);
   read_text("SLUICE_RUN_ID", config.run_id);
   read_text("SLUICE_REGION_DIRECTORY", config.region_directory);
   read_text("SLUICE_REDACT", config.redact);
-  read_levels(os::environment("SLUICE_LEVEL"), config, mistakes);
+  read_levels("SLUICE_LEVEL", "info,net.http=debug", &config.level, config.logger_levels, mistakes);
+  read_levels("SLUICE_SITE_LEVEL", "http.cc:120=debug", nullptr, config.site_levels, mistakes);
   read_number("SLUICE_RING_BYTES", config.ring_bytes, mistakes);
   read_number("SLUICE_JOURNAL_BYTES", config.journal_bytes, mistakes);
   read_number("SLUICE_BLOCK_DEADLINE_MS", config.block_deadline_ms, mistakes);
@@ -177,15 +200,10 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
   read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
   read_sink("SLUICE_STORE", SinkKind::store, config);
-  const std::string choice = os::environment("SLUICE_CONSOLE");
-  bool wanted = false;
-  if (choice.empty()) return;
-  if (!parse_switch(choice, wanted)) {
-    mistakes.add("SLUICE_CONSOLE", "'" + choice + "' is neither on nor off", "write 1 or 0");
-    return;
+  // Without any sink the console gets it, unless the variable says no.
+  if (read_console(config, mistakes) && config.sinks.empty()) {
+    config.sinks.push_back(sink_config(console()));
   }
-  std::erase_if(config.sinks, [](const auto& s) { return s.kind == SinkKind::console; });
-  if (wanted) config.sinks.push_back(sink_config(console()));
 }
 
 // What the operator has written: the variable, where it is set.
@@ -237,7 +255,33 @@ void check_paths(const Config& config, std::size_t i, Mistakes& mistakes) {
   }
 }
 
+// One that was named: records would not survive their process, which is what it was named for. That
+// it is full is no mistake: private memory is said once, as in the default place.
+void check_region_directory(const Config& config, Mistakes& mistakes) {
+  const std::string& directory = config.region_directory;
+  if (directory.empty()) return;
+  constexpr std::size_t kLongest = sizeof(region::RegionOptions::directory) - 1;
+  os::FileInfo info;
+  int error = os::real_io().stat_followed(directory.c_str(), info);
+  if (error == 0) error = os::may_write(directory.c_str());
+  std::string what;
+  if (directory.size() > kLongest) {
+    what = "is longer than " + std::to_string(kLongest) + " bytes";
+  } else if (error != 0) {
+    what = "cannot be used: " + os::error_text(-error);
+  } else if (!info.directory) {
+    what = "is no directory";
+  } else if (!os::is_memory_filesystem(directory.c_str())) {
+    what = "is not on tmpfs";
+  }
+  if (what.empty()) return;
+  mistakes.add(where_from("region_directory", "SLUICE_REGION_DIRECTORY"), directory + " " + what,
+               "name a directory on tmpfs that this user may write (mkdir -m 700 /dev/shm/NAME), "
+               "or none");
+}
+
 void check(const Config& config, Mistakes& mistakes) {
+  check_region_directory(config, mistakes);
   check_power(where_from("ring_bytes", "SLUICE_RING_BYTES"), config.ring_bytes, kRingMin, kRingMax,
               mistakes);
   check_power(where_from("journal_bytes", "SLUICE_JOURNAL_BYTES"), config.journal_bytes,
@@ -286,6 +330,15 @@ std::string_view kind_name(SinkKind kind) {
 }
 
 }  // namespace
+
+std::string join(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) {
+    if (!text.empty()) text += "\n";
+    text += line;
+  }
+  return text;
+}
 
 std::string name_of_sink(const Config& config, std::size_t index) {
   const std::string& variable = config.sinks[index].variable;
@@ -353,13 +406,13 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.stop_deadline_ms = options.stop_deadline_ms;
   config.sync_interval_ms = options.sync_interval_ms;
   config.sites_max = options.sites_max;
-  config.region_directory = absolute(options.region_directory);
+  config.region_directory = options.region_directory;
   config.recover = options.recover;
   config.quiet = options.quiet;
   config.redact = options.redact;
   for (const Sink& sink : options.sinks) config.sinks.push_back(sink_config(sink));
   read_environment(config, mistakes);
-  if (config.sinks.empty()) config.sinks.push_back(sink_config(console()));
+  config.region_directory = absolute(config.region_directory);
   for (back::SinkConfig& sink : config.sinks) {
     if (sink.name.empty()) sink.name = config.product;
   }
@@ -378,6 +431,9 @@ std::string to_text(const Config& config) {
   line("level", level_name(config.level));
   for (const auto& [logger, level] : config.logger_levels) {
     line("level." + logger, level_name(level));
+  }
+  for (const auto& [place, level] : config.site_levels) {
+    line("site_level." + place, level_name(level));
   }
   line("mode", config.mode == Mode::immediate ? "immediate" : "asynchronous");
   line("overflow", config.overflow == Overflow::block ? "block" : "drop_newest");

@@ -19,6 +19,7 @@ struct Config {
   std::string run_id;
   Level level = Level::info;
   std::vector<std::pair<std::string, Level>> logger_levels;
+  std::vector<std::pair<std::string, Level>> site_levels;  // by place
   Mode mode = Mode::asynchronous;
   std::vector<back::SinkConfig> sinks;
   u64 ring_bytes = 0;
@@ -37,6 +38,9 @@ struct Config {
 
 // Fills `config`; returns every mistake found, each one line: what, where, how to mend.
 std::vector<std::string> make_config(const Options& options, Config& config);
+
+// One a line.
+std::string join(const std::vector<std::string>& lines);
 
 // What messages call a sink: the variable it comes from, or its place in the options.
 std::string name_of_sink(const Config& config, std::size_t index);

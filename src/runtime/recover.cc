@@ -53,9 +53,11 @@ Status adoption_error(const std::string& path, int error) {
     case -EPERM:
       return fatal(path + ": belongs to another user; run the recovery as that user");
     case -EBADMSG:
+      return fatal(path + ": not a region; delete it if you know what it is");
+    case -EPROTONOSUPPORT:
       return fatal(path +
-                   ": not a region, or one of a newer version; look at it with a newer "
-                   "sluice, or delete it");
+                   ": a region of another version; recover it with the sluice of its program, or "
+                   "delete it and what it holds");
     default:
       return fatal(path + ": " + os::error_text(error));
   }
@@ -258,20 +260,44 @@ Result<RegionSummary> recover_region(const std::string& path, const RecoverOptio
     drain(region, options, summary, reporter);
   }
   summary.complete = summary.problem.empty();
+  os::FileInfo info;
+  if (os::real_io().stat(path.c_str(), info) == 0) summary.bytes = info.size;
   region.close(summary.complete);
   return summary;
 }
 
+namespace {
+
+// True when a region's file is named after `product` ("": any), as Region::create() names it.
+bool is_named_after(const std::string& path, const std::string& product) {
+  if (product.empty()) return true;
+  const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
+  if (name.size() <= product.size() || name[product.size()] != '-') return false;
+  return std::equal(product.begin(), product.end(), name.begin(),
+                    [](char wanted, char there) { return there == wanted || there == '_'; });
+}
+
+}  // namespace
+
 std::vector<RegionSummary> recover_all(const RecoverOptions& options, Reporter& reporter) {
   std::vector<RegionSummary> all;
+  std::string refused;
+  u64 refusals = 0;
   for (const std::string& place : places(options.directory)) remove_dead_drafts(place);
   for (const std::string& path : find_regions(options.directory)) {
     Result<RegionSummary> one = recover_region(path, options, reporter);
     if (one.ok()) {
       all.push_back(std::move(one.value()));
-    } else if (one.status().error_class() == ErrorClass::kFatal) {
-      reporter.report("sluice: " + one.status().message());
+    } else if (one.status().error_class() == ErrorClass::kFatal &&
+               is_named_after(path, options.product)) {
+      refused = one.status().message();
+      ++refusals;
     }
+  }
+  // Not twice by a start, which comes here with either half; and one line, however many there are.
+  if (refusals > 0 && options.owing != Owing::kToPaths) {
+    reporter.report("sluice: " + refused +
+                    (refusals > 1 ? " (and " + std::to_string(refusals - 1) + " more)" : ""));
   }
   return all;
 }

@@ -32,6 +32,7 @@ struct RegionSummary {
   u64 damaged = 0;
   bool complete = false;  // every required sink has everything; the file is removed
   std::string problem;    // why not
+  u64 bytes = 0;          // of shared memory that it takes
 };
 
 // Regions by what they owe: to one of RecoverOptions::paths, or to none of these.

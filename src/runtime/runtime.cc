@@ -8,27 +8,17 @@
 #include "front/front.h"
 #include "os/pipe.h"
 #include "os/process.h"
+#include "runtime/variables.h"
 #include "sink/make.h"
-#include "sink/sink_table.h"
 #include "sluice/log.h"
 
 namespace sluice::runtime {
 namespace {
 
 constexpr u32 kSpareRings = 2;
-constexpr u64 kIntentBytes = 256 * 1024;
 constexpr i64 kNsPerMs = 1'000'000;
 
 i64 deadline_after(u32 ms) { return os::monotonic_ns() + i64{ms} * kNsPerMs; }
-
-std::string join(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) {
-    if (!text.empty()) text += "\n";
-    text += line;
-  }
-  return text;
-}
 
 // While the caller runs sinks itself, what they log is a sink's. Made before `immediate_` is
 // locked: a signal handler on this thread must not wait for it.
@@ -61,8 +51,6 @@ void add_sink_mistakes(const Config& config, std::vector<std::string>& mistakes)
     if (!status.ok()) mistakes.push_back(name + status.message());
   }
 }
-
-bool is_file(SinkKind kind) { return kind == SinkKind::text || kind == SinkKind::json_lines; }
 
 // The instance lives in static memory so that a forked child can make a new one over it: the old
 // one's locks may be held by threads that the child does not have.
@@ -101,6 +89,9 @@ std::string Runtime::start(const Options& options) {
   std::vector<std::string> mistakes = make_config(options, config);
   add_sink_mistakes(config, mistakes);
   if (!mistakes.empty()) return join(mistakes);
+  if (!config.quiet) {
+    for (const std::string& sentence : unknown_variables()) report("sluice: " + sentence);
+  }
   {
     const Locked lock(mutex_);
     config_ = std::move(config);
@@ -141,6 +132,7 @@ std::string Runtime::start_locked() {
   if (!problem.empty()) return problem;
   for (const auto& [logger, level] : config_.logger_levels) front::set_level(logger, level);
   front::set_level("", config_.level);
+  for (const auto& [place, level] : config_.site_levels) front::set_site_level(place, u8(level));
   front.region.header().finished.store(0, std::memory_order_relaxed);
   {
     const Locked lock(mutex_);
@@ -200,73 +192,6 @@ std::string Runtime::open_region() {
   return {};
 }
 
-namespace {
-
-// Why a sink's place in the region may not be given to another: an earlier stop() left records that
-// only this one still has to get. Empty: it may.
-std::string what_is_owed(back::Engine& engine, const region::SinkEntry& entry) {
-  if (entry.state.load(std::memory_order_relaxed) != region::SinkState::kOpen || !entry.required ||
-      entry.kind == u32(SinkKind::callback) ||
-      entry.cursor.load(std::memory_order_relaxed) >= engine.counts().next_sequence) {
-    return {};
-  }
-  return "an earlier stop() left records for " + std::string(field_text(entry.path)) +
-         "; start with that sink in its old place, so that it gets them first";
-}
-
-}  // namespace
-
-std::string Runtime::make_sinks(back::Engine& engine) {
-  std::vector<std::string> problems;
-  for (u32 i = 0; i < config_.sinks.size(); ++i) {
-    std::string problem = make_sink_entry(engine, config_.sinks[i], i);
-    if (!problem.empty()) problems.push_back(name_of_sink(config_, i) + ": " + problem);
-  }
-  region::Region& region = front::g_front.region;
-  for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
-    const std::string owed = what_is_owed(engine, region.sink(i));
-    if (!owed.empty()) problems.push_back(owed);
-  }
-  if (!problems.empty()) return join(problems);
-  for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
-    // pairs with the loads of state in add_sinks() and stats(): the entry is done with (P15)
-    region.sink(i).state.store(region::SinkState::kUnused, std::memory_order_release);
-  }
-  return {};
-}
-
-std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfig& config,
-                                     u32 index) {
-  region::Region& region = front::g_front.region;
-  region::SinkEntry& entry = region.sink(index);
-  auto made = sink::make_sink(config, os::real_io(), region);
-  if (!made.ok()) return made.status().message();
-  // After a stop() that could not deliver everything the same destination gets the rest.
-  const bool goes_on = engine_ && !engine_->left_behind() && sink::can_be_rebuilt(config.kind) &&
-                       entry.kind == u32(config.kind) && field_text(entry.path) == config.path &&
-                       entry.state.load(std::memory_order_relaxed) == region::SinkState::kOpen;
-  if (!goes_on) {
-    std::string owed = what_is_owed(engine, entry);
-    if (!owed.empty()) return owed;
-    for (std::atomic<u64>* count :
-         {&entry.delivered, &entry.filtered, &entry.dropped_backlog, &entry.dropped_error}) {
-      count->store(0, std::memory_order_relaxed);
-    }
-  }
-  sink::write_entry(config, entry);
-  if (is_file(config.kind) && entry.intent_offset == 0) {
-    entry.intent_offset = region.allocate(kIntentBytes);
-    entry.intent_bytes = entry.intent_offset ? kIntentBytes : 0;
-  }
-  std::string name = config.path;
-  if (config.kind == SinkKind::console) name = "console";
-  if (config.kind == SinkKind::callback) name = "callback";
-  engine.add_sink(entry, std::move(made.value()), std::move(name), config.required, !goes_on);
-  // pairs with add_sinks() of a recovery and stats(): filled before it opens (P15)
-  entry.state.store(region::SinkState::kOpen, std::memory_order_release);
-  return {};
-}
-
 // What an earlier run owes to a file of ours comes before our own sinks open it; records wait in
 // the journal meanwhile. For other destinations, which may be stuck, nobody waits.
 void Runtime::start_delivery() {
@@ -310,11 +235,26 @@ RecoverOptions Runtime::recover_options() const {
 }
 
 void Runtime::recover_earlier_runs(const RecoverOptions& options, bool quiet) {
+  u64 left = 0, bytes = 0;
+  std::string problem;
   for (const RegionSummary& found : recover_all(options, *this)) {
-    if (quiet) continue;
-    report("sluice: recovered " + std::to_string(found.recovered) + " records of process " +
-           std::to_string(found.pid) + (found.complete ? "" : "; not all: " + found.problem));
+    if (!found.complete) {
+      ++left;
+      bytes += found.bytes;
+      problem = found.problem;
+    } else if (!quiet) {
+      report("sluice: recovered " + std::to_string(found.recovered) + " records of process " +
+             std::to_string(found.pid));
+    }
   }
+  // Also when quiet: each run adds one until somebody mends it, or shared memory is full.
+  if (left == 0) return;
+  constexpr u64 kMiB = u64{1} << 20;
+  report("sluice: " + std::to_string(left) + " region(s) of earlier runs still hold records, in " +
+         std::to_string((bytes + kMiB - 1) / kMiB) +
+         " MiB of shared memory; `sluice recover` tries again, `sluice recover --text FILE "
+         "--give-up` puts them elsewhere: " +
+         problem);
 }
 
 bool Runtime::wait_for_starter(i64 deadline_ns) {
@@ -375,29 +315,45 @@ std::shared_ptr<back::Engine> Runtime::running_engine() {
   return running_ ? engine_ : nullptr;
 }
 
-FlushResult Runtime::flush(Reach reach, u32 timeout_ms, std::optional<u32> only_sink) {
+FlushResult Runtime::flush(Reach reach, u32 timeout_ms, std::string& problem,
+                           std::optional<u32> only_sink) {
   FlushResult result;
   if (reach == Reach::queued || reach == Reach::shared) {
     // A record that a call has returned for is already that far, if there is a file behind it.
     result.complete = reach == Reach::queued || front::g_front.region.shared();
+    if (!result.complete) problem = "sluice: flush(): there is no shared memory; see start()";
     return result;
   }
   const std::shared_ptr<back::Engine> engine = running_engine();
-  if (!engine) return result;
+  if (!engine) {
+    problem = "sluice: flush(): not started; nothing is delivered before start()";
+    return result;
+  }
   back::FlushOutcome outcome;
   if (engine->has_threads()) {
     outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms), only_sink);
   } else {
     // The sinks are running, in this very thread: they go on when this one returns.
-    if (detail::t_block.in_sink) return result;
+    if (detail::t_block.in_sink) {
+      problem = "sluice: flush() was called by a sink; call it elsewhere";
+      return result;
+    }
     const AsSink as_sink;
     const std::lock_guard alone(immediate_);
-    if (running_engine() != engine) return result;
+    if (running_engine() != engine) {
+      problem = "sluice: flush(): stopped meanwhile";
+      return result;
+    }
     outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms), only_sink);
   }
   result.sinks = outcome.sinks;
   result.behind = outcome.behind;
   result.complete = outcome.merged && outcome.behind == 0;
+  if (!result.complete) {
+    problem = "sluice: flush(): not in time: " +
+              (outcome.behind ? outcome.names_behind : std::string("the merge")) +
+              "; what is behind is kept, wait longer or mend the destination";
+  }
   return result;
 }
 
@@ -414,6 +370,13 @@ void Runtime::set_level(std::string_view logger, Level level) {
   if (!front::ensure_region()) return;
   const Locked lock(mutex_);
   front::set_level(logger, level);
+}
+
+u32 Runtime::set_site_level(std::string_view place, u8 level) {
+  // Before the lock: a forked child starts here, which takes it. Without one the level is kept.
+  (void)front::ensure_region();
+  const Locked lock(mutex_);
+  return front::set_site_level(place, level);
 }
 
 std::string Runtime::configuration() {

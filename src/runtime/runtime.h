@@ -55,11 +55,15 @@ class Runtime final : public Reporter {
   void start_as(const Config& config);
   // Empty text: everything was delivered.
   std::string stop(u32 deadline_ms);
-  // `only_sink`: waits for that one alone, by its place in Options::sinks.
-  FlushResult flush(Reach reach, u32 timeout_ms, std::optional<u32> only_sink = {});
+  // `problem`: why it is not complete. `only_sink`: waits for that one alone, by its place in
+  // Options::sinks.
+  FlushResult flush(Reach reach, u32 timeout_ms, std::string& problem,
+                    std::optional<u32> only_sink = {});
   Stats stats();
   std::string configuration();
   void set_level(std::string_view logger, Level level);
+  // Level 0: takes it back.
+  u32 set_site_level(std::string_view place, u8 level);
   // For Store: what it is attached to.
   struct StorePlace {
     bool running = false;

@@ -86,8 +86,9 @@ struct Store::Impl {
   Result<StorePlace> settled(u32 timeout_ms) const {
     Result<StorePlace> found = place();
     if (!found.ok()) return found;
+    std::string problem;
     const FlushResult flushed =
-        runtime::runtime().flush(Reach::stored, timeout_ms, found.value().sink);
+        runtime::runtime().flush(Reach::stored, timeout_ms, problem, found.value().sink);
     if (flushed.complete) return found;
     std::string why = runtime::runtime().sink_problem(*found.value().sink);
     if (why.empty()) why = "it is slower than what is said";

@@ -70,6 +70,7 @@ bool SegmentReader::next(SegmentRecord& out) {
     out.wall_ns.reset();
     if (clock_) out.wall_ns = clock_->wall_ns_at(header.ticks);
     out.run = index_.run();
+    out.clock = clock_ ? &*clock_ : nullptr;
     return true;
   }
 }

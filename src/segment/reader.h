@@ -30,6 +30,7 @@ struct SegmentRecord {
   const ThreadDefinition* thread = nullptr;  // nullptr: not known
   std::optional<i64> wall_ns;                // since the Unix epoch; empty: no clock
   const RunDefinition* run = nullptr;
+  const ClockDefinition* clock = nullptr;  // for ticks within the record; nullptr: no clock
 };
 
 class SegmentReader {

@@ -26,6 +26,7 @@
 #define SLUICE_SRC_SINK_INTENT_AREA_H_
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -55,7 +56,10 @@ struct IntentHead {
   IntentPlace places[2];
 };
 inline constexpr u64 kIntentHeadBytes = 256;
-static_assert(sizeof(IntentHead) <= kIntentHeadBytes);
+// What lies in a region: a change raises region::kVersion.
+static_assert(sizeof(IntentHead) == 160 && sizeof(IntentHead) <= kIntentHeadBytes);
+static_assert(offsetof(IntentHead, places) == 48 && sizeof(IntentPlace) == 56);
+static_assert(offsetof(IntentPlace, start) == 32);
 
 class IntentArea {
  public:

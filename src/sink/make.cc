@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "base/fixed_text.h"
+#include "os/process.h"
 #include "sink/callback_sink.h"
 #include "sink/console_sink.h"
 #include "sink/file_sink.h"
@@ -20,13 +21,19 @@ using MadeSink = Result<std::unique_ptr<back::Sink>>;
 
 // What is there must be ours to write. So must be the folder of a file, since others are made
 // beside it, and the folder in which a missing one will be made.
-Status check_rights(std::string path, bool file) {
+Status check_rights(const std::string& wanted, bool file) {
+  std::string path = wanted;
   int error = os::may_write(path.c_str());
   bool look_above = error == -ENOENT || (error == 0 && file);
   while (look_above && path.size() > 1) {
     path.resize(std::max<std::size_t>(path.rfind('/'), 1));
     error = os::may_write(path.c_str());
     look_above = error == -ENOENT;
+  }
+  if (os::is_kernel_filesystem(path.c_str())) {
+    return fatal(wanted + ": " + path +
+                 " is a file system of the kernel and holds no files of programs; choose another "
+                 "path");
   }
   if (error == 0 || class_of_open_error(error) != ErrorClass::kDisableSink) return {};
   return failed(ErrorClass::kFatal, path, "cannot be written", error);

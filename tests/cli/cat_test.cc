@@ -4,6 +4,7 @@
 #include <random>
 
 #include "cli/cli_fixture.h"
+#include "sluice/sluice.h"
 
 namespace sluice::test {
 namespace {
@@ -262,6 +263,56 @@ TEST_F(Cat, LinesBeyondEveryLimit) {
 }
 
 // Copies of real files with bytes changed at random: any answer is right but a crash or a hang.
+// The engine's own records say in a segment what they say in live output.
+TEST_F(Cat, DropReportsOfSegmentsAreThoseOfLiveOutput) {
+  const std::string live = path("live.jsonl"), text_path = path("live.log"), stored = path("s");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool started =
+        sluice::start({.sinks = {json_file(live), text_file(text_path), segment_files(stored)},
+                       .ring_bytes = 32 * 1024,
+                       .quiet = true});
+    for (int i = 0; i < 20'000; ++i) info("a record to fill the ring with {}", i);
+    ::_exit(started && stop(60'000) ? 0 : 1);
+  }
+  ASSERT_EQ(wait_for(child), 0);
+  const auto reports_in = [](const std::string& lines) {
+    std::vector<std::string> reports;
+    for (const std::string& line : lines_of(lines)) {
+      if (line.find("dropped ") != std::string::npos) reports.push_back(line);
+    }
+    return reports;
+  };
+  const auto in_json = reports_in(text("live.jsonl"));
+  ASSERT_FALSE(in_json.empty());
+  EXPECT_EQ(json::parse(in_json[0])["fields"]["reason"], "ring_full");
+  EXPECT_NE(in_json[0].find(" between 2"), std::string::npos) << in_json[0];
+  EXPECT_EQ(reports_in(cat("s --json")), in_json);
+  EXPECT_EQ(reports_in(cat("s")), reports_in(text("live.log")));
+  EXPECT_NE(cat("s --format logfmt --logger sluice").find(" reason=ring_full "), std::string::npos);
+  EXPECT_EQ(count("s --field reason=ring_full"), in_json.size());
+  EXPECT_EQ(count("s --field reason=too_big"), 0u);
+}
+
+// Not in silence: nobody would know that records are missing.
+TEST_F(Cat, ASegmentThatCannotBeOpenedIsSaidAfterTheRest) {
+  ASSERT_EQ(sh("$SLUICE run --product p --segments s -- echo here").code, 0);
+  std::filesystem::create_symlink("nowhere", path("s/p-000002.seg"));
+  std::filesystem::create_directory(path("s/p-000003.seg"));
+  ASSERT_EQ(sh("$SLUICE run --product p --segments s -- echo after").code, 0);
+  const Finished some = sh("$SLUICE cat s");
+  EXPECT_EQ(some.code, 1);
+  EXPECT_EQ(lines_of(some.out).size(), 6u) << some.out;
+  EXPECT_NE(some.error.find("s/p-000002.seg: cannot open: ENOENT"), std::string::npos)
+      << some.error;
+  EXPECT_NE(some.error.find("s/p-000003.seg: not a regular file"), std::string::npos) << some.error;
+  std::filesystem::create_directory(path("none"));
+  std::filesystem::create_symlink("nowhere", path("none/q-000001.seg"));
+  const Finished none = sh("$SLUICE cat none");
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.error.find("none/q-000001.seg: cannot open"), std::string::npos) << none.error;
+}
+
 class HostileInput : public Cat {
  protected:
   void expect_no_harm(const std::string& file, const std::string& command) {

@@ -92,6 +92,63 @@ TEST_F(Recover, WhatIsNoRegionIsRefused) {
   EXPECT_EQ(text("x.region").size(), 10'000u);
 }
 
+// What nobody can deliver takes shared memory with every run: each start says how much, even quiet.
+TEST_F(Recover, AStartSaysHowMuchEarlierRunsStillHold) {
+  std::filesystem::create_directory(path("logs"));
+  ::setenv("SLUICE_RECOVER", "0", 1);
+  leave_region("--text logs/a.log");
+  std::filesystem::remove(path("out"));
+  leave_region("--text logs/a.log");
+  ::unsetenv("SLUICE_RECOVER");
+  std::filesystem::remove_all(path("logs"));
+  write("logs", "a file where the directory was");
+  const Finished next = sh("$SLUICE run --quiet --product left --text b.log -- sleep 0.3");
+  EXPECT_EQ(next.code, 0);
+  const std::size_t at = next.error.find("sluice: 2 region(s) of earlier runs still hold records");
+  EXPECT_NE(at, std::string::npos) << next.error;
+  EXPECT_NE(next.error.find("MiB of shared memory; `sluice recover` tries"), std::string::npos);
+  EXPECT_NE(next.error.find("logs/a.log"), std::string::npos) << next.error;
+  EXPECT_NE(next.error.find("--give-up"), std::string::npos) << next.error;
+  // Mended, the next start delivers and has nothing to say.
+  std::filesystem::remove(path("logs"));
+  std::filesystem::create_directory(path("logs"));
+  EXPECT_EQ(sh("$SLUICE run --quiet --product left --text b.log -- sleep 0.3").error, "");
+  EXPECT_EQ(sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY").out, "nothing to recover\n");
+}
+
+// Its places of bytes under way are of another size: nothing of it may be guessed.
+TEST_F(Recover, ARegionOfAnOlderFormatIsRefusedAndStays) {
+  const std::string region = leave_region("--text a.log");
+  {
+    std::fstream file(region, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(8);
+    const std::uint32_t version = 1;
+    file.write(reinterpret_cast<const char*>(&version), sizeof version);
+  }
+  const std::string before = text("a.log");
+  const Finished one = sh("$SLUICE recover " + region);
+  EXPECT_EQ(one.code, 1);
+  EXPECT_NE(
+      (one.out + one.error).find("another version; recover it with the sluice of its program"),
+      std::string::npos)
+      << one.out << one.error;
+  EXPECT_EQ(sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY").code, 1);
+  const Finished seen = sh("$SLUICE cat " + region);
+  EXPECT_EQ(seen.code, 2);
+  EXPECT_NE(seen.error.find("another version"), std::string::npos) << seen.error;
+  // The next start goes on without it, and says so.
+  std::filesystem::copy_file(region, region.substr(0, region.rfind('-')) + "-2.region");
+  const Finished next = sh("$SLUICE run --product left --text a.log -- sleep 0.3");
+  EXPECT_EQ(next.code, 0);
+  EXPECT_NE(next.error.find("another version"), std::string::npos) << next.error;
+  EXPECT_NE(next.error.find(" (and 1 more)\n"), std::string::npos) << next.error;
+  EXPECT_EQ(lines_of(next.error).size(), 1u) << next.error;
+  // Not every program of this user.
+  EXPECT_EQ(sh("$SLUICE run --product other --text b.log -- sleep 0.3").error, "");
+  EXPECT_TRUE(text("a.log").starts_with(before));
+  EXPECT_TRUE(std::filesystem::exists(region));
+}
+
 TEST_F(Recover, WhatIsNotThereIsAMistakeAndNothingIsDone) {
   const std::string region = leave_region("--text a.log");
   const Finished path = sh("$SLUICE recover missing.region . " + region);

@@ -225,6 +225,14 @@ TEST_F(Run, EveryMistakeAtOnce) {
   EXPECT_EQ(unwritable.code, 2);
   EXPECT_FALSE(std::filesystem::exists(path("started")));
   EXPECT_NE(unwritable.error.find("product"), std::string::npos) << unwritable.error;
+  const Finished nowhere = sh("$SLUICE run --text /proc/nope/x.log -- touch started");
+  EXPECT_EQ(nowhere.code, 2);
+  EXPECT_NE(nowhere.error.find("/proc/nope/x.log"), std::string::npos) << nowhere.error;
+  const Finished unshared =
+      sh("SLUICE_REGION_DIRECTORY=/none $SLUICE run --text a.log -- touch started");
+  EXPECT_EQ(unshared.code, 2);
+  EXPECT_NE(unshared.error.find("SLUICE_REGION_DIRECTORY"), std::string::npos) << unshared.error;
+  EXPECT_FALSE(std::filesystem::exists(path("started")));
   EXPECT_EQ(sh("$SLUICE run --text a b -- true").code, 2);
   EXPECT_EQ(sh("$SLUICE run --colour -- true").code, 2);
   EXPECT_EQ(sh("$SLUICE cat x -- true").code, 2);
@@ -233,6 +241,10 @@ TEST_F(Run, EveryMistakeAtOnce) {
 TEST_F(Run, SaysNothingOfItsOwnOffATerminal) {
   const Finished run = sh("$SLUICE run --text a.log -- true");
   EXPECT_EQ(run.out + run.error, "");
+  const Finished odd = sh("SLUICE_LEVLE=debug $SLUICE run --text a.log -- true");
+  EXPECT_EQ(odd.error,
+            "sluice: SLUICE_LEVLE is no variable of Sluice; did you mean SLUICE_LEVEL?\n");
+  EXPECT_EQ(sh("SLUICE_LEVLE=debug $SLUICE run --quiet --text a.log -- true").error, "");
 }
 
 }  // namespace

@@ -82,6 +82,45 @@ TEST_F(TailTest, ALinkIsFollowedToWhereItLeads) {
   EXPECT_EQ(stop(pid), 0);
 }
 
+// What is rotated is the file that the link leads to, where that stands.
+TEST_F(TailTest, ALinkToARotatingFileMissesNoneOfTheFilesBetween) {
+  std::filesystem::create_directory(path("logs"));
+  write("logs/a.log", "1\n");
+  std::filesystem::create_symlink("logs/a.log", path("now"));
+  const pid_t pid = start("exec $SLUICE tail now", path("out"), path("error"));
+  EXPECT_TRUE(shows("1\n"));
+  ::kill(pid, SIGSTOP);
+  append("logs/a.log", "2\n");
+  std::filesystem::rename(path("logs/a.log"), path("logs/a.1.log"));
+  write("logs/a.2.log", "3\n");
+  write("logs/a.log", "4\n");
+  ::kill(pid, SIGCONT);
+  EXPECT_TRUE(shows("1\n2\n3\n4\n"));
+  append("logs/a.log", "5\n");
+  EXPECT_TRUE(shows("1\n2\n3\n4\n5\n"));
+  EXPECT_EQ(stop(pid), 0);
+}
+
+// A writer that was killed before its first frame leaves a file of no bytes.
+TEST_F(TailTest, LastRecordsAlsoWhereTheNewestSegmentsHaveFewer) {
+  ASSERT_EQ(sh("$SLUICE run --product p --segments s -- echo first").code, 0);
+  ASSERT_EQ(sh("$SLUICE run --product p --segments s -- echo second").code, 0);
+  write("s/p-000003.seg", "");
+  const auto messages = [this](const std::string& lines) {
+    const Finished run =
+        sh("timeout 1 $SLUICE tail -n " + lines + " --json s; test $? = 124 || echo ended");
+    EXPECT_EQ(run.error, "");
+    std::string all;
+    for (const std::string& line : lines_of(run.out)) {
+      all += nlohmann::json::parse(line)["msg"].get<std::string>() + ";";
+    }
+    return all;
+  };
+  EXPECT_EQ(messages("2"), "second;run.end;");
+  EXPECT_EQ(messages("5"), "first;run.end;run.start;second;run.end;");
+  EXPECT_EQ(messages("0"), "");
+}
+
 TEST_F(TailTest, AnUnfinishedLineBeforeARotationOrACutIsALineOfItsOwn) {
   write("a.log", "1\nhalf");
   const pid_t pid = start("exec $SLUICE tail a.log", path("out"), path("error"));

@@ -117,12 +117,98 @@ ISOLATED_TEST(Api, ExceptionsWithThoseNestedInThem) {
   const auto all = kept.take();
   ASSERT_EQ(all.size(), 4u);
   EXPECT_EQ(all[0].json["fields"]["exception.message"], "cannot load");
+  EXPECT_EQ(all[0].json["fields"]["exception.type"], "std::runtime_error");
   EXPECT_NE(all[0].message.find("startup"), std::string::npos);
   EXPECT_EQ(all[1].json["fields"]["exception.type"], "std::out_of_range");
   EXPECT_EQ(all[1].json["fields"]["exception.message"], "index 7");
   EXPECT_EQ(all[1].level, Level::error);
   EXPECT_EQ(all[2].level, Level::critical);
   EXPECT_EQ(all[3].json["fields"]["exception.type"], "none");
+}
+
+// As every other record: with the place of the call, at its level.
+ISOLATED_TEST(Api, AnExceptionsRecordsHaveThePlaceOfTheCall) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  const std::runtime_error plain("plain");
+  std::uint32_t line = 0;
+  for (const Level level : {Level::info, Level::error, Level::info, Level::trace}) {
+    log_exception(level, plain), line = __LINE__;
+  }
+  std::uint32_t current = 0;
+  try {
+    try {
+      throw std::out_of_range("index 7");
+    } catch (...) {
+      std::throw_with_nested(std::runtime_error("cannot load"));
+    }
+  } catch (...) {
+    log_current_exception(Level::error), current = __LINE__;
+  }
+  set_level("", Level::off);
+  log_exception(Level::error, plain);
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
+  const auto all = kept.take();
+  ASSERT_EQ(all.size(), 5u) << "trace is below the logger's level";
+  EXPECT_EQ(all[0].level, Level::info);
+  EXPECT_EQ(all[1].level, Level::error);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string where = all[i].json["source"].get<std::string>();
+    EXPECT_TRUE(where.ends_with("api_test.cc:" + std::to_string(i < 3 ? line : current))) << where;
+  }
+  EXPECT_EQ(all[4].json["fields"]["exception.type"], "std::out_of_range");
+  EXPECT_EQ(stats().filtered, 2u);
+}
+
+ISOLATED_TEST(Api, LastErrorSaysWhyAFlushIsNotComplete) {
+  const auto said = [](std::string_view what) {
+    return last_error().find(what) != std::string_view::npos;
+  };
+  EXPECT_FALSE(flush(Reach::written, 0).complete);
+  EXPECT_TRUE(said("not started")) << last_error();
+  Kept kept;
+  Gate gate;
+  ASSERT_TRUE(start({.sinks = {kept.sink(), gate.sink(), text_file(dirs.file("a.log"))},
+                     .region_directory = dirs.region,
+                     .quiet = true}));
+  EXPECT_EQ(last_error(), "");
+  info("x");
+  gate.wait_until_entered();
+  EXPECT_FALSE(flush(Reach::written, 300).complete);
+  EXPECT_TRUE(said("not in time: callback;")) << last_error();
+  gate.open();
+  EXPECT_TRUE(flush(Reach::written, 60'000).complete);
+  EXPECT_EQ(last_error(), "");
+}
+
+// Also of a thread that the backend has not met yet: the first record of a new one.
+ISOLATED_TEST(Api, StatsCountWhatHasJustBeenPublished) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    std::thread thread([i] {
+      info("first");
+      EXPECT_EQ(stats().attempted, i);
+    });
+    thread.join();
+  }
+}
+
+// Threads one after the other take shared memory only until what they said is merged.
+ISOLATED_TEST(Api, ARingGoesToTheNextThread) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  const auto one_after_the_other = [](int threads) {
+    for (int i = 0; i < threads; ++i) {
+      std::thread([] { info("x"); }).join();
+      ASSERT_TRUE(flush(Reach::written, 60'000).complete);
+    }
+  };
+  one_after_the_other(10);
+  const std::uint64_t grown = stats().region_bytes;
+  one_after_the_other(200);
+  // A ring or two more may be on their way from one to the other.
+  EXPECT_LE(stats().region_bytes, grown + (std::uint64_t{4} << 20));
 }
 
 ISOLATED_TEST(Api, TimeOfTheCaller) {

@@ -1,11 +1,14 @@
 // Configuration: every variable, every mistake at once, each with what, where and how to mend.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sluice/sluice.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "contract/isolated.h"
@@ -24,7 +27,7 @@ std::string effective(const char* name) {
 
 ISOLATED_TEST(Config, EveryVariableOverridesItsOption) {
   const std::string text = dirs.file("env.log"), json = dirs.file("env.jsonl"),
-                    segments = dirs.file("env-segments");
+                    segments = dirs.file("env-segments"), store = dirs.file("env.db");
   const struct {
     const char* name;
     std::string value;
@@ -50,7 +53,8 @@ ISOLATED_TEST(Config, EveryVariableOverridesItsOption) {
       {"SLUICE_TEXT", text, "sink[0]", "text " + text + ", required, level trace"},
       {"SLUICE_JSON_LINES", json, "sink[1]", "json_lines " + json + ", required, level trace"},
       {"SLUICE_SEGMENTS", segments, "sink[2]", "segments " + segments + ", required, level trace"},
-      {"SLUICE_CONSOLE", "0", "sink[3]", "(no line)"},
+      {"SLUICE_STORE", store, "sink[3]", "store " + store + ", required, level trace"},
+      {"SLUICE_CONSOLE", "0", "sink[4]", "(no line)"},
   };
   for (const auto& variable : variables) ::setenv(variable.name, variable.value.c_str(), 1);
   ASSERT_TRUE(start({.product = "from-options"})) << last_error();
@@ -141,6 +145,39 @@ ISOLATED_TEST(Config, AllMistakesAtOnceEachWithWhatWhereHow) {
       << last_error();
 }
 
+// Records would not survive their process, which is what the directory was named for.
+ISOLATED_TEST(Config, ARegionDirectoryThatCannotBeUsedIsAMistake) {
+  const struct {
+    std::string directory;
+    const char* what;
+  } bad[] = {{dirs.region + "/none", "ENOENT"},
+             {"/proc/self/comm", "is no directory"},
+             {"/proc", "is not on tmpfs"},
+             {dirs.region + "/" + std::string(600, 'x'), "longer than 511 bytes"}};
+  for (const auto& each : bad) {
+    EXPECT_FALSE(
+        start({.sinks = {text_file("")}, .region_directory = each.directory, .quiet = true}));
+    expect_said("region_directory: " + each.directory.substr(0, 40), each.what, "on tmpfs");
+    expect_said("sinks[0]", "no path", "give a file");
+  }
+  ::setenv("SLUICE_REGION_DIRECTORY", "/proc", 1);
+  EXPECT_FALSE(start({.region_directory = dirs.region, .quiet = true}));
+  expect_said("SLUICE_REGION_DIRECTORY", "is not on tmpfs", "/dev/shm");
+}
+
+ISOLATED_TEST(Config, APathWhereNoProgramMakesFilesIsAMistake) {
+  EXPECT_FALSE(start({.sinks = {text_file("/proc/nope/x.log"), json_file("/sys/x.jsonl"),
+                                segment_files("/proc/self/segments"), store_file("/proc/x.db"),
+                                text_file(dirs.file("none/yet.log"))},
+                      .region_directory = dirs.region,
+                      .quiet = true}));
+  expect_said("sinks[0]: /proc/nope/x.log", "holds no files", "choose another path");
+  expect_said("sinks[1]: /sys/x.jsonl", "holds no files", "choose another path");
+  expect_said("sinks[2]: /proc/self/segments", "holds no files", "choose another path");
+  expect_said("sinks[3]: /proc/x.db", "holds no files", "choose another path");
+  EXPECT_EQ(last_error().find("sinks[4]"), std::string_view::npos) << last_error();
+}
+
 ISOLATED_TEST(Config, NineSinksAreTooMany) {
   const Sink one = callback([](const CallbackRecord&, void*) {});
   EXPECT_FALSE(start({.sinks = {one, one, one, one, one, one, one, one, one},
@@ -162,6 +199,62 @@ ISOLATED_TEST(Config, BadPatternsAndPlacesAreSaidBeforeAnythingStarts) {
   Kept kept;
   ASSERT_TRUE(start({.sinks = {kept.sink()}, .region_directory = dirs.region, .quiet = true}));
   EXPECT_EQ(kept.messages(), std::vector<std::string>{"kept until something starts"});
+}
+
+// What is written to a descriptor meanwhile goes to a file, and is returned.
+std::string written_to(int fd, const std::string& path, const std::function<void()>& act) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const int before = ::dup(fd);
+  ::dup2(file, fd);
+  act();
+  ::dup2(before, fd);
+  std::string all;
+  for (const std::string& line : read_lines(path)) all += line + "\n";
+  return all;
+}
+
+ISOLATED_TEST(Config, ConsoleOffAloneWritesNowhere) {
+  ::setenv("SLUICE_CONSOLE", "0", 1);
+  const std::string written = written_to(1, dirs.file("out"), [&] {
+    const bool started = start({.region_directory = dirs.region, .quiet = true});
+    info("unheard");
+    const bool complete = flush(Reach::written, 60'000).complete;
+    const bool stopped = stop(60'000);
+    EXPECT_TRUE(started && complete && stopped);
+  });
+  EXPECT_EQ(written, "");
+  EXPECT_EQ(stats().sinks, 0u);
+  EXPECT_EQ(stats().attempted, 1u);
+}
+
+ISOLATED_TEST(Config, AVariableThatNobodyKnowsIsSaidWithTheNearestName) {
+  ::setenv("SLUICE_LEVLE", "debug", 1);
+  ::setenv("SLUICE_JSONLINES", "x", 1);
+  // Those of the other tools, and those that are right.
+  for (const char* name : {"SLUICE_NO_INSTALL", "SLUICE_TEST_FULL", "SLUICE_FUZZ_SECONDS",
+                           "SLUICE_REGENERATE", "SLUICE_BUILD_TESTS", "SLUICE_SANITIZE"}) {
+    ::setenv(name, "1", 1);
+  }
+  ::setenv("SLUICE_LEVEL", "info", 1);
+  Kept kept;
+  bool started = false;
+  const std::string said = written_to(2, dirs.file("said"), [&] {
+    started = start({.sinks = {kept.sink()}, .region_directory = dirs.region});
+  });
+  ASSERT_TRUE(started) << "others may have put it there: " << last_error();
+  EXPECT_NE(said.find("SLUICE_LEVLE is no variable of Sluice; did you mean SLUICE_LEVEL?"),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find("SLUICE_JSONLINES is no variable of Sluice; did you mean SLUICE_JSON_LINES?"),
+            std::string::npos)
+      << said;
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 2) << said;
+  ASSERT_TRUE(stop(60'000));
+  const std::string again = written_to(2, dirs.file("again"), [&] {
+    started = start({.sinks = {kept.sink()}, .region_directory = dirs.region, .quiet = true});
+  });
+  EXPECT_TRUE(started);
+  EXPECT_EQ(again, "");
 }
 
 // As another user, since root may write everywhere; a kernel without users is not one we know.

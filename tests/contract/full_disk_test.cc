@@ -11,12 +11,16 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <thread>
 
 #include "contract/conservation.h"
 #include "contract/isolated.h"
 #include "contract/outputs.h"
+#include "record/decode.h"
+#include "segment/directory.h"
+#include "segment/reader.h"
 
 namespace sluice::test {
 namespace {
@@ -109,6 +113,93 @@ ISOLATED_TEST(FullDisk, ResumesWithWholeLinesAndCountsWhatItLost) {
   EXPECT_EQ(imbalance_of_sinks(told), "");
   EXPECT_GT(told.dropped_ring_full, 0u);
   EXPECT_EQ(told.sink[0].dropped_error, 0u);
+}
+
+// The same into another kind of sink: whatever is accepted is there once, the rest is counted, and
+// it goes on by itself. `numbers` reads what is there.
+void fill_and_free(const Dirs& dirs, const SmallDisk& disk, const Sink& sink,
+                   const std::function<std::multiset<int>()>& numbers) {
+  ASSERT_TRUE(start({.product = "full",
+                     .sinks = {sink},
+                     .ring_bytes = 32 * 1024,
+                     .journal_bytes = 1 << 20,
+                     .region_directory = dirs.region,
+                     .quiet = true}));
+  Attempts mine;
+  std::multiset<int> accepted;
+  int number = 0;
+  const auto say = [&](int count, const std::string& filler) {
+    for (int i = 0; i < count; ++i, ++number) {
+      const Admission result = info("{} number {n} end", filler, number);
+      mine.add(result);
+      if (result == Admission::kOk) accepted.insert(number);
+    }
+  };
+  say(100, "");
+  ASSERT_TRUE(flush(Reach::written, 60'000).complete);
+  for (int round = 0; round < 3; ++round) {
+    fill(disk.file("filler"));
+    say(20'000, std::string(100, '.'));
+    EXPECT_FALSE(flush(Reach::written, 200).complete) << "the disk was not full";
+    std::filesystem::remove(disk.file("filler"));
+    ASSERT_TRUE(flush(Reach::written, 60'000).complete) << "does not go on by itself";
+    say(100, "");
+    ASSERT_TRUE(flush(Reach::written, 60'000).complete);
+    EXPECT_EQ(numbers(), accepted);
+    EXPECT_LT(accepted.size(), std::size_t(number));
+  }
+  const Stats told = stats();
+  EXPECT_EQ(imbalance(mine, told), "");
+  EXPECT_EQ(imbalance_of_sinks(told), "");
+  EXPECT_GT(told.dropped_ring_full, 0u);
+  EXPECT_EQ(told.sink[0].dropped_error, 0u);
+  EXPECT_EQ(told.sink[0].delivered, accepted.size());
+  EXPECT_TRUE(stop(60'000)) << last_error();
+  EXPECT_EQ(numbers(), accepted);
+}
+
+ISOLATED_TEST(FullDisk, JsonLinesResumeWithWholeLinesAndCountWhatTheyLost) {
+  SmallDisk disk(dirs.file("disk"), "size=16m,mode=0700");
+  if (!disk.mounted()) return;
+  const std::string log = disk.file("a.jsonl");
+  fill_and_free(dirs, disk, json_file(log), [&] {
+    std::multiset<int> numbers;
+    for (const auto& record : read_json(log)) {  // every line is whole
+      if (record["logger"] == "") numbers.insert(record["fields"]["n"].get<int>());
+    }
+    return numbers;
+  });
+}
+
+ISOLATED_TEST(FullDisk, SegmentsResumeAndCountWhatTheyLost) {
+  SmallDisk disk(dirs.file("disk"), "size=16m,mode=0700");
+  if (!disk.mounted()) return;
+  const std::string directory = disk.file("segments");
+  fill_and_free(dirs, disk, segment_files(directory), [&] {
+    std::multiset<int> numbers;
+    const auto listed = list_segments(os::real_io(), directory);
+    EXPECT_TRUE(listed.ok());
+    for (const SegmentName& file : listed.value()) {
+      const std::string path = directory + "/" + segment_file_name(file.name, file.number);
+      const auto reader = SegmentReader::open(os::real_io(), path);
+      if (!reader.ok()) {
+        ADD_FAILURE() << reader.status().message();
+        continue;
+      }
+      SegmentRecord record;
+      RecordView view;
+      while (reader.value()->next(record)) {
+        if (record.header.site < kSiteFirstCaller) continue;  // a drop report
+        if (record.site == nullptr || !RecordView::parse(record.bytes, *record.site, view)) {
+          ADD_FAILURE() << "a record that cannot be read in " << path;
+          continue;
+        }
+        numbers.insert(int(view.word(1)));
+      }
+      EXPECT_EQ(reader.value()->damaged_bytes(), 0u) << path;
+    }
+    return numbers;
+  });
 }
 
 std::string stderr_of(const Dirs& dirs, const std::function<void()>& body) {

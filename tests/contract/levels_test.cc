@@ -138,6 +138,140 @@ ISOLATED_TEST(Levels, FromTheEnvironment) {
   EXPECT_EQ(kept.messages(), std::vector<std::string>{"net debug"});
 }
 
+std::uint32_t debug_here() {
+  SLUICE_DEBUG("here");
+  return __LINE__ - 1;
+}
+std::uint32_t error_there() {
+  error("there");
+  return __LINE__ - 1;
+}
+std::string place(const char* file, std::uint32_t line) {
+  return std::string(file) + ":" + std::to_string(line);
+}
+
+ISOLATED_TEST(Levels, OfACallSiteByItsPlace) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  const std::string here = place("levels_test.cc", debug_here());
+  const std::string there = place("contract/levels_test.cc", error_there());
+  const auto said = [&] {
+    (void)kept.messages();
+    debug_here();
+    error_there();
+    return kept.messages();
+  };
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(said(), Texts{"there"});
+  EXPECT_EQ(set_site_level(here, Level::debug), 1u);
+  EXPECT_EQ(said(), (Texts{"here", "there"}));
+  EXPECT_EQ(set_site_level(there, Level::off), 1u);
+  EXPECT_EQ(said(), Texts{"here"});
+  set_level("", Level::critical);
+  EXPECT_EQ(said(), Texts{"here"}) << "whatever the logger's level is";
+  EXPECT_EQ(reset_site_level(here), 1u);
+  EXPECT_EQ(said(), Texts{});
+  EXPECT_EQ(reset_site_level(there), 1u);
+  set_level("", Level::info);
+  EXPECT_EQ(said(), Texts{"there"});
+  EXPECT_EQ(stats().filtered, 1u + 1 + 0 + 1 + 1 + 2 + 1);
+}
+
+ISOLATED_TEST(Levels, OfAFileAndTheCloserPlaceHolds) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  const std::uint32_t line = debug_here();
+  error_there();
+  (void)kept.messages();
+  EXPECT_EQ(set_site_level("levels_test.cc", Level::off), 2u);
+  say_all();  // first calls, in the same file
+  debug_here();
+  error_there();
+  EXPECT_EQ(kept.messages(), std::vector<std::string>{});
+  EXPECT_EQ(set_site_level(place("levels_test.cc", line), Level::trace), 1u);
+  EXPECT_EQ(set_site_level("contract/levels_test.cc", Level::error), 2u + 6);
+  say_all();
+  debug_here();
+  EXPECT_EQ(kept.messages(), (std::vector<std::string>{"error", "critical", "here"}));
+  // Whole components of a path only; and what names nothing.
+  for (const char* other : {"evels_test.cc", "evels_test.cc:1", "levels_test.cc:1", "levels_test",
+                            "", ":7", "levels_test.cc:", "/levels_test.cc:x"}) {
+    EXPECT_EQ(set_site_level(other, Level::trace), 0u) << other;
+  }
+  EXPECT_EQ(set_site_level(__FILE__, Level::trace), 8u);
+}
+
+ISOLATED_TEST(Levels, OfACallSiteInAChildAndInTheNextStart) {
+  ::setenv("SLUICE_REGION_DIRECTORY", dirs.region.c_str(), 1);
+  set_site_level("levels_test.cc", Level::error);  // before anything was said
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  say_all();
+  EXPECT_EQ(kept.messages(), (std::vector<std::string>{"error", "critical"}));
+  EXPECT_EQ(exit_code_of([] {
+              say_all();
+              (void)flush();
+              EXPECT_EQ(stats().filtered, 4u);
+              EXPECT_EQ(stats().attempted, 6u);
+            }),
+            0);
+  ASSERT_TRUE(stop(60'000));
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  say_all();
+  EXPECT_EQ(kept.messages(), (std::vector<std::string>{"error", "critical"}));
+}
+
+// The logger's own test comes first, in the caller.
+ISOLATED_TEST(Levels, ACallSiteOfALoggerObjectCanBeSilenced) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  static Logger net{"net"};
+  const auto say = [] {
+    SLUICE_LOGGER_DEBUG(net, "d");
+    SLUICE_LOGGER_INFO(net, "i");
+  };
+  say();
+  EXPECT_EQ(set_site_level("levels_test.cc", Level::trace), 1u);
+  say();
+  EXPECT_EQ(kept.messages(), (std::vector<std::string>{"i", "i"}));
+  set_site_level("levels_test.cc", Level::warning);
+  say();
+  EXPECT_EQ(kept.messages(), std::vector<std::string>{});
+}
+
+ISOLATED_TEST(Levels, OfACallSiteFromTheEnvironment) {
+  ::setenv("SLUICE_SITE_LEVEL", "other.cc=off,levels_test.cc=error", 1);
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  EXPECT_NE(configuration().find("site_level.levels_test.cc = error\n"), std::string_view::npos);
+  say_all();
+  EXPECT_EQ(kept.messages(), (std::vector<std::string>{"error", "critical"}));
+  ASSERT_TRUE(stop(60'000));
+  ::setenv("SLUICE_SITE_LEVEL", "debug,a.cc:1=loud", 1);
+  EXPECT_FALSE(start(options_for(dirs, kept)));
+  EXPECT_NE(last_error().find("SLUICE_SITE_LEVEL: 'debug' names no place; write FILE=LEVEL"),
+            std::string_view::npos);
+  EXPECT_NE(last_error().find("SLUICE_SITE_LEVEL: 'a.cc:1=loud' names no level"),
+            std::string_view::npos);
+}
+
+// A registration beside changes ends with what was set last.
+ISOLATED_TEST(Levels, OfCallSitesThatRegisterMeanwhile) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  std::thread thread([] {
+    const auto say = []<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
+      ((void)[] { SLUICE_INFO("site {}", kIndex); }(), ...);
+    };
+    say(std::make_index_sequence<200>());
+  });
+  for (int i = 0; i < 200; ++i) set_site_level("levels_test.cc", i % 2 ? Level::off : Level::info);
+  thread.join();
+  (void)kept.messages();
+  EXPECT_EQ(set_site_level("contract/levels_test.cc", Level::info), 200u);
+  EXPECT_EQ(reset_site_level("contract/levels_test.cc"), 200u);
+}
+
 ISOLATED_TEST(Levels, OfASink) {
   Kept kept, errors, below;
   Options options = options_for(dirs, kept);

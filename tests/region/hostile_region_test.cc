@@ -75,7 +75,6 @@ TEST_F(HostileRegion, HeadersThatLieAreRefused) {
     std::size_t width;
   } lies[] = {
       {"magic", offsetof(RegionHeader, magic), 1, 8},
-      {"version", offsetof(RegionHeader, version), 99, 4},
       {"areas", offsetof(RegionHeader, area_count), 0, 4},
       {"too many areas", offsetof(RegionHeader, area_count), 10'000, 4},
       {"sites", offsetof(RegionHeader, sites_max), 0xffffffff, 4},
@@ -95,6 +94,11 @@ TEST_F(HostileRegion, HeadersThatLieAreRefused) {
     std::string bytes = image();
     std::memcpy(bytes.data() + lie.offset, &lie.value, lie.width);
     EXPECT_EQ(drain(bytes).adopted, -EBADMSG) << lie.what;
+  }
+  for (const u32 version : {0u, 1u, region::kVersion + 1}) {
+    std::string bytes = image();
+    std::memcpy(bytes.data() + offsetof(RegionHeader, version), &version, sizeof version);
+    EXPECT_EQ(drain(bytes).adopted, -EPROTONOSUPPORT) << version;
   }
   EXPECT_EQ(drain("").adopted, -EBADMSG);
   EXPECT_EQ(drain(image().substr(0, 100)).adopted, -EBADMSG);

@@ -3,6 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "runtime/variables.h"
 
 namespace sluice::runtime {
 namespace {
@@ -54,6 +59,26 @@ TEST(MakeConfig, TextsAreOwnedAndPathsAbsolute) {
   EXPECT_NE(other.run_id, config.run_id);
   EXPECT_EQ(other.sinks.size(), 1u);
   EXPECT_EQ(other.sinks[0].kind, SinkKind::console);
+}
+
+// A variable that is documented and read must not be called unknown.
+TEST(Variables, EveryOneOfTheDocumentIsKnown) {
+  std::ifstream file(SLUICE_SOURCE_DIR "/docs/configuration.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::string all = text.str();
+  const std::regex name("`(SLUICE_[A-Z_]+)`");
+  u32 count = 0;
+  for (std::sregex_iterator it(all.begin(), all.end(), name), end; it != end; ++it, ++count) {
+    ::setenv((*it)[1].str().c_str(), "", 1);
+  }
+  EXPECT_GT(count, 20u);
+  EXPECT_EQ(unknown_variables(), std::vector<std::string>{});
+  ::setenv("SLUICE_\x1b[2J", "", 1);
+  const std::vector<std::string> odd = unknown_variables();
+  ASSERT_EQ(odd.size(), 1u);
+  EXPECT_TRUE(odd[0].starts_with("SLUICE_\\x1b[2J is no variable")) << odd[0];
+  ::unsetenv("SLUICE_\x1b[2J");
 }
 
 TEST(MakeConfig, SegmentsAreNamedAfterTheProductThatCounts) {

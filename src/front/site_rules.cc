@@ -1,0 +1,101 @@
+// Levels of call sites by their place.
+//
+// The rules are process memory, not the region's: a forked child and the next region have them too.
+// A list that only grows at its head, so that a call that registers, perhaps in a signal handler,
+// reads it without a lock; a rule that is set again or reset changes in place.
+#include <charconv>
+
+#include "front/front.h"
+#include "region/registration.h"
+
+namespace sluice::front {
+namespace {
+
+using region::Region;
+
+struct Place {
+  std::string_view file;
+  u32 line = 0;
+};
+
+Place parse_place(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return {text, 0};
+  Place place{text.substr(0, colon), 0};
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, place.line);
+  return error == std::errc() && stop == end && place.line != 0 ? place : Place{text, 0};
+}
+
+// Of a site that is published; our own region, which is trusted.
+Place place_of(const Region& region, u32 id) {
+  const ByteView text = region.site_text(id);
+  if (text.empty()) return {};
+  const char* const at = reinterpret_cast<const char*>(text.data());
+  const u32 arguments = load<u8>(at + 12), logger = load<u16>(at + 14), file = load<u16>(at + 16);
+  return {{at + detail::kSiteDefinitionFixedBytes + 2 * arguments + logger, file},
+          load<u32>(at + 4)};
+}
+
+bool names(const SiteRule& rule, const Place& place) {
+  if (rule.file.empty() || (rule.line != 0 && rule.line != place.line) ||
+      !place.file.ends_with(rule.file)) {
+    return false;
+  }
+  const std::size_t before = place.file.size() - rule.file.size();
+  return before == 0 || rule.file[0] == '/' || place.file[before - 1] == '/';
+}
+
+SiteRule& find_rule(const Place& place) {
+  // relaxed: the one caller that changes the list
+  SiteRule* const first = g_front.site_rules.load(std::memory_order_relaxed);
+  for (SiteRule* rule = first; rule; rule = rule->next) {
+    if (rule->file == place.file && rule->line == place.line) return *rule;
+  }
+  auto* made = new SiteRule{std::string(place.file), place.line, first};
+  // release: a rule before its address, for the acquire in site_rule() (P18)
+  g_front.site_rules.store(made, std::memory_order_release);
+  return *made;
+}
+
+}  // namespace
+
+u8 site_rule(const Region& region, u32 id) {
+  // acquire: pairs with the release in find_rule() (P18)
+  const SiteRule* rule = g_front.site_rules.load(std::memory_order_acquire);
+  if (rule == nullptr) return 0;
+  const Place place = place_of(region, id);
+  const SiteRule* best = nullptr;
+  u8 level = 0;
+  for (; rule; rule = rule->next) {
+    // relaxed: as thresholds; a change refreshes what was computed before it (P12)
+    const u8 set = rule->level.load(std::memory_order_relaxed);
+    if (set == 0 || !names(*rule, place)) continue;
+    const bool closer =
+        best == nullptr || (rule->line != 0) > (best->line != 0) ||
+        ((rule->line != 0) == (best->line != 0) && rule->file.size() > best->file.size());
+    if (!closer) continue;
+    best = rule;
+    level = set;
+  }
+  return level;
+}
+
+u32 set_site_level(std::string_view text, u8 level) {
+  const Place place = parse_place(text);
+  if (place.file.empty()) return 0;
+  SiteRule& rule = find_rule(place);
+  rule.level.store(level, std::memory_order_relaxed);
+  const Region& region = g_front.region;
+  if (!region.exists()) return 0;
+  refresh_controls();
+  u32 count = 0;
+  // relaxed: a bound for the scan; a definition is published by its own word (P6)
+  const u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
+  for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
+    count += names(rule, place_of(region, id)) ? 1 : 0;
+  }
+  return count;
+}
+
+}  // namespace sluice::front

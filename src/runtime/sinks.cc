@@ -1,0 +1,83 @@
+// The sinks of a start, and their places in the region.
+//
+// relaxed: words of a place are read where nobody but start(), which holds the locks, writes them.
+#include "base/fixed_text.h"
+#include "front/front.h"
+#include "os/io.h"
+#include "runtime/runtime.h"
+#include "sink/make.h"
+#include "sink/sink_table.h"
+
+namespace sluice::runtime {
+namespace {
+
+constexpr u64 kIntentBytes = 256 * 1024;
+
+bool is_file(SinkKind kind) { return kind == SinkKind::text || kind == SinkKind::json_lines; }
+
+// Why a sink's place in the region may not be given to another: an earlier stop() left records that
+// only this one still has to get. Empty: it may.
+std::string what_is_owed(back::Engine& engine, const region::SinkEntry& entry) {
+  if (entry.state.load(std::memory_order_relaxed) != region::SinkState::kOpen || !entry.required ||
+      entry.kind == u32(SinkKind::callback) ||
+      entry.cursor.load(std::memory_order_relaxed) >= engine.counts().next_sequence) {
+    return {};
+  }
+  return "an earlier stop() left records for " + std::string(field_text(entry.path)) +
+         "; start with that sink in its old place, so that it gets them first";
+}
+
+}  // namespace
+
+std::string Runtime::make_sinks(back::Engine& engine) {
+  std::vector<std::string> problems;
+  for (u32 i = 0; i < config_.sinks.size(); ++i) {
+    std::string problem = make_sink_entry(engine, config_.sinks[i], i);
+    if (!problem.empty()) problems.push_back(name_of_sink(config_, i) + ": " + problem);
+  }
+  region::Region& region = front::g_front.region;
+  for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
+    const std::string owed = what_is_owed(engine, region.sink(i));
+    if (!owed.empty()) problems.push_back(owed);
+  }
+  if (!problems.empty()) return join(problems);
+  for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
+    // pairs with the loads of state in add_sinks() and stats(): the entry is done with (P15)
+    region.sink(i).state.store(region::SinkState::kUnused, std::memory_order_release);
+  }
+  return {};
+}
+
+std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfig& config,
+                                     u32 index) {
+  region::Region& region = front::g_front.region;
+  region::SinkEntry& entry = region.sink(index);
+  auto made = sink::make_sink(config, os::real_io(), region);
+  if (!made.ok()) return made.status().message();
+  // After a stop() that could not deliver everything the same destination gets the rest.
+  const bool goes_on = engine_ && !engine_->left_behind() && sink::can_be_rebuilt(config.kind) &&
+                       entry.kind == u32(config.kind) && field_text(entry.path) == config.path &&
+                       entry.state.load(std::memory_order_relaxed) == region::SinkState::kOpen;
+  if (!goes_on) {
+    std::string owed = what_is_owed(engine, entry);
+    if (!owed.empty()) return owed;
+    for (std::atomic<u64>* count :
+         {&entry.delivered, &entry.filtered, &entry.dropped_backlog, &entry.dropped_error}) {
+      count->store(0, std::memory_order_relaxed);
+    }
+  }
+  sink::write_entry(config, entry);
+  if (is_file(config.kind) && entry.intent_offset == 0) {
+    entry.intent_offset = region.allocate(kIntentBytes);
+    entry.intent_bytes = entry.intent_offset ? kIntentBytes : 0;
+  }
+  std::string name = config.path;
+  if (config.kind == SinkKind::console) name = "console";
+  if (config.kind == SinkKind::callback) name = "callback";
+  engine.add_sink(entry, std::move(made.value()), std::move(name), config.required, !goes_on);
+  // pairs with add_sinks() of a recovery and stats(): filled before it opens (P15)
+  entry.state.store(region::SinkState::kOpen, std::memory_order_release);
+  return {};
+}
+
+}  // namespace sluice::runtime
