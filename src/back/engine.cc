@@ -72,9 +72,7 @@ u64 Engine::floor_of_table() const {
 Merged Engine::merge_locked(bool all) { return merger_.merge(all, floor()); }
 
 void Engine::tell_sinks() {
-  // release: the commits before it are seen by a sink that loads the epoch and then reads,
-  // in SinkRunner::thread_main() (P14)
-  epoch_.fetch_add(1, std::memory_order_release);
+  Wake::step(epoch_);  // the commits before it (P19)
   os::wake_all(epoch_);
 }
 
@@ -153,11 +151,10 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns) {
 }
 
 u32 Engine::stop(i64 deadline_ns) {
-  // pairs with the loop of Engine::thread_main(): what was asked before is seen by it (P14)
-  stopping_.store(true, std::memory_order_release);
+  // relaxed: the step brings it (P19)
+  stopping_.store(true, std::memory_order_relaxed);
   if (thread_.joinable()) {
-    // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
-    region_.wake().consumer.fetch_add(1, std::memory_order_release);
+    Wake::step(region_.wake().consumer);
     os::wake_all(region_.wake().consumer);
     thread_.join();
   }

@@ -4,6 +4,7 @@
 // (P8, region/slot_handover.h).
 #include <cstring>
 
+#include "base/wake_word.h"
 #include "front/front.h"
 #include "os/process.h"
 #include "region/slot_handover.h"
@@ -447,10 +448,9 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
     block.ring.enter(position);
     if (!woken) {
       // Once: a consumer that has been woken looks again by itself, and waits for sinks if it must.
-      region::WakeLines& wake = front.region.wake();
-      // pairs with the loop of Engine::thread_main(): what is to be drained precedes it (P19)
-      wake.consumer.fetch_add(1, std::memory_order_release);
-      os::wake_all(wake.consumer);
+      std::atomic<u32>& consumer = front.region.wake().consumer;
+      Wake::step(consumer);  // what is to be drained is published (P19)
+      os::wake_all(consumer);
       woken = true;
     }
     os::sleep_ns(kWaitNapNs);
