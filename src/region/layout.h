@@ -109,9 +109,9 @@ struct SiteEntry {
 static_assert(sizeof(SiteEntry) == 16);
 
 struct LoggerEntry {
-  std::atomic<u8> threshold;  // effective; 0 until the name is published (P7)
+  std::atomic<u8> threshold;  // effective; 0: not known yet
   std::atomic<u8> rule;       // threshold set for just this name, 0: none
-  std::atomic<u16> bytes;     // of the name; stored last with release, 0: free or being written
+  std::atomic<u16> bytes;     // of the name; published last (P16), 0: free or being written
   char name[124];
 };
 static_assert(sizeof(LoggerEntry) == 128);
