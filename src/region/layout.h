@@ -16,6 +16,7 @@
 // | JournalLines::committed   | consumer                | sinks      | P3 release/acquire       |
 // | SinkEntry::cursor         | that sink               | consumer   | P4 release/acquire       |
 // | journal words, reclaimed  | consumer                | sinks      | P5, see ring/journal.h   |
+// | ClockPage                 | consumer                | any        | P17, see clock_page.h    |
 // | SiteEntry::text           | registering thread      | readers    | P6 release/acquire       |
 // | ThreadSlot::state         | thread, consumer        | both       | P8 acq_rel               |
 // | control bytes, thresholds | runtime, any tool       | callers    | relaxed: a hint, no data |
@@ -27,6 +28,7 @@
 #include <atomic>
 
 #include "record/format.h"
+#include "region/clock_page.h"
 
 namespace sluice::region {
 
@@ -86,17 +88,6 @@ struct alignas(64) RegionHeader {
 };
 static_assert(sizeof(RegionHeader) <= 4096);
 static_assert(std::atomic<u64>::is_always_lock_free && std::atomic<u8>::is_always_lock_free);
-
-// Seqlock: odd while the consumer writes. Words are stored with release and loaded with acquire.
-struct alignas(64) ClockPage {
-  std::atomic<u64> version;
-  std::atomic<u64> ticks;
-  std::atomic<u64> wall_ns;
-  std::atomic<u64> monotonic_ns;
-  std::atomic<u64> boot_ns;
-  std::atomic<u64> ns_per_tick_2_32;
-  std::atomic<u64> epoch;
-};
 
 struct SiteEntry {
   std::atomic<u64> text;  // offset in the dictionary << 32 | bytes; 0: not published
