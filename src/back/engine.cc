@@ -58,9 +58,8 @@ u64 Engine::floor_of_table() const {
   u64 lowest = runners_.empty() ? 0 : ~u64{0};
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region_.sink(i);
-    // pairs with the stores of state that fill a place in the table (P15)
-    if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen ||
-        !entry.required || entry.kind == u32(SinkKind::callback)) {
+    if (region::Marks::look(entry.state) != region::SinkState::kOpen || !entry.required ||
+        entry.kind == u32(SinkKind::callback)) {
       continue;
     }
     // acquire: pairs with the release in publish_position() (P4): that sink's reads are done
@@ -194,9 +193,10 @@ bool Engine::all_delivered() {
   const u64 end = merger_.next_sequence();
   if (merger_.queued() != 0) return false;
   return std::all_of(runners_.begin(), runners_.end(), [end](const auto& runner) {
-    // acquire: with Cursor::passed(): it is stored (P10)
+    // relaxed: what a sink has passed it gave to the system, or to a callback whose thread the
+    // flush before this has met under its runner's mutex
     return runner->floor() == ~u64{0} ||
-           runner->entry().cursor.load(std::memory_order_acquire) >= end;
+           runner->entry().cursor.load(std::memory_order_relaxed) >= end;
   });
 }
 

@@ -179,11 +179,11 @@ struct Intent {
   u64 start;   // file offset
   u64 length;  // bytes at `bytes_offset` in the region
   u64 first_sequence;
-  std::atomic<u64> next_sequence;  // release (P10): everything above is in place. 0: no intent
+  std::atomic<u64> next_sequence;  // a mark (P10): everything above is in place. 0: no intent
 };
 
 struct alignas(64) SinkEntry {
-  std::atomic<SinkState> state;
+  std::atomic<SinkState> state;      // a mark (P15): kOpen, the rest is in place
   u32 kind;                          // SinkKind of sluice/options.h
   u32 required;                      // 1: frees journal space only by its cursor
   u32 options_bytes;                 // of `options`: the sink's options as text, "key=value\n"

@@ -8,6 +8,7 @@
 #include "front/front.h"
 #include "os/pipe.h"
 #include "os/process.h"
+#include "region/marks.h"
 #include "sink/make.h"
 #include "sink/sink_table.h"
 #include "sluice/log.h"
@@ -138,7 +139,7 @@ std::string Runtime::start_locked() {
   if (!problem.empty()) return problem;
   for (const auto& [logger, level] : config_.logger_levels) front::set_level(logger, level);
   front::set_level("", config_.level);
-  front.region.header().finished.store(0, std::memory_order_relaxed);
+  region::Marks::set(front.region.header().finished, 0u);
   {
     const Locked lock(mutex_);
     engine_ = std::move(engine);
@@ -226,8 +227,7 @@ std::string Runtime::make_sinks(back::Engine& engine) {
   }
   if (!problems.empty()) return join(problems);
   for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
-    // pairs with the loads of state in add_sinks() and stats(): the entry is done with (P15)
-    region.sink(i).state.store(region::SinkState::kUnused, std::memory_order_release);
+    region::Marks::set(region.sink(i).state, region::SinkState::kUnused);
   }
   return {};
 }
@@ -245,6 +245,8 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   if (!goes_on) {
     std::string owed = what_is_owed(engine, entry);
     if (!owed.empty()) return owed;
+    // Closed while it changes: a kill must not leave a place with half of another sink's options.
+    region::Marks::set(entry.state, region::SinkState::kUnused);
     for (std::atomic<u64>* count :
          {&entry.delivered, &entry.filtered, &entry.dropped_backlog, &entry.dropped_error}) {
       count->store(0, std::memory_order_relaxed);
@@ -259,8 +261,7 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   if (config.kind == SinkKind::console) name = "console";
   if (config.kind == SinkKind::callback) name = "callback";
   engine.add_sink(entry, std::move(made.value()), std::move(name), config.required, !goes_on);
-  // pairs with add_sinks() of a recovery and stats(): filled before it opens (P15)
-  entry.state.store(region::SinkState::kOpen, std::memory_order_release);
+  region::Marks::set(entry.state, region::SinkState::kOpen);  // filled before it opens (P15)
   return {};
 }
 
@@ -358,8 +359,7 @@ std::string Runtime::stop(u32 deadline_ms) {
     kept->push_back(engine_);  // a stuck sink uses it as long as the process lives
   }
   if (behind == 0 && quiet && engine_->all_delivered()) {
-    // pairs with at_exit() and recovery: everything is delivered before it (P15)
-    front.region.header().finished.store(1, std::memory_order_release);
+    region::Marks::set(front.region.header().finished, 1u);  // everything is delivered (P15)
     return {};
   }
   return "sluice: not everything was delivered in time (" + std::to_string(behind) +
@@ -454,8 +454,7 @@ void Runtime::at_exit() {
   }
   const std::string left = stop(0);
   if (!left.empty()) return report(left);
-  // pairs with stop(): everything is delivered before it (P15)
-  if (front.region.header().finished.load(std::memory_order_acquire)) front.region.unlink_file();
+  if (region::Marks::look(front.region.header().finished)) front.region.unlink_file();
 }
 
 }  // namespace sluice::runtime
