@@ -104,7 +104,7 @@ bool write_definition(Region& region, u32 id, const SiteShape& shape) {
 
 u8 control_for(const Region& region, const SiteEntry& entry) {
   // relaxed: quiesce() closes what a call opens while the phase changes, see Registering
-  if (g_front.phase.load(std::memory_order_relaxed) == Phase::kStopped) return detail::kCold;
+  if (g_front.phase.word.load(std::memory_order_relaxed) == Phase::kStopped) return detail::kCold;
   const u8 on =
       g_front.options.immediate.load(std::memory_order_relaxed) ? detail::kOnThenRun : detail::kOn;
   if (entry.dynamic_logger.load(std::memory_order_relaxed)) return on;
@@ -226,8 +226,7 @@ void refresh_controls() {
     for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
       refresh(region, id);
     }
-    // pairs with the store of phase that made the region or stopped it (P13)
-    if (g_front.phase.load(std::memory_order_acquire) == Phase::kStopped) return;
+    if (g_front.phase.look() == Phase::kStopped) return;
     const u8 on = g_front.options.immediate.load(std::memory_order_relaxed) ? detail::kOnThenRun
                                                                             : detail::kOn;
     Registration::set_control(region.controls()[kSiteUnknown], on);
@@ -269,7 +268,7 @@ inline namespace v1 {
 bool Logger::find_and_test(Level level) noexcept {
   using namespace front;
   // Without a region, or after stop(), the call itself finds out and counts.
-  if (g_front.phase.load(std::memory_order_acquire) == Phase::kStopped || !ensure_region()) {
+  if (g_front.phase.look() == Phase::kStopped || !ensure_region()) {
     return true;
   }
   region::LoggerEntry* const loggers = g_front.region.loggers();

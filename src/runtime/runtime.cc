@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/fixed_text.h"
+#include "base/made.h"
 #include "front/front.h"
 #include "os/pipe.h"
 #include "os/process.h"
@@ -77,12 +78,10 @@ std::atomic<const Config*> g_child_config{nullptr};
 
 Runtime& runtime() {
   for (;;) {
-    // acquire: pairs with the release below: the instance before its address
-    if (Runtime* made = g_runtime.load(std::memory_order_acquire)) return *made;
-    if (!g_making.exchange(true, std::memory_order_acq_rel)) {
-      Runtime* made = new (g_memory) Runtime;
-      // release: pairs with the acquire above (P18)
-      g_runtime.store(made, std::memory_order_release);
+    if (Runtime* made = Made::look(g_runtime)) return *made;
+    // relaxed: one makes it; the others find it by its address
+    if (!g_making.exchange(true, std::memory_order_relaxed)) {
+      Made::publish(g_runtime, new (g_memory) Runtime);
     } else {
       os::yield();
     }
@@ -145,11 +144,12 @@ std::string Runtime::start_locked() {
     engine_ = std::move(engine);
     running_ = true;
   }
-  // release: everything above before calls that see the new phase in ensure_region() (P13)
-  front.phase.store(front::Phase::kRunning, std::memory_order_release);
+  front.phase.set(front::Phase::kRunning);
   front::open_controls();
-  // acq_rel: the copy before its address (P18). Only a forked child reads it, in memory of its own.
-  delete g_child_config.exchange(new Config(config_), std::memory_order_acq_rel);
+  // Only a forked child reads it, in memory of its own: the old one may go.
+  const Config* const old = g_child_config.load(std::memory_order_relaxed);
+  Made::publish(g_child_config, new Config(config_));
+  delete old;
   announce();
   start_delivery();
   return {};
@@ -159,30 +159,23 @@ std::string Runtime::start_locked() {
 std::string Runtime::open_region() {
   front::Front& front = front::g_front;
   front::FrontOptions& options = front.options;
-  options.level = config_.level;
   options.immediate.store(config_.mode == Mode::immediate, std::memory_order_relaxed);
   options.block_when_full.store(config_.overflow == Overflow::block, std::memory_order_relaxed);
   options.block_deadline_ns.store(i64{config_.block_deadline_ms} * kNsPerMs,
                                   std::memory_order_relaxed);
   // A forked child that starts with options of its own does not start as its parent.
   front.started_in_parent.store(false, std::memory_order_relaxed);
-  // pairs with the store of phase that made the region or stopped it (P13)
-  if (front.phase.load(std::memory_order_acquire) == front::Phase::kStopped &&
-      !front.region.exists()) {
-    // The child of a stopped program.
-    // pairs with ensure_region(): no region is left (P13)
-    front.phase.store(front::Phase::kFresh, std::memory_order_release);
+  if (front.phase.look() == front::Phase::kStopped && !front.region.exists()) {
+    front.phase.set(front::Phase::kFresh);  // the child of a stopped program
   }
-  // pairs with the store of phase that made the region or stopped it (P13)
-  if (front.phase.load(std::memory_order_acquire) == front::Phase::kFresh) {
-    region::RegionOptions& region = options.region;
-    copy_text(region.product, config_.product);
-    region.ring_bytes = config_.ring_bytes;
-    region.journal_bytes = config_.journal_bytes;
-    region.sites_max = config_.sites_max;
-    copy_text(region.directory, config_.region_directory);
-  }
-  if (!front::ensure_region()) {
+  front::RegionWanted wanted;
+  wanted.level = config_.level;
+  copy_text(wanted.region.product, config_.product);
+  wanted.region.ring_bytes = config_.ring_bytes;
+  wanted.region.journal_bytes = config_.journal_bytes;
+  wanted.region.sites_max = config_.sites_max;
+  copy_text(wanted.region.directory, config_.region_directory);
+  if (!front::ensure_region(&wanted)) {
     return "memory: no address space for the region; raise the limit on virtual memory";
   }
   region::RegionHeader& header = front.region.header();
@@ -334,8 +327,7 @@ std::string Runtime::stop(u32 deadline_ms) {
   if (!running_) return {};
   const i64 deadline = deadline_after(deadline_ms ? deadline_ms : config_.stop_deadline_ms);
   front::Front& front = front::g_front;
-  // release: calls that see it, in admit() and find_and_test(), count as stopped (P13)
-  front.phase.store(front::Phase::kStopped, std::memory_order_release);
+  front.phase.stop();
   front::close_controls();
   const bool quiet = front::quiesce(deadline);
   {
@@ -436,11 +428,9 @@ void Runtime::announce() {
 
 void Runtime::at_exit() {
   front::Front& front = front::g_front;
-  // pairs with the store of phase that made the region or stopped it (P13)
-  const front::Phase phase = front.phase.load(std::memory_order_acquire);
+  const front::Phase phase = front.phase.look();
   if (phase == front::Phase::kFresh) return;  // a forked child that never logged
-  // pairs with the store in start_locked(): the copy before its address (P18)
-  const Config* parents = g_child_config.load(std::memory_order_acquire);
+  const Config* parents = Made::look(g_child_config);
   if (phase == front::Phase::kQueueing && parents &&
       front.started_in_parent.load(std::memory_order_relaxed)) {
     start_as(*parents);
@@ -465,8 +455,7 @@ namespace {
 void run_now() { runtime::runtime().run_now(); }
 
 void start_in_child() {
-  // pairs with the store in start_locked(): the copy before its address (P18)
-  if (const auto* config = runtime::g_child_config.load(std::memory_order_acquire)) {
+  if (const auto* config = Made::look(runtime::g_child_config)) {
     runtime::runtime().start_as(*config);
   }
 }
