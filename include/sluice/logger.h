@@ -2,12 +2,10 @@
 #ifndef SLUICE_LOGGER_H_
 #define SLUICE_LOGGER_H_
 
-#include <atomic>
 #include <cstdint>
 #include <string_view>
 
-#include "sluice/detail/thread_block.h"
-#include "sluice/level.h"
+#include "sluice/detail/call_site.h"
 
 namespace sluice {
 inline namespace v1 {
@@ -24,10 +22,7 @@ class SLUICE_API Logger {
 
   // Whether the logger's threshold lets this level through.
   [[nodiscard]] SLUICE_INLINE bool passes(Level level) noexcept {
-    // acquire: pairs with the release in Logger::find() (P7): the logger's id precedes its byte
-    // relaxed: a hint; what hangs on it was ordered by the pointer (P7)
-    const std::uint8_t threshold =
-        threshold_.load(std::memory_order_acquire)->load(std::memory_order_relaxed);
+    const std::uint8_t threshold = words_.control_value();
     if (threshold == 0) [[unlikely]]
       return find_and_test(level);
     if (static_cast<std::uint8_t>(level) >= threshold) return true;
@@ -35,16 +30,19 @@ class SLUICE_API Logger {
     return false;
   }
   // The logger's number in this process's region. Call passes() first.
-  [[nodiscard]] std::uint32_t id() const noexcept { return id_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint32_t id() const noexcept {
+    // relaxed: ordered by the pointer that passes() has followed (P7)
+    return words_.id.load(std::memory_order_relaxed);
+  }
 
  private:
   SLUICE_COLD bool find_and_test(Level level) noexcept;
   static void count() noexcept;
 
   std::string_view name_;
-  // Points at the logger's threshold in the region; until it is found, at a byte that is 0.
-  std::atomic<std::atomic<std::uint8_t>*> threshold_{&detail::g_cold};
-  std::atomic<std::uint32_t> id_{0};
+  // The control byte is the logger's threshold in the region; until that is found, a byte that is
+  // 0.
+  detail::SiteWords<detail::RealSync> words_{&detail::g_cold};
 };
 
 }  // namespace v1

@@ -2,6 +2,7 @@
 
 #include "base/fixed_text.h"
 #include "record/message.h"
+#include "region/registration.h"
 
 namespace sluice::back {
 
@@ -27,8 +28,7 @@ std::string_view Catalog::logger(u32 index) {
   std::string& name = loggers_[index];
   if (name.empty()) {
     const region::LoggerEntry& entry = region_.loggers()[index];
-    // acquire: pairs with the release in find_logger(): the name precedes its length
-    const u16 bytes = entry.bytes.load(std::memory_order_acquire);
+    const u16 bytes = region::Registration<JournalSync>::read_name(entry.bytes);
     if (bytes <= sizeof entry.name) name.assign(entry.name, bytes);
   }
   return name;

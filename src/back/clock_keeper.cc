@@ -78,16 +78,12 @@ void ClockKeeper::start(region::ClockPage& page, bool slow) {
 }
 
 void ClockKeeper::adopt(const region::ClockPage& page, bool slow) {
-  // acquire, all of it: as its seqlock wrote it (P17); its writer is dead
-  const u64 version = page.version.load(std::memory_order_acquire);
-  // acquire: as its seqlock wrote it (P17); its writer is dead
-  clock_ = {page.ticks.load(std::memory_order_acquire),
-            i64(page.wall_ns.load(std::memory_order_acquire)),
-            page.ns_per_tick_2_32.load(std::memory_order_acquire)};
-  // acquire: as its seqlock wrote it (P17); its writer is dead
-  epoch_ = u16(page.epoch.load(std::memory_order_acquire));
+  region::ClockWords told;
+  const bool whole = page.read(told);
+  clock_ = {told.ticks, i64(told.wall_ns), told.ns_per_tick_2_32};
+  epoch_ = u16(told.epoch);
   slow_ = slow;
-  if (version % 2 != 0 || clock_.ns_per_tick_q32 == 0) measure();
+  if (!whole || clock_.ns_per_tick_q32 == 0) measure();
 }
 
 void ClockKeeper::measure() {
@@ -132,18 +128,12 @@ i64 ClockKeeper::interval_ns(const Reading& reading) const {
 void ClockKeeper::publish(const Reading& reading) {
   next_update_ = reading.ticks + ticks_of_ns(interval_ns(reading));
   if (!page_) return;
-  // A seqlock with its orders on the words (release here, acquire in adopt(), P17): odd while
-  // writing.
-  // relaxed: only this thread writes it
-  const u64 version = page_->version.load(std::memory_order_relaxed);
-  page_->version.store(version + 1, std::memory_order_relaxed);
-  page_->ticks.store(clock_.ticks, std::memory_order_release);
-  page_->wall_ns.store(u64(clock_.wall_ns), std::memory_order_release);
-  page_->monotonic_ns.store(u64(reading.monotonic_ns), std::memory_order_release);
-  page_->boot_ns.store(u64(os::boot_ns()), std::memory_order_release);
-  page_->ns_per_tick_2_32.store(clock_.ns_per_tick_q32, std::memory_order_release);
-  page_->epoch.store(epoch_, std::memory_order_release);
-  page_->version.store(version + 2, std::memory_order_release);
+  page_->write({.ticks = clock_.ticks,
+                .wall_ns = u64(clock_.wall_ns),
+                .monotonic_ns = u64(reading.monotonic_ns),
+                .boot_ns = u64(os::boot_ns()),
+                .ns_per_tick_2_32 = clock_.ns_per_tick_q32,
+                .epoch = epoch_});
 }
 
 u64 ClockKeeper::now() const { return live_ ? ticks_at(slow_) : ~u64{0}; }

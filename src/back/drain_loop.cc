@@ -46,10 +46,10 @@ void Engine::thread_main() {
   std::atomic<u64>& committed = region_.journal_lines().committed;
   u64 position = committed.load(std::memory_order_relaxed);
   u64 told = position;
-  // pairs with Engine::stop(): what was done before it is seen (P14)
-  while (!stopping_.load(std::memory_order_acquire)) {
-    // pairs with the steps in make_room() and Engine::stop(): what they wake it for (P19)
-    const u32 seen = wake.load(std::memory_order_acquire);
+  for (;;) {
+    // First: what make_room() and stop() wake it for is there, or the sleep ends at once (P19).
+    const u32 seen = Wake::look(wake);
+    if (stopping_.load(std::memory_order_relaxed)) break;
     bool worked = false, full = false;
     const u64 before = position;
     for (;;) {

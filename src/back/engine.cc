@@ -58,9 +58,8 @@ u64 Engine::floor_of_table() const {
   u64 lowest = runners_.empty() ? 0 : ~u64{0};
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region_.sink(i);
-    // pairs with the stores of state that fill a place in the table (P15)
-    if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen ||
-        !entry.required || entry.kind == u32(SinkKind::callback)) {
+    if (region::Marks::look(entry.state) != region::SinkState::kOpen || !entry.required ||
+        entry.kind == u32(SinkKind::callback)) {
       continue;
     }
     // acquire: pairs with the release in publish_position() (P4): that sink's reads are done
@@ -72,9 +71,7 @@ u64 Engine::floor_of_table() const {
 Merged Engine::merge_locked(bool all) { return merger_.merge(all, floor()); }
 
 void Engine::tell_sinks() {
-  // release: the commits before it are seen by a sink that loads the epoch and then reads,
-  // in SinkRunner::thread_main() (P14)
-  epoch_.fetch_add(1, std::memory_order_release);
+  Wake::step(epoch_);  // the commits before it (P19)
   os::wake_all(epoch_);
 }
 
@@ -159,11 +156,10 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns, std::optional<u32> onl
 }
 
 u32 Engine::stop(i64 deadline_ns) {
-  // pairs with the loop of Engine::thread_main(): what was asked before is seen by it (P14)
-  stopping_.store(true, std::memory_order_release);
+  // relaxed: the step brings it (P19)
+  stopping_.store(true, std::memory_order_relaxed);
   if (thread_.joinable()) {
-    // pairs with the loop of thread_main(): what it is woken for precedes the step (P19)
-    region_.wake().consumer.fetch_add(1, std::memory_order_release);
+    Wake::step(region_.wake().consumer);
     os::wake_all(region_.wake().consumer);
     thread_.join();
   }
@@ -203,9 +199,10 @@ bool Engine::all_delivered() {
   const u64 end = merger_.next_sequence();
   if (merger_.queued() != 0) return false;
   return std::all_of(runners_.begin(), runners_.end(), [end](const auto& runner) {
-    // acquire: with Cursor::passed(): it is stored (P10)
+    // relaxed: what a sink has passed it gave to the system, or to a callback whose thread the
+    // flush before this has met under its runner's mutex
     return runner->floor() == ~u64{0} ||
-           runner->entry().cursor.load(std::memory_order_acquire) >= end;
+           runner->entry().cursor.load(std::memory_order_relaxed) >= end;
   });
 }
 

@@ -99,7 +99,7 @@ class Engine {
   std::vector<std::unique_ptr<SinkRunner>> runners_;
   std::function<void()> keep_ready_;
   std::thread thread_;
-  std::atomic<u32> epoch_{0};  // futex of the sinks; stepped (release) after commits
+  std::atomic<u32> epoch_{0};  // wake word of the sinks, stepped after commits (P19)
   std::atomic<bool> stopping_{false};
   bool left_behind_ = false;
 };

@@ -16,6 +16,7 @@
 #include "back/batch.h"
 #include "back/catalog.h"
 #include "base/status.h"
+#include "region/marks.h"
 #include "region/region.h"
 #include "sluice/options.h"
 
@@ -65,8 +66,7 @@ class Cursor {
     add(entry_->filtered, counts.filtered);
     add(entry_->dropped_error, counts.dropped_error);
     add(entry_->cursor_callers, counts.delivered + counts.filtered + counts.dropped_error);
-    // release (P10): for a recovery that reads the cursor, what precedes it is stored
-    entry_->cursor.store(next_sequence, std::memory_order_release);
+    region::Marks::set(entry_->cursor, next_sequence);  // P10
   }
 
  private:

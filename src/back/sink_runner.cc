@@ -53,20 +53,14 @@ void SinkRunner::thread_main() {
   os::block_signals();
   os::set_thread_name("sluice-sink");
   detail::t_block.in_sink = 1;
-  for (;;) {
-    // acquire: a commit before the step of the epoch in tell_sinks() is seen by the read that
-    // follows; so is what request() and ask_to_stop() stored before theirs (P14)
-    const u32 seen = epoch_->load(std::memory_order_acquire);
-    // pairs with ask_to_stop(): the request precedes its wake-up (P14)
-    const bool stopping = stopping_.load(std::memory_order_acquire);
+  const auto work = [this] {
     const bool more = run_once();
-    if (more && !settle_is_due()) continue;
-    settle(has_passed(wanted_durable_));
-    if (ended()) break;
-    if (more) continue;
-    if (stopping) break;
+    if (!more || settle_is_due()) settle(has_passed(wanted_durable_));
+    return more;
+  };
+  signals_.serve(*epoch_, work, [this](u32 seen) {
     os::wait_on(*epoch_, seen, dirty_ || undurable_ ? kFlushIntervalNs : -1);
-  }
+  });
   finish();
   const std::lock_guard lock(mutex_);
   thread_ended_ = true;
@@ -74,8 +68,8 @@ void SinkRunner::thread_main() {
 }
 
 bool SinkRunner::has_passed(const std::atomic<u64>& wanted) const {
-  // pairs with request(): what it asks for (P14)
-  const u64 sequence = wanted.load(std::memory_order_acquire);
+  // relaxed: the step of the epoch brings what request() has stored (P19)
+  const u64 sequence = wanted.load(std::memory_order_relaxed);
   return sequence != 0 && cursor_.sequence() >= sequence;
 }
 
@@ -87,10 +81,7 @@ bool SinkRunner::settle_is_due() const {
 
 void SinkRunner::ask_to_stop() {
   if (!thread_.joinable()) return;
-  // pairs with thread_main(), run_once() and settle(), which look at it (P14)
-  stopping_.store(true, std::memory_order_release);
-  // pairs with the load in thread_main(): commits and requests precede the step (P14)
-  epoch_->fetch_add(1, std::memory_order_release);
+  signals_.ask_to_stop(*epoch_);
   os::wake_all(*epoch_);
 }
 
@@ -121,8 +112,7 @@ bool SinkRunner::open() {
 
 bool SinkRunner::run_once() {
   if (ended()) return false;
-  // pairs with ask_to_stop(): the request precedes its wake-up (P14)
-  if (!open()) return !ended() && !stopping_.load(std::memory_order_acquire);
+  if (!open()) return !ended() && !signals_.asked_to_stop();
   switch (reader_.read(bytes_.data())) {
     case JournalRead::kNothing:
       return false;
@@ -165,8 +155,7 @@ bool SinkRunner::hand_over() {
     const Status status = sink_->write(batches_, catalog_, cursor_);
     if (!status.ok()) {
       fail(status);
-      // pairs with ask_to_stop(): the request precedes its wake-up (P14)
-      return !stopping_.load(std::memory_order_acquire);
+      return !signals_.asked_to_stop();
     }
     recover_from_failure();
     dirty_ = undurable_ = true;
@@ -220,11 +209,10 @@ bool SinkRunner::run_while_it_gets_on() {
 void SinkRunner::settle(bool durable, bool at_once) {
   if (ended() || !opened_) return;
   const i64 now = os::monotonic_ns();
-  // pairs with request(): what it asks for (P14)
-  const bool asked = at_once || wanted_.load(std::memory_order_acquire) != 0;
-  // pairs with ask_to_stop(): the request precedes its wake-up (P14)
-  if (dirty_ && (durable || asked || now - last_flush_ns_ >= kFlushIntervalNs ||
-                 stopping_.load(std::memory_order_acquire))) {
+  // relaxed: as in has_passed()
+  const bool asked = at_once || wanted_.load(std::memory_order_relaxed) != 0;
+  if (dirty_ &&
+      (durable || asked || now - last_flush_ns_ >= kFlushIntervalNs || signals_.asked_to_stop())) {
     const Status status = sink_->flush(false);
     if (!status.ok()) return fail(status);
     dirty_ = false;
@@ -257,10 +245,10 @@ void SinkRunner::finish() {
     const Status status = sink_->close();
     if (!status.ok()) reporter_.report("sluice: " + name_ + ": " + status.message());
   }
-  // pairs with ended(): the sink's last word precedes it (P14)
-  ended_.store(true, std::memory_order_release);
+  // Together, for wait_reached(): what an ended sink has not reached counts as behind.
   const std::lock_guard lock(mutex_);
   reached_.written = cursor_.sequence();
+  signals_.end();
   moved_.notify_all();
 }
 
@@ -276,9 +264,8 @@ void SinkRunner::fail(const Status& status) {
     const i64 until = os::monotonic_ns() + pause_ns_;
     for (i64 left = pause_ns_; left > 0; left = until - os::monotonic_ns()) {
       // The epoch steps with every commit too: only stop() ends the pause early.
-      // acquire: pairs with ask_to_stop(): its request precedes its step (P14)
-      const u32 seen = epoch_->load(std::memory_order_acquire);
-      if (stopping_.load(std::memory_order_acquire)) break;
+      const u32 seen = Wake::look(*epoch_);
+      if (signals_.asked_to_stop()) break;
       os::wait_on(*epoch_, seen, left);
     }
   }
@@ -306,8 +293,7 @@ void SinkRunner::give_up(const Status& status) {
   reporter_.report("sluice: " + name_ + ": " + status.message() + "; this sink is given up");
   note_problem(status.message());
   given_up_.store(true, std::memory_order_relaxed);
-  // pairs with ended(): the sink's last word precedes it (P14)
-  ended_.store(true, std::memory_order_release);
+  signals_.end();
   const std::lock_guard lock(mutex_);
   moved_.notify_all();
 }
@@ -318,13 +304,12 @@ void SinkRunner::request(u64 sequence, bool durable, std::atomic<u32>& epoch) {
     const auto raise = [sequence](std::atomic<u64>& wanted) {
       // relaxed: written under mutex_ only
       if (wanted.load(std::memory_order_relaxed) >= sequence) return;
-      wanted.store(sequence, std::memory_order_release);  // pairs with has_passed() (P14)
+      wanted.store(sequence, std::memory_order_relaxed);
     };
     raise(wanted_);
     if (durable) raise(wanted_durable_);
   }
-  // pairs with the load in thread_main(): commits and requests precede the step (P14)
-  epoch.fetch_add(1, std::memory_order_release);
+  Wake::step(epoch);
   os::wake_all(epoch);
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "back/sink.h"
+#include "back/sink_signals.h"
 #include "base/reporter.h"
 #include "os/process.h"
 
@@ -64,8 +65,7 @@ class SinkRunner {
   // Ended by an error for good: what it has not passed is lost to this sink.
   [[nodiscard]] bool given_up() const { return given_up_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool is_callback() const { return entry_.kind == u32(SinkKind::callback); }
-  // pairs with finish() and give_up(): the sink's last word precedes it (P14)
-  [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool ended() const { return signals_.ended(); }
   [[nodiscard]] bool failing() const { return failing_.load(std::memory_order_relaxed); }
   // The error it is failing with, or was given up for; empty: none.
   [[nodiscard]] std::string problem();
@@ -115,8 +115,7 @@ class SinkRunner {
   std::thread thread_;
   std::atomic<u32> thread_id_{0};
   std::atomic<u32>* epoch_ = nullptr;
-  std::atomic<bool> stopping_{false};
-  std::atomic<bool> ended_{false};     // release: after the sink's last word (with ended())
+  SinkSignals<JournalSync> signals_;
   std::atomic<bool> given_up_{false};  // relaxed: counted only
   std::atomic<bool> failing_{false};   // relaxed: shown only
   // What flushes wait for: the highest sequence, 0: nothing. Stored under mutex_.

@@ -53,13 +53,13 @@ class FloorRing {
     std::memcpy(to + 16, &first, sizeof first);
     std::memcpy(to + 32, &second, sizeof second);
     position_ += kRecordBytes;
-    // release: the record before the acquire in consume()
+    // release: the record before the acquire in consume(), as P1
     head_.store(position_, std::memory_order_release);
   }
 
   // Until the consumer has everything.
   void drain() const {
-    // acquire: pairs with the release in consume()
+    // acquire: pairs with the release in consume(), as P2
     while (tail_.load(std::memory_order_acquire) != position_) std::this_thread::sleep_for(kNap);
   }
 
@@ -71,7 +71,7 @@ class FloorRing {
 
   [[gnu::noinline]] void wait_for_room() {
     do {
-      // acquire: pairs with the release in consume(): read before it is overwritten
+      // acquire: pairs with the release in consume(), as P2: read before it is overwritten
       limit_ = tail_.load(std::memory_order_acquire) + kCapacity;
     } while (limit_ - position_ < kRecordBytes);
   }
@@ -79,7 +79,7 @@ class FloorRing {
   void consume(const Take& take) {
     u64 tail = 0;
     while (!stopping_.load(std::memory_order_relaxed)) {
-      // acquire: pairs with the release in put()
+      // acquire: pairs with the release in put(), as P1
       const u64 head = head_.load(std::memory_order_acquire);
       if (head == tail) {
         std::this_thread::sleep_for(kNap);
@@ -92,7 +92,7 @@ class FloorRing {
         take(data_.get(), head - tail - first);
       }
       tail = head;
-      // release: what was read before the acquire in wait_for_room()
+      // release: what was read before the acquire in wait_for_room(), as P2
       tail_.store(tail, std::memory_order_release);
     }
   }

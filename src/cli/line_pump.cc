@@ -67,8 +67,7 @@ void LinePump::run(const os::Flag& program_gone) {
   }
   lines_.finish([this](const LinePiece& piece) { record(piece); });
   os::close_descriptor(options_.from);
-  // release: the counters before the acquire in finished()
-  finished_.store(true, std::memory_order_release);
+  finished_.store(true, std::memory_order_relaxed);
 }
 
 void LinePump::drain_gone() {

@@ -96,7 +96,8 @@ void Context::publish() noexcept {
   std::atomic_signal_fence(std::memory_order_seq_cst);
   // Nothing fits until the block is written: see make_room().
   block.ring.limit = position;
-  if (front::g_front.phase.load(std::memory_order_acquire) != front::Phase::kStopped) {
+  // relaxed, within a call, as a control byte: quiesce() orders it (P9)
+  if (front::g_front.phase.word.load(std::memory_order_relaxed) != front::Phase::kStopped) {
     front::write_pending(block, position);
   }
   std::atomic_signal_fence(std::memory_order_seq_cst);

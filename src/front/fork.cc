@@ -15,7 +15,7 @@ void in_child() {
   Front& front = g_front;
   ThreadBlock& block = detail::t_block;
   // relaxed: the child has one thread, and a copy of all memory
-  const Phase phase = front.phase.load(std::memory_order_relaxed);
+  const Phase phase = front.phase.word.load(std::memory_order_relaxed);
   os::close_inherited();
   if (phase == Phase::kFresh) return;
   if (front.creating_here()) {
@@ -35,12 +35,11 @@ void in_child() {
   // Its context goes on in the child.
   block.pending = detail::kPendingContext;
   block.in_sink = 0;
-  front.registering.store(0, std::memory_order_relaxed);
+  front.phase.registering.store(0, std::memory_order_relaxed);
   front.lost_without_region.store(0, std::memory_order_relaxed);
   front.started_in_parent.store(was_running, std::memory_order_relaxed);
   // A child of a stopped program stays stopped: it has no region to count in, only the process.
-  // pairs with ensure_region(): what the handler has reset precedes it (P13)
-  if (phase != Phase::kStopped) front.phase.store(Phase::kFresh, std::memory_order_release);
+  if (phase != Phase::kStopped) front.phase.set(Phase::kFresh);
 }
 
 void at_thread_exit(void* block) { detach_thread(*static_cast<ThreadBlock*>(block)); }
@@ -50,8 +49,8 @@ std::atomic<bool> installed{false};
 }  // namespace
 
 void install_process_handlers() {
-  // acq_rel: pairs with itself in create_region(): only the first installs
-  if (installed.exchange(true, std::memory_order_acq_rel)) return;
+  // relaxed: only the region's creator comes here
+  if (installed.exchange(true, std::memory_order_relaxed)) return;
   os::on_fork(os::before_fork, os::after_fork, in_child);
   os::on_thread_exit(at_thread_exit);
   os::at_process_exit(kRuntimeHooks.at_exit);

@@ -52,15 +52,16 @@ void fill_labels(region::RegionOptions& options) {
 
 bool create_region(Front& front) {
   install_process_handlers();
-  fill_labels(front.options.region);
+  region::RegionOptions& options = front.options.first.region;
+  fill_labels(options);
   // The invariant TSC is what the call reads; everything else goes through make_room().
   front.clock_is_slow.store(!os::has_invariant_tsc(), std::memory_order_relaxed);
-  if (!front.reservation) front.reservation = os::reserve(front.options.region.reserved_bytes);
+  if (!front.reservation) front.reservation = os::reserve(options.reserved_bytes);
   if (!front.reservation) return false;
-  if (front.region.create(front.options.region, front.reservation) != 0) return false;
+  if (front.region.create(options, front.reservation) != 0) return false;
   region::LoggerEntry& root = front.region.loggers()[0];
-  root.rule.store(u8(front.options.level), std::memory_order_relaxed);
-  root.threshold.store(u8(front.options.level), std::memory_order_relaxed);
+  root.rule.store(u8(front.options.first.level), std::memory_order_relaxed);
+  root.threshold.store(u8(front.options.first.level), std::memory_order_relaxed);
   front.region.wake().loggers_used.store(1, std::memory_order_relaxed);
   front.region.controls()[kSiteUnknown].store(detail::kOn, std::memory_order_relaxed);
   return true;
@@ -70,33 +71,28 @@ bool create_region(Front& front) {
 
 bool Front::creating_here() { return t_creating.load(std::memory_order_relaxed); }
 
-bool ensure_region() {
+bool ensure_region(const RegionWanted* wanted) {
   Front& front = g_front;
-  for (;;) {
-    // pairs with the stores of phase below and in start_locked() and stop() (P13)
-    Phase phase = front.phase.load(std::memory_order_acquire);
-    if (phase >= Phase::kQueueing) return front.region.exists();
-    if (phase == Phase::kFresh) {
-      // acq_rel: one creator; the release store below publishes what it made (P13)
-      if (!front.phase.compare_exchange_strong(phase, Phase::kCreating,
-                                               std::memory_order_acq_rel)) {
-        continue;
-      }
-      front.creator.store(os::thread_id(), std::memory_order_relaxed);
-      t_creating.store(true, std::memory_order_relaxed);
-      const bool made = create_region(front);
-      t_creating.store(false, std::memory_order_relaxed);
-      // pairs with the load above, in other threads: the region before the phase (P13)
-      front.phase.store(made ? Phase::kQueueing : Phase::kFresh, std::memory_order_release);
-      if (made && front.started_in_parent.load(std::memory_order_relaxed)) {
-        kRuntimeHooks.start_in_child();
-      }
-      return made;
-    }
+  bool made = false;
+  const auto make = [&front, &made, wanted] {
+    front.creator.store(os::thread_id(), std::memory_order_relaxed);
+    t_creating.store(true, std::memory_order_relaxed);
+    if (wanted) front.options.first = *wanted;
+    made = create_region(front);
+    t_creating.store(false, std::memory_order_relaxed);
+    return made;
+  };
+  const auto wait = [&front] {
     // A handler that interrupted the creator must not wait for it.
     if (front.creator.load(std::memory_order_relaxed) == os::thread_id()) return false;
     os::yield();
+    return true;
+  };
+  if (!front.phase.ensure(make, wait)) return false;
+  if (made && front.started_in_parent.load(std::memory_order_relaxed)) {
+    kRuntimeHooks.start_in_child();
   }
+  return front.region.exists();
 }
 
 }  // namespace front

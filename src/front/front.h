@@ -7,9 +7,8 @@
 //
 // | word            | written by                | read by        | order                         |
 // |-----------------|---------------------------|----------------|-------------------------------|
-// | phase           | creator, start, stop      | cold paths     | acq_rel: region before phase  |
+// | phase           | creator, start, stop      | cold paths     | P13, P9, see front/phase.h    |
 // | next_site_id    | cold paths                | cold paths     | relaxed: only unique          |
-// | registering     | cold paths                | quiesce()      | seq_cst, with phase           |
 // | no_room_until_ns| cold paths                | cold paths     | relaxed: a hint               |
 // | site_rules      | set_site_level()          | registration   | release/acquire (P18)         |
 // | lost_*          | cold paths without region | stats          | relaxed: counters             |
@@ -18,6 +17,7 @@
 
 #include <string>
 
+#include "front/phase.h"
 #include "region/region.h"
 #include "sluice/detail/call_site.h"
 #include "sluice/logger.h"
@@ -38,17 +38,14 @@ struct RuntimeHooks {
 };
 extern const RuntimeHooks kRuntimeHooks;
 
-enum class Phase : u32 {
-  kFresh = 0,     // no region
-  kCreating = 1,  // `creator` is making it
-  kQueueing = 2,  // region, but start() has not run
-  kRunning = 3,
-  kStopped = 4,
+// Of the region that is to be made.
+struct RegionWanted {
+  region::RegionOptions region;
+  Level level = Level::info;
 };
 
 struct FrontOptions {
-  region::RegionOptions region;
-  Level level = Level::info;
+  RegionWanted first;  // written and read by the region's creator
   // relaxed: set by start() beside calls that go on; each is taken as it is found
   std::atomic<bool> immediate{false};
   std::atomic<bool> block_when_full{false};
@@ -68,12 +65,11 @@ struct Front {
   region::Region region;
   void* reservation = nullptr;
   FrontOptions options;
-  std::atomic<Phase> phase{Phase::kFresh};
+  PhaseWords<RealSync> phase;
   std::atomic<u32> creator{0};
   std::atomic<u32> next_site_id{kSiteFirstCaller};
   std::atomic<bool> clock_is_slow{false};  // no usable TSC: every call asks the kernel's clock
-  std::atomic<u32> registering{0};
-  std::atomic<i64> no_room_until_ns{0};  // monotonic: a ring could not be made
+  std::atomic<i64> no_room_until_ns{0};    // monotonic: a ring could not be made
   std::atomic<u64> lost_without_region{0};
   std::atomic<u64> lost_after_stop{0};
   std::atomic<SiteRule*> site_rules{nullptr};
@@ -87,19 +83,23 @@ struct Front {
 extern constinit Front g_front;
 
 // Held while a call may open control bytes: from its look at the phase to the last byte it stores.
-// seq_cst, with the store of kStopped: either the call sees that, or quiesce() sees the call and
-// closes the bytes behind it. Else a call could be admitted that nobody delivers any more.
+// Either the call sees a stop, or quiesce() sees the call and closes the bytes behind it (P9). Else
+// a call could be admitted that nobody delivers any more.
 class Registering {
  public:
-  Registering() { g_front.registering.fetch_add(1, std::memory_order_seq_cst); }
-  ~Registering() { g_front.registering.fetch_sub(1, std::memory_order_seq_cst); }
+  Registering() : stopped_(!g_front.phase.count_in()) {}
+  ~Registering() { g_front.phase.count_out(); }
   Registering(const Registering&) = delete;
   Registering& operator=(const Registering&) = delete;
+  [[nodiscard]] bool stopped() const { return stopped_; }
+
+ private:
+  const bool stopped_;
 };
 
 // Makes the region if there is none. False: not now (another thread is making it and this is a
-// signal handler, or there is no memory at all).
-bool ensure_region();
+// signal handler, or there is no memory at all). `wanted`: what it is to be if it is made here.
+bool ensure_region(const RegionWanted* wanted = nullptr);
 
 // registry.cc
 // Registers a site: its definition, its control byte. Never fails: without room the site becomes

@@ -104,7 +104,7 @@ bool write_definition(Region& region, u32 id, const SiteShape& shape) {
 u8 control_for(const Region& region, u32 id) {
   const SiteEntry& entry = region.sites()[id];
   // relaxed: quiesce() closes what a call opens while the phase changes, see Registering
-  if (g_front.phase.load(std::memory_order_relaxed) == Phase::kStopped) return detail::kCold;
+  if (g_front.phase.word.load(std::memory_order_relaxed) == Phase::kStopped) return detail::kCold;
   const u8 on =
       g_front.options.immediate.load(std::memory_order_relaxed) ? detail::kOnThenRun : detail::kOn;
   u8 threshold = site_rule(region, id);
@@ -116,9 +116,12 @@ u8 control_for(const Region& region, u32 id) {
   return entry.level.load(std::memory_order_relaxed) >= threshold ? on : u8{detail::kOff};
 }
 
+std::string_view cut_name(std::string_view name) {
+  return name.substr(0, sizeof(LoggerEntry::name));
+}
+
 std::string_view logger_name(const LoggerEntry& entry) {
-  // acquire: pairs with the release in find_logger(): the name precedes its length
-  return {entry.name, entry.bytes.load(std::memory_order_acquire)};
+  return {entry.name, Registration::read_name(entry.bytes)};
 }
 
 // True when a rule for `above` holds for `name`.
@@ -154,7 +157,7 @@ void refresh(Region& region, u32 id) {
 u32 find_logger(std::string_view name) {
   Region& region = g_front.region;
   const u32 limit = region.header().loggers_max;
-  name = name.substr(0, sizeof(LoggerEntry::name));
+  name = cut_name(name);
   if (name.empty()) return 0;
   // relaxed: a bound for the scan; a name is published by its length (P16)
   const u32 used = region.wake().loggers_used.load(std::memory_order_relaxed);
@@ -170,8 +173,7 @@ u32 find_logger(std::string_view name) {
   LoggerEntry& entry = region.loggers()[index];
   std::memcpy(entry.name, name.data(), name.size());
   entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
-  // release: the name before its length, for the acquire in logger_name()
-  entry.bytes.store(u16(name.size()), std::memory_order_release);
+  Registration::publish_name(entry.bytes, u16(name.size()));
   Registration::settle(region.wake().level_epoch, [&] {
     entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
   });
@@ -226,8 +228,7 @@ void refresh_controls() {
     for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
       refresh(region, id);
     }
-    // pairs with the store of phase that made the region or stopped it (P13)
-    if (g_front.phase.load(std::memory_order_acquire) == Phase::kStopped) return;
+    if (g_front.phase.look() == Phase::kStopped) return;
     const u8 on = g_front.options.immediate.load(std::memory_order_relaxed) ? detail::kOnThenRun
                                                                             : detail::kOn;
     Registration::set_control(region.controls()[kSiteUnknown], on);
@@ -269,14 +270,18 @@ inline namespace v1 {
 bool Logger::find_and_test(Level level) noexcept {
   using namespace front;
   // Without a region, or after stop(), the call itself finds out and counts.
-  if (g_front.phase.load(std::memory_order_acquire) == Phase::kStopped || !ensure_region()) {
+  if (g_front.phase.look() == Phase::kStopped || !ensure_region()) {
     return true;
   }
-  const u32 index = find_logger(name_);
-  id_.store(index, std::memory_order_relaxed);
-  std::atomic<u8>& threshold = g_front.region.loggers()[index].threshold;
-  // release: the id before the pointer, for the acquire in passes() (P7)
-  threshold_.store(&threshold, std::memory_order_release);
+  region::LoggerEntry* const loggers = g_front.region.loggers();
+  // A number from a parent's region may name another logger here. One that a thread has just found
+  // stays: a call may hold it already.
+  const u32 before = words_.known_id();
+  const bool holds = before < g_front.region.header().loggers_max &&
+                     logger_name(loggers[before]) == cut_name(name_);
+  const u32 index = holds ? before : words_.publish_id(before, find_logger(name_));
+  std::atomic<u8>& threshold = loggers[index].threshold;
+  words_.publish_control(&threshold);
   if (u8(level) >= threshold.load(std::memory_order_relaxed)) return true;
   count();
   return false;

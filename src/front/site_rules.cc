@@ -5,6 +5,7 @@
 // reads it without a lock; a rule that is set again or reset changes in place.
 #include <charconv>
 
+#include "base/made.h"
 #include "front/front.h"
 #include "region/registration.h"
 
@@ -53,16 +54,14 @@ SiteRule& find_rule(const Place& place) {
     if (rule->file == place.file && rule->line == place.line) return *rule;
   }
   auto* made = new SiteRule{std::string(place.file), place.line, first};
-  // release: a rule before its address, for the acquire in site_rule() (P18)
-  g_front.site_rules.store(made, std::memory_order_release);
+  Made::publish(g_front.site_rules, made);
   return *made;
 }
 
 }  // namespace
 
 u8 site_rule(const Region& region, u32 id) {
-  // acquire: pairs with the release in find_rule() (P18)
-  const SiteRule* rule = g_front.site_rules.load(std::memory_order_acquire);
+  const SiteRule* rule = Made::look(g_front.site_rules);
   if (rule == nullptr) return 0;
   const Place place = place_of(region, id);
   const SiteRule* best = nullptr;

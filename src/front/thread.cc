@@ -4,6 +4,7 @@
 // (P8, region/slot_handover.h).
 #include <cstring>
 
+#include "base/wake_word.h"
 #include "front/front.h"
 #include "os/process.h"
 #include "region/slot_handover.h"
@@ -216,8 +217,7 @@ bool quiesce(i64 deadline_ns) {
   const Region& region = g_front.region;
   const ThreadBlock& self = detail::t_block;
   // Signed: a child forked inside a registration leaves one too many.
-  // seq_cst: with Registering, one of the two sees the other (P9)
-  while (std::int32_t(g_front.registering.load(std::memory_order_seq_cst)) > 0) {
+  while (std::int32_t(g_front.phase.count()) > 0) {
     if (os::monotonic_ns() >= deadline_ns) return false;
     os::yield();
   }
@@ -285,8 +285,7 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         break;
     }
     const Registering registering;
-    // seq_cst: with Registering and quiesce(), one of the two sees the other (P9)
-    if (front.phase.load(std::memory_order_seq_cst) == Phase::kStopped) {
+    if (registering.stopped()) {
       count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
       why = Admission::kStopped;
       return Admit::kStop;
@@ -433,11 +432,9 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
       if (front.clock_is_slow.load(std::memory_order_relaxed)) block.ring.limit = position;
       return true;
     }
-    // pairs with the store of phase that made the region or stopped it (P13)
     const bool may_wait = (front.options.block_when_full.load(std::memory_order_relaxed) ||
                            front.options.immediate.load(std::memory_order_relaxed)) &&
-                          front.phase.load(std::memory_order_acquire) == Phase::kRunning &&
-                          !block.in_sink;
+                          front.phase.look() == Phase::kRunning && !block.in_sink;
     if (!may_wait) break;
     const i64 now = os::monotonic_ns();
     if (give_up_ns == 0)
@@ -447,10 +444,9 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
     block.ring.enter(position);
     if (!woken) {
       // Once: a consumer that has been woken looks again by itself, and waits for sinks if it must.
-      region::WakeLines& wake = front.region.wake();
-      // pairs with the loop of Engine::thread_main(): what is to be drained precedes it (P19)
-      wake.consumer.fetch_add(1, std::memory_order_release);
-      os::wake_all(wake.consumer);
+      std::atomic<u32>& consumer = front.region.wake().consumer;
+      Wake::step(consumer);  // what is to be drained is published (P19)
+      os::wake_all(consumer);
       woken = true;
     }
     os::sleep_ns(kWaitNapNs);

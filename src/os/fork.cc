@@ -4,7 +4,7 @@
 
 #include <atomic>
 
-#include "base/bytes.h"
+#include "os/fork_gate.h"
 #include "os/process.h"
 
 namespace sluice::os {
@@ -20,8 +20,8 @@ std::atomic<bool> tracked[kTracked];
 constexpr i64 kWaitNs[kForkSections] = {100'000'000, 250'000'000};
 constexpr i64 kNapNs = 20'000;
 
-// seq_cst, both, wherever threads meet: of a scope and a fork that begin at once, at least one sees
-// the other (P20)
+// Of a scope and a fork that begin at once, at least one sees the other (P20).
+using Gate = ForkGate<detail::RealSync>;
 std::atomic<u32> inside[kForkSections];
 std::atomic<u32> forking{0};
 // This thread's share of them: a signal handler may fork within a scope.
@@ -39,12 +39,10 @@ NoForkWithin::NoForkWithin(ForkSection section) : section_(section) {
   u32& own = own_inside[u32(section)];
   const i64 until = monotonic_ns() + kWaitNs[u32(section)];
   for (;;) {
-    // seq_cst: with before_fork(), one of the two sees the other (P20)
-    count.fetch_add(1, std::memory_order_seq_cst);
-    const u32 forks = forking.load(std::memory_order_seq_cst);  // (P20)
+    const u32 forks = Gate::enter(count, forking);
     // Within another scope of this thread the fork waits for that one anyway.
     if (forks == own_forks || own != 0 || monotonic_ns() > until) break;
-    count.fetch_sub(1, std::memory_order_seq_cst);  // (P20)
+    Gate::leave(count);
     sleep_ns(kNapNs);
   }
   ++own;
@@ -52,8 +50,7 @@ NoForkWithin::NoForkWithin(ForkSection section) : section_(section) {
 
 NoForkWithin::~NoForkWithin() {
   --own_inside[u32(section_)];
-  // seq_cst: the fork that waits finds what the scope has done (P20)
-  inside[u32(section_)].fetch_sub(1, std::memory_order_seq_cst);
+  Gate::leave(inside[u32(section_)]);
 }
 
 u32 fork_generation() { return generation.load(std::memory_order_relaxed); }
@@ -72,12 +69,10 @@ void forget_in_child(int fd) {
 
 void before_fork() {
   ++own_forks;
-  // seq_cst: with NoForkWithin, one of the two sees the other (P20)
-  forking.fetch_add(1, std::memory_order_seq_cst);
+  Gate::begin(forking);
   const i64 from = monotonic_ns();
   for (u32 i = 0; i < kForkSections; ++i) {
-    // seq_cst, as above, and what the scopes that have ended did (P20)
-    while (inside[i].load(std::memory_order_seq_cst) != own_inside[i] &&
+    while (Gate::how_many_inside(inside[i]) != own_inside[i] &&
            monotonic_ns() - from < kWaitNs[i]) {
       sleep_ns(kNapNs);
     }
@@ -85,7 +80,7 @@ void before_fork() {
 }
 
 void after_fork() {
-  forking.fetch_sub(1, std::memory_order_seq_cst);  // lets scopes go on (P20)
+  Gate::end(forking);
   --own_forks;
 }
 

@@ -16,6 +16,7 @@
 // | JournalLines::committed   | consumer                | sinks      | P3 release/acquire       |
 // | SinkEntry::cursor         | that sink               | consumer   | P4 release/acquire       |
 // | journal words, reclaimed  | consumer                | sinks      | P5, see ring/journal.h   |
+// | ClockPage                 | consumer                | any        | P17, see clock_page.h    |
 // | SiteEntry::text           | registering thread      | readers    | P6 release/acquire       |
 // | ThreadSlot::state         | thread, consumer        | both       | P8 acq_rel               |
 // | control bytes, thresholds | runtime, any tool       | callers    | relaxed: a hint, no data |
@@ -27,6 +28,7 @@
 #include <atomic>
 
 #include "record/format.h"
+#include "region/clock_page.h"
 
 namespace sluice::region {
 
@@ -89,17 +91,6 @@ struct alignas(64) RegionHeader {
 static_assert(sizeof(RegionHeader) <= 4096);
 static_assert(std::atomic<u64>::is_always_lock_free && std::atomic<u8>::is_always_lock_free);
 
-// Seqlock: odd while the consumer writes. Words are stored with release and loaded with acquire.
-struct alignas(64) ClockPage {
-  std::atomic<u64> version;
-  std::atomic<u64> ticks;
-  std::atomic<u64> wall_ns;
-  std::atomic<u64> monotonic_ns;
-  std::atomic<u64> boot_ns;
-  std::atomic<u64> ns_per_tick_2_32;
-  std::atomic<u64> epoch;
-};
-
 struct SiteEntry {
   std::atomic<u64> text;  // offset in the dictionary << 32 | bytes; 0: not published
   // relaxed: two threads of a forked child may both write the same values
@@ -111,9 +102,9 @@ struct SiteEntry {
 static_assert(sizeof(SiteEntry) == 16);
 
 struct LoggerEntry {
-  std::atomic<u8> threshold;  // effective; 0 until the name is published (P7)
+  std::atomic<u8> threshold;  // effective; 0: not known yet
   std::atomic<u8> rule;       // threshold set for just this name, 0: none
-  std::atomic<u16> bytes;     // of the name; stored last with release, 0: free or being written
+  std::atomic<u16> bytes;     // of the name; published last (P16), 0: free or being written
   char name[124];
 };
 static_assert(sizeof(LoggerEntry) == 128);
@@ -190,11 +181,11 @@ struct Intent {
   u64 start;   // file offset
   u64 length;  // bytes at `bytes_offset` in the region
   u64 first_sequence;
-  std::atomic<u64> next_sequence;  // release (P10): everything above is in place. 0: no intent
+  std::atomic<u64> next_sequence;  // a mark (P10): everything above is in place. 0: no intent
 };
 
 struct alignas(64) SinkEntry {
-  std::atomic<SinkState> state;
+  std::atomic<SinkState> state;      // a mark (P15): kOpen, the rest is in place
   u32 kind;                          // SinkKind of sluice/options.h
   u32 required;                      // 1: frees journal space only by its cursor
   u32 options_bytes;                 // of `options`: the sink's options as text, "key=value\n"

@@ -8,6 +8,8 @@
 #include <new>
 
 #include "base/fixed_text.h"
+#include "base/made.h"
+#include "base/spin_lock.h"
 #include "os/memory.h"
 #include "os/process.h"
 
@@ -25,32 +27,8 @@ struct Held {
   std::atomic<u64> inode;
 };
 Held held[16];
-// Two scans of one process must not both take a region: the kernel's locks are the process's. Only
-// adopt() waits for it, which no signal handler calls.
-std::atomic_flag claiming;
-
-// False when it is held already, by another thread of this process, or there is no room to say so.
-bool hold(u64 device, u64 inode) {
-  // acquire: pairs with the clear() below: one scan after the other
-  while (claiming.test_and_set(std::memory_order_acquire)) os::yield();
-  bool held_now = false;
-  if (!held_by_this_process(device, inode)) {
-    for (Held& entry : held) {
-      u64 free = 0;
-      if (!entry.inode.compare_exchange_strong(free, ~u64{0}, std::memory_order_relaxed)) continue;
-      entry.device.store(device, std::memory_order_relaxed);
-      entry.inode.store(inode, std::memory_order_relaxed);
-      held_now = true;
-      break;
-    }
-  }
-  // release: pairs with the test_and_set() above: what this scan has held is seen by the next
-  claiming.clear(std::memory_order_release);
-  return held_now;
-}
-
-// The same for a file that this process has just made, which no other thread claims. Waits for
-// nobody.
+// Of a file that this process has just made, which no other thread claims. False: there is no room
+// to say that it is held. Waits for nobody.
 bool hold_own(u64 device, u64 inode) {
   for (Held& entry : held) {
     u64 free = 0;
@@ -61,6 +39,18 @@ bool hold_own(u64 device, u64 inode) {
     }
   }
   return false;
+}
+
+// Two scans of one process must not both take a region: the kernel's locks are the process's. Only
+// adopt() waits for it, which no signal handler calls.
+SpinLock<detail::RealSync> claiming;
+
+// The same for a file that another scan may hold, or be about to.
+bool hold(u64 device, u64 inode) {
+  claiming.lock(os::yield);
+  const bool held_now = !held_by_this_process(device, inode) && hold_own(device, inode);
+  claiming.unlock();
+  return held_now;
 }
 
 void let_go(u64 device, u64 inode) {
@@ -390,7 +380,7 @@ void Region::unlink_file() {
 
 void Region::abandon_after_fork() {
   for (Held& entry : held) entry.inode.store(0, std::memory_order_relaxed);
-  claiming.clear(std::memory_order_relaxed);
+  claiming.unlock();
   fd_ = -1;
   if (!exists_) return;
   // The header stays where it is, all zero: an interrupted call may yet look into it.
@@ -405,8 +395,7 @@ JournalPlace<JournalSync> Region::journal() const {
 }
 
 RingLines* Region::lines_of(const ThreadSlot& slot) const {
-  // acquire: with the release in make_ring(): the ring before its place (P8)
-  const u64 chunk = slot.chunk.load(std::memory_order_acquire);
+  const u64 chunk = Made::look(slot.chunk);
   const u64 bytes = slot.ring_bytes.load(std::memory_order_relaxed);
   const bool sound = chunk >= kPage && chunk % kPage == 0 && std::has_single_bit(bytes) &&
                      bytes >= kPage && chunk < mapped_ && bytes <= mapped_ &&
@@ -482,8 +471,7 @@ bool Region::make_ring(ThreadSlot& slot, u64 ring_bytes) {
     const u64 chunk = allocate(sizeof(RingLines) + bytes);
     if (!chunk) continue;
     slot.ring_bytes.store(bytes, std::memory_order_relaxed);
-    // release: with lines_of(), for readers that see the chunk before they see the slot's state
-    slot.chunk.store(chunk, std::memory_order_release);
+    Made::publish(slot.chunk, chunk);  // for readers that see it before they see the slot's state
     return true;
   }
   return false;

@@ -2,6 +2,7 @@
 // logging stops, all beside each other and without a lock.
 //
 // P6   A definition is written, then its place is published by one word.
+// P16  A logger's name is written, then its length is published.
 // P12  A control byte (and a logger's threshold) is computed from levels and stored; a change of
 //      levels between the two would be lost. So whoever changes levels stores them, steps the
 //      epoch, and then computes everything that is published; whoever publishes something computes
@@ -14,6 +15,7 @@
 // | word          | written by             | read by           | order                           |
 // |---------------|------------------------|-------------------|---------------------------------|
 // | text          | registering thread     | readers           | release / acquire (P6)          |
+// | bytes         | registering thread     | readers           | release / acquire (P16)         |
 // | epoch         | changes of levels      | registrations     | acq_rel RMW by both (P12)       |
 // | control       | both, stop()           | callers           | relaxed RMW: a hint to callers  |
 //
@@ -32,6 +34,8 @@ namespace sluice::region {
 struct RegistrationOrders {
   static constexpr std::memory_order publish_text = std::memory_order_release;   // P6
   static constexpr std::memory_order read_text = std::memory_order_acquire;      // P6
+  static constexpr std::memory_order publish_name = std::memory_order_release;   // P16
+  static constexpr std::memory_order read_name = std::memory_order_acquire;      // P16
   static constexpr std::memory_order step_epoch = std::memory_order_acq_rel;     // P12
   static constexpr std::memory_order look_at_epoch = std::memory_order_acq_rel;  // P12
 };
@@ -39,12 +43,16 @@ struct RegistrationOrders {
 template <class Sync, class Orders = RegistrationOrders>
 struct Registration {
   using Text = typename Sync::template Atomic<u64>;
+  using Length = typename Sync::template Atomic<u16>;
   using Epoch = typename Sync::template Atomic<u32>;
   using Control = typename Sync::template Atomic<u8>;
 
   // `place` is never 0: that says that nothing is published.
   static void publish_text(Text& text, u64 place) { text.store(place, Orders::publish_text); }
   static u64 read_text(const Text& text) { return text.load(Orders::read_text); }
+  // Of a name in its place; 0: not published.
+  static void publish_name(Length& bytes, u16 length) { bytes.store(length, Orders::publish_name); }
+  static u16 read_name(const Length& bytes) { return bytes.load(Orders::read_name); }
 
   // After something was published: compute() stores what levels make of it.
   template <class Compute>

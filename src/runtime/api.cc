@@ -8,6 +8,7 @@
 
 #include "front/front.h"
 #include "os/process.h"
+#include "region/marks.h"
 #include "runtime/runtime.h"
 #include "sluice/exception.h"
 #include "sluice/log.h"
@@ -121,8 +122,8 @@ Stats runtime::Runtime::stats() {
   stats.shared = region.shared();
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region.sink(i);
-    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
-    if (entry.state.load(std::memory_order_acquire) == region::SinkState::kUnused) continue;
+    // The counters of a place that opens are not those of the sink before it (P15).
+    if (region::Marks::look(entry.state) == region::SinkState::kUnused) continue;
     SinkStats& sink = stats.sink[stats.sinks++];
     sink.delivered = entry.delivered.load(std::memory_order_relaxed);
     sink.filtered = entry.filtered.load(std::memory_order_relaxed);

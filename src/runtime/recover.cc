@@ -7,11 +7,14 @@
 #include "back/engine.h"
 #include "base/fixed_text.h"
 #include "os/process.h"
+#include "region/marks.h"
 #include "sink/make.h"
 #include "sink/sink_table.h"
 
 namespace sluice::runtime {
 namespace {
+
+using region::Marks;  // of sinks' places and of what is finished (P15)
 
 constexpr std::string_view kSuffix = ".region";
 constexpr u64 kIntentBytes = 256 * 1024;
@@ -88,8 +91,7 @@ void add_sinks(back::Engine& engine, region::Region& region, const RecoverOption
                RegionSummary& summary) {
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     region::SinkEntry& entry = region.sink(i);
-    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
-    if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen) continue;
+    if (Marks::look(entry.state) != region::SinkState::kOpen) continue;
     Result<back::SinkConfig> config = sink::read_entry(entry);
     if (!config.ok()) {
       summary.problem = config.status().message();
@@ -111,8 +113,7 @@ void add_sinks(back::Engine& engine, region::Region& region, const RecoverOption
 bool has_sink(const region::Region& region, const back::SinkConfig& config) {
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region.sink(i);
-    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
-    if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen) continue;
+    if (Marks::look(entry.state) != region::SinkState::kOpen) continue;
     const Result<back::SinkConfig> there = sink::read_entry(entry);
     if (there.ok() && there.value().kind == config.kind && there.value().path == config.path) {
       return true;
@@ -158,8 +159,7 @@ void add_extra_sinks(back::Engine& engine, region::Region& region, const Recover
     entry->cursor_position.store(oldest, std::memory_order_relaxed);
     const u64 first = region.journal_lines().reclaimed_sequence.load(std::memory_order_relaxed);
     entry->cursor.store(std::max<u64>(first, 1), std::memory_order_relaxed);
-    // pairs with has_sink() and add_sinks() of a later recovery: filled before it opens (P15)
-    entry->state.store(region::SinkState::kOpen, std::memory_order_release);
+    Marks::set(entry->state, region::SinkState::kOpen);
     engine.add_sink(*entry, std::move(made.value()), config.path, config.required, false);
   }
 }
@@ -187,8 +187,7 @@ void give_up_destinations(region::Region& region) {
 bool owes_to(const region::Region& region, const std::vector<std::string>& paths) {
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region.sink(i);
-    // pairs with make_sink_entry(): the sink's place is filled before it opens (P15)
-    if (entry.state.load(std::memory_order_acquire) != region::SinkState::kOpen) continue;
+    if (Marks::look(entry.state) != region::SinkState::kOpen) continue;
     if (std::find(paths.begin(), paths.end(), field_text(entry.path)) != paths.end()) return true;
   }
   return false;
@@ -254,9 +253,8 @@ Result<RegionSummary> recover_region(const std::string& path, const RecoverOptio
   }
   summary.filtered = sum_filtered(region);
   summary.dropped = sum_drops(region);
-  // Everything was delivered and its process went without removing the file (_exit, exec).
-  // pairs with stop(): everything is delivered before it (P15)
-  if (header.finished.load(std::memory_order_acquire) == 0) {
+  // Else everything was delivered and its process went without removing the file (_exit, exec).
+  if (Marks::look(header.finished) == 0) {
     drain(region, options, summary, reporter);
   }
   summary.complete = summary.problem.empty();

@@ -5,9 +5,11 @@
 #include <new>
 
 #include "base/fixed_text.h"
+#include "base/made.h"
 #include "front/front.h"
 #include "os/pipe.h"
 #include "os/process.h"
+#include "region/marks.h"
 #include "runtime/variables.h"
 #include "sink/make.h"
 #include "sluice/log.h"
@@ -64,12 +66,10 @@ std::atomic<const Config*> g_child_config{nullptr};
 
 Runtime& runtime() {
   for (;;) {
-    // acquire: pairs with the release below: the instance before its address
-    if (Runtime* made = g_runtime.load(std::memory_order_acquire)) return *made;
-    if (!g_making.exchange(true, std::memory_order_acq_rel)) {
-      Runtime* made = new (g_memory) Runtime;
-      // release: pairs with the acquire above (P18)
-      g_runtime.store(made, std::memory_order_release);
+    if (Runtime* made = Made::look(g_runtime)) return *made;
+    // relaxed: one makes it; the others find it by its address
+    if (!g_making.exchange(true, std::memory_order_relaxed)) {
+      Made::publish(g_runtime, new (g_memory) Runtime);
     } else {
       os::yield();
     }
@@ -133,17 +133,18 @@ std::string Runtime::start_locked() {
   for (const auto& [logger, level] : config_.logger_levels) front::set_level(logger, level);
   front::set_level("", config_.level);
   for (const auto& [place, level] : config_.site_levels) front::set_site_level(place, u8(level));
-  front.region.header().finished.store(0, std::memory_order_relaxed);
+  region::Marks::set(front.region.header().finished, 0u);
   {
     const Locked lock(mutex_);
     engine_ = std::move(engine);
     running_ = true;
   }
-  // release: everything above before calls that see the new phase in ensure_region() (P13)
-  front.phase.store(front::Phase::kRunning, std::memory_order_release);
+  front.phase.set(front::Phase::kRunning);
   front::open_controls();
-  // acq_rel: the copy before its address (P18). Only a forked child reads it, in memory of its own.
-  delete g_child_config.exchange(new Config(config_), std::memory_order_acq_rel);
+  // Only a forked child reads it, in memory of its own: the old one may go.
+  const Config* const old = g_child_config.load(std::memory_order_relaxed);
+  Made::publish(g_child_config, new Config(config_));
+  delete old;
   announce();
   start_delivery();
   return {};
@@ -153,30 +154,23 @@ std::string Runtime::start_locked() {
 std::string Runtime::open_region() {
   front::Front& front = front::g_front;
   front::FrontOptions& options = front.options;
-  options.level = config_.level;
   options.immediate.store(config_.mode == Mode::immediate, std::memory_order_relaxed);
   options.block_when_full.store(config_.overflow == Overflow::block, std::memory_order_relaxed);
   options.block_deadline_ns.store(i64{config_.block_deadline_ms} * kNsPerMs,
                                   std::memory_order_relaxed);
   // A forked child that starts with options of its own does not start as its parent.
   front.started_in_parent.store(false, std::memory_order_relaxed);
-  // pairs with the store of phase that made the region or stopped it (P13)
-  if (front.phase.load(std::memory_order_acquire) == front::Phase::kStopped &&
-      !front.region.exists()) {
-    // The child of a stopped program.
-    // pairs with ensure_region(): no region is left (P13)
-    front.phase.store(front::Phase::kFresh, std::memory_order_release);
+  if (front.phase.look() == front::Phase::kStopped && !front.region.exists()) {
+    front.phase.set(front::Phase::kFresh);  // the child of a stopped program
   }
-  // pairs with the store of phase that made the region or stopped it (P13)
-  if (front.phase.load(std::memory_order_acquire) == front::Phase::kFresh) {
-    region::RegionOptions& region = options.region;
-    copy_text(region.product, config_.product);
-    region.ring_bytes = config_.ring_bytes;
-    region.journal_bytes = config_.journal_bytes;
-    region.sites_max = config_.sites_max;
-    copy_text(region.directory, config_.region_directory);
-  }
-  if (!front::ensure_region()) {
+  front::RegionWanted wanted;
+  wanted.level = config_.level;
+  copy_text(wanted.region.product, config_.product);
+  wanted.region.ring_bytes = config_.ring_bytes;
+  wanted.region.journal_bytes = config_.journal_bytes;
+  wanted.region.sites_max = config_.sites_max;
+  copy_text(wanted.region.directory, config_.region_directory);
+  if (!front::ensure_region(&wanted)) {
     return "memory: no address space for the region; raise the limit on virtual memory";
   }
   region::RegionHeader& header = front.region.header();
@@ -276,8 +270,7 @@ std::string Runtime::stop(u32 deadline_ms) {
   if (!running_) return {};
   const i64 deadline = deadline_after(deadline_ms ? deadline_ms : config_.stop_deadline_ms);
   front::Front& front = front::g_front;
-  // release: calls that see it, in admit() and find_and_test(), count as stopped (P13)
-  front.phase.store(front::Phase::kStopped, std::memory_order_release);
+  front.phase.stop();
   front::close_controls();
   const bool quiet = front::quiesce(deadline);
   {
@@ -301,8 +294,7 @@ std::string Runtime::stop(u32 deadline_ms) {
     kept->push_back(engine_);  // a stuck sink uses it as long as the process lives
   }
   if (behind == 0 && quiet && engine_->all_delivered()) {
-    // pairs with at_exit() and recovery: everything is delivered before it (P15)
-    front.region.header().finished.store(1, std::memory_order_release);
+    region::Marks::set(front.region.header().finished, 1u);  // everything is delivered (P15)
     return {};
   }
   return "sluice: not everything was delivered in time (" + std::to_string(behind) +
@@ -402,11 +394,9 @@ void Runtime::announce() {
 
 void Runtime::at_exit() {
   front::Front& front = front::g_front;
-  // pairs with the store of phase that made the region or stopped it (P13)
-  const front::Phase phase = front.phase.load(std::memory_order_acquire);
+  const front::Phase phase = front.phase.look();
   if (phase == front::Phase::kFresh) return;  // a forked child that never logged
-  // pairs with the store in start_locked(): the copy before its address (P18)
-  const Config* parents = g_child_config.load(std::memory_order_acquire);
+  const Config* parents = Made::look(g_child_config);
   if (phase == front::Phase::kQueueing && parents &&
       front.started_in_parent.load(std::memory_order_relaxed)) {
     start_as(*parents);
@@ -420,8 +410,7 @@ void Runtime::at_exit() {
   }
   const std::string left = stop(0);
   if (!left.empty()) return report(left);
-  // pairs with stop(): everything is delivered before it (P15)
-  if (front.region.header().finished.load(std::memory_order_acquire)) front.region.unlink_file();
+  if (region::Marks::look(front.region.header().finished)) front.region.unlink_file();
 }
 
 }  // namespace sluice::runtime
@@ -432,8 +421,7 @@ namespace {
 void run_now() { runtime::runtime().run_now(); }
 
 void start_in_child() {
-  // pairs with the store in start_locked(): the copy before its address (P18)
-  if (const auto* config = runtime::g_child_config.load(std::memory_order_acquire)) {
+  if (const auto* config = Made::look(runtime::g_child_config)) {
     runtime::runtime().start_as(*config);
   }
 }

@@ -4,6 +4,7 @@
 #include "base/fixed_text.h"
 #include "front/front.h"
 #include "os/io.h"
+#include "region/marks.h"
 #include "runtime/runtime.h"
 #include "sink/make.h"
 #include "sink/sink_table.h"
@@ -42,8 +43,7 @@ std::string Runtime::make_sinks(back::Engine& engine) {
   }
   if (!problems.empty()) return join(problems);
   for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
-    // pairs with the loads of state in add_sinks() and stats(): the entry is done with (P15)
-    region.sink(i).state.store(region::SinkState::kUnused, std::memory_order_release);
+    region::Marks::set(region.sink(i).state, region::SinkState::kUnused);
   }
   return {};
 }
@@ -61,6 +61,8 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   if (!goes_on) {
     std::string owed = what_is_owed(engine, entry);
     if (!owed.empty()) return owed;
+    // Closed while it changes: a kill must not leave a place with half of another sink's options.
+    region::Marks::set(entry.state, region::SinkState::kUnused);
     for (std::atomic<u64>* count :
          {&entry.delivered, &entry.filtered, &entry.dropped_backlog, &entry.dropped_error}) {
       count->store(0, std::memory_order_relaxed);
@@ -75,8 +77,7 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   if (config.kind == SinkKind::console) name = "console";
   if (config.kind == SinkKind::callback) name = "callback";
   engine.add_sink(entry, std::move(made.value()), std::move(name), config.required, !goes_on);
-  // pairs with add_sinks() of a recovery and stats(): filled before it opens (P15)
-  entry.state.store(region::SinkState::kOpen, std::memory_order_release);
+  region::Marks::set(entry.state, region::SinkState::kOpen);  // filled before it opens (P15)
   return {};
 }
 

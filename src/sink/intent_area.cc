@@ -41,16 +41,14 @@ void IntentArea::arm(std::string_view text, u64 first_sequence, u64 next_sequenc
   head_->place.store(0, std::memory_order_relaxed);
   intent_->first_sequence = first_sequence;
   intent_->length = text.size();
-  // release (P10): for a recovery that sees it, everything above and the text are in place
-  intent_->next_sequence.store(next_sequence, std::memory_order_release);
+  region::Marks::set(intent_->next_sequence, next_sequence);
 }
 
 void IntentArea::move(const IntentPlace& place) {
   // relaxed: only this sink writes it
   const u32 other = 1 - (head_->place.load(std::memory_order_relaxed) & 1);
   head_->places[other] = place;
-  // release (P10): for a recovery that sees it, the place is in place
-  head_->place.store(other, std::memory_order_release);
+  region::Marks::set(head_->place, other);
   // For people who look into the region: recovery goes by the place.
   intent_->device = place.file.device;
   intent_->inode = place.file.inode;
@@ -58,8 +56,7 @@ void IntentArea::move(const IntentPlace& place) {
 }
 
 IntentPlace IntentArea::place() const {
-  // acquire: the place before its number, see move() (P10)
-  IntentPlace place = head_->places[head_->place.load(std::memory_order_acquire) & 1];
+  IntentPlace place = head_->places[region::Marks::look(head_->place) & 1];
   place.from = std::min(place.from, head_->text_bytes);
   place.bytes = std::min(place.bytes, head_->text_bytes - place.from);
   return place;

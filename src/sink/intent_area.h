@@ -10,8 +10,9 @@
 //   disarm()   the cursor has passed the group
 //
 // A kill between any two stores leaves either the old or the new place, because a place is written
-// to the slot not in use, and then one word is stored with release (P10: for a recovery that
-// sees the word, what precedes it is in place).
+// to the slot not in use, and then one word marks it. That word and `next_sequence` are marks
+// (region/marks.h, P10): a recovery that finds one finds what precedes it, and nothing of the next
+// text or place, which are written over the last ones.
 //
 // A rendering longer than the chunk is not kept: its place says where it was to stand. The file has
 // all of it, or recovery cuts what there is and the record, which the journal still holds, is
@@ -33,6 +34,7 @@
 
 #include "back/sink.h"
 #include "os/io.h"
+#include "region/marks.h"
 
 namespace sluice::sink {
 
@@ -73,18 +75,12 @@ class IntentArea {
   // Where to render. Only while not armed.
   [[nodiscard]] std::span<char> space() { return {text_, capacity_}; }
 
-  [[nodiscard]] bool armed() const {
-    // acquire: the intent before its sequence, see arm() (P10)
-    return intent_->next_sequence.load(std::memory_order_acquire) != 0;
-  }
-  [[nodiscard]] u64 next_sequence() const {
-    // acquire: the intent before its sequence, see arm() (P10)
-    return intent_->next_sequence.load(std::memory_order_acquire);
-  }
+  [[nodiscard]] bool armed() const { return next_sequence() != 0; }
+  [[nodiscard]] u64 next_sequence() const { return region::Marks::look(intent_->next_sequence); }
   // `text` stands in space(), or is longer than it.
   void arm(std::string_view text, u64 first_sequence, u64 next_sequence,
            const back::SinkCounts& counts);
-  void disarm() { intent_->next_sequence.store(0, std::memory_order_release); }  // P10
+  void disarm() { region::Marks::set(intent_->next_sequence, 0); }
 
   [[nodiscard]] u64 new_attempt() { return ++head_->attempts; }
   void move(const IntentPlace& place);

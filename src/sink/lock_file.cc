@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/crc32c.h"
+#include "base/made.h"
 #include "os/process.h"
 #include "sink/os_error.h"
 
@@ -26,16 +27,12 @@ struct Mutexes {
 
 std::shared_ptr<std::mutex> mutex_of(u64 device, u64 inode) {
   // A forked child starts with a new table: in the old one, another thread of the parent may hold
-  // any mutex. acq_rel: the table is whole before its address; losers of the race drop theirs.
+  // any mutex. Losers of the race drop theirs.
   static std::atomic<Mutexes*> table{nullptr};
-  // pairs with the exchange below: the table before its address (P18)
-  Mutexes* current = table.load(std::memory_order_acquire);
+  Mutexes* current = Made::look(table);
   if (current == nullptr || current->process_id != os::process_id()) {
     auto made = std::make_unique<Mutexes>(os::process_id());
-    // pairs with the load above, in other threads: the table before its address (P18)
-    if (table.compare_exchange_strong(current, made.get(), std::memory_order_acq_rel)) {
-      current = made.release();
-    }
+    if (Made::publish_in_place(table, current, made.get())) current = made.release();
   }
   const std::lock_guard lock(current->mutex);
   std::erase_if(current->of_file, [](const auto& entry) { return entry.second.expired(); });

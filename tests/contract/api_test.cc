@@ -4,9 +4,11 @@
 #include <sluice/sluice.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include "contract/isolated.h"
 #include "contract/outputs.h"
@@ -266,6 +268,30 @@ ISOLATED_TEST(Api, ALevelSetAfterStopOpensNothing) {
   EXPECT_EQ(after.merged, 1u);
   EXPECT_EQ(after.queued, 0u);
   EXPECT_EQ(after.dropped_stopped, 2u);
+}
+
+// Either may make the region; what start() asks for then is its own, or comes too late.
+ISOLATED_TEST(Api, StartBesideFirstCalls) {
+  std::atomic<bool> go{false};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 3; ++i) {
+    callers.emplace_back([&go] {
+      while (!go.load()) std::this_thread::yield();
+      for (int n = 0; n < 100; ++n) SLUICE_INFO("call {}", n);
+    });
+  }
+  go = true;
+  Options options;
+  options.product = "beside";
+  options.sinks = {text_file(dirs.file("a.log"))};
+  options.region_directory = dirs.region;
+  options.quiet = true;
+  EXPECT_TRUE(start(options));
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_TRUE(stop());
+  const Stats stats = sluice::stats();
+  EXPECT_EQ(stats.attempted, 300u);
+  EXPECT_EQ(stats.sink[0].delivered, 300u);
 }
 
 ISOLATED_TEST(Api, StartTwiceIsRefused) {

@@ -240,6 +240,9 @@ class Memory {
     threads_[thread].now.join(lock, locations_);
   }
 
+  // What the thread has written so far, a death behind this leaves.
+  void keep_order(std::size_t thread) { threads_[thread].effects.clear(); }
+
   // The thread dies between two steps. A processor, or the compiler, may have left out any of its
   // last writes that no release store of its own has ordered yet and that nobody has seen. The very
   // last is kept: without it the death is an earlier one.

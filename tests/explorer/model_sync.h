@@ -213,6 +213,11 @@ struct ModelSync {
   static std::uint64_t load_word(const void* from, std::memory_order order) {
     return static_cast<const explorer::Atomic<std::uint64_t>*>(from)->load(order);
   }
+  static void keep_order() noexcept {
+    Explorer& explorer = Explorer::running();
+    explorer.announce({Operation::Kind::kFence, false, false, nullptr});
+    explorer.memory().keep_order(explorer.thread());
+  }
   static void fence(std::memory_order order) noexcept {
     Explorer& explorer = Explorer::running();
     explorer.announce(

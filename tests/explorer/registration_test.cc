@@ -1,6 +1,6 @@
 // Registration beside registration, beside calls, beside changes of levels and stop(): every record
-// leads its reader to the definition of its site (P6, P7), and when all is quiet every control byte
-// is what the levels say (P12), or closed.
+// leads its reader to the definition of its site (P6, P7) and to the name of its logger (P7, P16),
+// and when all is quiet every control byte is what the levels say (P12), or closed.
 #include "region/registration.h"
 
 #include <gtest/gtest.h>
@@ -124,6 +124,102 @@ Result two_first_calls(Number number = Number::kFirstHolds) {
   });
 }
 
+constexpr u32 kLoggers = 3;  // 0: the root
+
+struct Names {
+  alignas(8) char name[kLoggers][8] = {};
+  Atomic<u16> bytes[kLoggers] = {u16{0}, u16{0}, u16{0}};
+  Atomic<u32> used{1};
+  Atomic<u8> threshold[kLoggers] = {u8{0}, u8{0}, u8{0}};
+};
+
+constexpr u64 kName = 0x706d616c;
+
+// Whether the name is published; it is whole then.
+template <class Orders>
+bool is_named(Names& names, u32 index) {
+  if (Registration<ModelSync, Orders>::read_name(names.bytes[index]) == 0) return false;
+  check(ModelSync::read_word(names.name[index]) == kName, "the name");
+  return true;
+}
+
+// As front::find_logger().
+template <class Orders>
+u32 find_logger(Names& names) {
+  const u32 used = names.used.load(std::memory_order_relaxed);
+  for (u32 i = 1; i < used; ++i) {
+    if (is_named<Orders>(names, i)) return i;
+  }
+  const u32 index = names.used.fetch_add(1, std::memory_order_relaxed);
+  ModelSync::write_word(names.name[index], kName);
+  names.threshold[index].store(9, std::memory_order_relaxed);
+  Registration<ModelSync, Orders>::publish_name(names.bytes[index], sizeof kName);
+  return index;
+}
+
+// A change of levels that walks all names.
+template <class Orders>
+Result walk_beside_a_name() {
+  return explore({}, [](Scenario& s) {
+    auto& names = s.make<Names>();
+    s.thread("registers", [&] { find_logger<Orders>(names); });
+    s.thread("walks", [&] { is_named<Orders>(names, 1); });
+  });
+}
+
+template <class Orders>
+struct LoggerCalls {
+  Names names;
+  SiteWords<ModelSync, Orders> logger{&names.threshold[0]};
+  alignas(8) char record[kCallers][8] = {};
+  Atomic<u32> head[kCallers] = {0, 0};
+};
+
+// What Logger::passes() and find_and_test() do, and the record behind them.
+template <class Orders>
+void call_logger(LoggerCalls<Orders>& calls, int caller, Number number) {
+  Names& names = calls.names;
+  if (calls.logger.control_value() == 0) {
+    const u32 before = calls.logger.known_id();
+    u32 index = before;
+    if (before == 0 || !is_named<RegistrationOrders>(names, before)) {
+      index = find_logger<RegistrationOrders>(names);
+      if (number == Number::kFirstHolds) {
+        index = calls.logger.publish_id(before, index);
+      } else {
+        calls.logger.id.store(index, std::memory_order_relaxed);
+      }
+    }
+    calls.logger.publish_control(&names.threshold[index]);
+  }
+  ModelSync::write_word(calls.record[caller], calls.logger.id.load(std::memory_order_relaxed));
+  calls.head[caller].store(1, std::memory_order_release);
+}
+
+// Two threads call by a fresh logger at once, as two_first_calls().
+template <class Orders>
+Result two_calls_by_a_logger(Number number = Number::kFirstHolds) {
+  return explore({.preemptions = 2}, [number](Scenario& s) {
+    auto& calls = s.make<LoggerCalls<Orders>>();
+    s.name(&calls.logger.id, "id");
+    s.name(&calls.logger.control, "threshold");
+    s.name(&calls.head[0], "head 0");
+    s.name(&calls.head[1], "head 1");
+    s.name(&calls.names.bytes[1], "bytes 1");
+    s.name(&calls.names.bytes[2], "bytes 2");
+    s.thread("first", [&, number] { call_logger(calls, 0, number); });
+    s.thread("second", [&, number] { call_logger(calls, 1, number); });
+    s.thread("reader", [&] {
+      for (int i = kCallers; i-- > 0;) {
+        if (calls.head[i].load(std::memory_order_acquire) == 0) continue;
+        const u64 id = ModelSync::read_word(calls.record[i]);
+        check(id != 0 && id < kLoggers, "a number that was given");
+        check(is_named<RegistrationOrders>(calls.names, u32(id)), "its name is there");
+      }
+    });
+  });
+}
+
 struct Levels {
   Directory directory;
   Atomic<u32> epoch{0};
@@ -192,12 +288,20 @@ TEST(Registration, EveryRecordLeadsToItsDefinition) {
   expect_holds("two first calls, 2 preemptions", two_first_calls<SiteOrders>());
 }
 
+TEST(Registration, EveryRecordLeadsToTheNameOfItsLogger) {
+  expect_holds("walk beside a name", walk_beside_a_name<RegistrationOrders>());
+  expect_holds("two calls by a logger, 2 preemptions", two_calls_by_a_logger<SiteOrders>());
+}
+
 // A number stored over another one: a call may take it by the pointer that the other thread has
 // published, and its reader does not find the definition.
 TEST(Registration, NumberThatIsReplacedIsCaught) {
   const Result result = two_first_calls<SiteOrders>(Number::kLastHolds);
   print("last number holds", result);
   EXPECT_TRUE(result.failed);
+  const Result logger = two_calls_by_a_logger<SiteOrders>(Number::kLastHolds);
+  print("last number holds, logger", logger);
+  EXPECT_TRUE(logger.failed);
 }
 
 TEST(Registration, ControlBytesAreRightInTheEnd) {
@@ -234,6 +338,8 @@ TEST(Registration, ASingleSecondLookIsCaught) {
 
 SLUICE_WEAKER(RegistrationOrders, publish_text, relaxed);
 SLUICE_WEAKER(RegistrationOrders, read_text, relaxed);
+SLUICE_WEAKER(RegistrationOrders, publish_name, relaxed);
+SLUICE_WEAKER(RegistrationOrders, read_name, relaxed);
 SLUICE_WEAKER(RegistrationOrders, step_epoch, relaxed);
 SLUICE_WEAKER(RegistrationOrders, look_at_epoch, relaxed);
 struct StepAcquires : RegistrationOrders {
@@ -254,6 +360,8 @@ TEST(Registration, EveryWeakerOrderIsCaught) {
   const std::vector<Weakening> weakenings = {
       {"publish_text", walk_beside_registration<RegistrationOrders_publish_text>},
       {"read_text", walk_beside_registration<RegistrationOrders_read_text>},
+      {"publish_name", walk_beside_a_name<RegistrationOrders_publish_name>},
+      {"read_name", walk_beside_a_name<RegistrationOrders_read_name>},
       {"step_epoch", [=] { return change_levels<RegistrationOrders_step_epoch>(change); }},
       {"step_epoch", [=] { return change_levels<StepAcquires>(change); }},
       {"step_epoch", [=] { return change_levels<StepReleases>(change); }},
@@ -267,6 +375,7 @@ TEST(Registration, EveryWeakerOrderIsCaught) {
 
 SLUICE_WEAKER(SiteOrders, publish_id, relaxed);
 SLUICE_WEAKER(SiteOrders, see_id, relaxed);
+SLUICE_WEAKER(SiteOrders, know_id, relaxed);
 SLUICE_WEAKER(SiteOrders, publish_control, relaxed);
 SLUICE_WEAKER(SiteOrders, read_control, relaxed);
 
@@ -276,6 +385,11 @@ TEST(SiteWords, EveryWeakerOrderIsCaught) {
       {"see_id", [] { return two_first_calls<SiteOrders_see_id>(); }},
       {"publish_control", [] { return two_first_calls<SiteOrders_publish_control>(); }},
       {"read_control", [] { return two_first_calls<SiteOrders_read_control>(); }},
+      {"publish_id", [] { return two_calls_by_a_logger<SiteOrders_publish_id>(); }},
+      {"see_id", [] { return two_calls_by_a_logger<SiteOrders_see_id>(); }},
+      {"know_id", [] { return two_calls_by_a_logger<SiteOrders_know_id>(); }},
+      {"publish_control", [] { return two_calls_by_a_logger<SiteOrders_publish_control>(); }},
+      {"read_control", [] { return two_calls_by_a_logger<SiteOrders_read_control>(); }},
   };
   expect_all_listed("include/sluice/detail/call_site.h", "SiteOrders", weakenings);
   expect_each_caught(weakenings);

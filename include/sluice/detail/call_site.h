@@ -34,11 +34,13 @@ struct SiteText {
 struct SiteOrders {
   static constexpr std::memory_order publish_id = std::memory_order_release;       // P7
   static constexpr std::memory_order see_id = std::memory_order_acquire;           // P7
+  static constexpr std::memory_order know_id = std::memory_order_acquire;          // P7
   static constexpr std::memory_order publish_control = std::memory_order_release;  // P7
   static constexpr std::memory_order read_control = std::memory_order_acquire;     // P7
 };
 
-// The site's number, and where its control byte is (P7). A thread that registers the site publishes
+// A site's number, and where its control byte is (P7); a logger's likewise, whose name is its
+// definition and whose threshold its control byte. A thread that registers the site publishes
 // its definition, then `id`, then the pointer to the byte; a call that reads the byte through the
 // pointer has a number whose definition every reader of its record finds. Where several threads
 // register at once, the first `id` holds for all of them.
@@ -55,6 +57,11 @@ struct SiteWords {
     // acquire: pairs with the release in publish() (P7)
     // relaxed: a hint; what hangs on it was ordered by the pointer (P7)
     return control.load(Orders::read_control)->load(std::memory_order_relaxed);
+  }
+  // The number of an earlier registration, its definition with it; 0: none.
+  [[nodiscard]] std::uint32_t known_id() const noexcept {
+    // acquire: pairs with the release in publish_id() (P7)
+    return id.load(Orders::know_id);
   }
   // Puts `number` in the place of `before`. Returns the number that holds now.
   std::uint32_t publish_id(std::uint32_t before, std::uint32_t number) noexcept {

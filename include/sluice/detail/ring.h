@@ -53,6 +53,9 @@ struct RealSync {
     std::memcpy(&value, from, sizeof value);
     return value;
   }
+  // What is stored before stays before what is stored afterwards, for a handler on this thread and
+  // for who looks after a death: the compiler moves nothing over it.
+  static void keep_order() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
   // Adds one and returns what was there. For signal handlers of the one thread that writes the word
   // this is one step: between a load and a store a handler could publish a record, and the store
   // would take it back. No other thread writes it, so the instruction needs no lock.
