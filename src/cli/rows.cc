@@ -170,10 +170,14 @@ class TableForm final : public Form {
   }
   std::string line(const std::vector<std::string>& cells) const {
     std::string text;
+    std::size_t blanks = 0;  // before the next cell that is not empty
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      text += cells[i];
       const std::size_t width = width_of(cells[i]);
-      if (i + 1 < cells.size()) text.append(2 + widths_[i] - std::min(width, widths_[i]), ' ');
+      if (width > 0) {
+        text.append(blanks, ' ').append(cells[i]);
+        blanks = 0;
+      }
+      blanks += 2 + widths_[i] - std::min(width, widths_[i]);
     }
     return text + "\n";
   }

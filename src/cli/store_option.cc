@@ -42,6 +42,15 @@ Result<std::unique_ptr<storage::Connection>> open_store(const std::string& path,
   return opened;
 }
 
+std::unique_ptr<storage::Connection> open_store(const std::string& path,
+                                                std::vector<std::string>& mistakes) {
+  if (path.empty()) return nullptr;
+  auto opened = open_store(path, storage::Access::kRead);
+  if (opened.ok()) return std::move(opened.value());
+  mistakes.push_back(opened.status().message());
+  return nullptr;
+}
+
 int exit_code_of(const Status& status) {
   if (status.ok()) return kDone;
   const bool later =

@@ -24,6 +24,11 @@ void check_store_option(std::string& store, std::vector<std::string>& mistakes);
 [[nodiscard]] Result<std::unique_ptr<storage::Connection>> open_store(const std::string& path,
                                                                       storage::Access access);
 
+// For commands that only read: nullptr, and a mistake more, when it cannot be opened or none is
+// named.
+[[nodiscard]] std::unique_ptr<storage::Connection> open_store(const std::string& path,
+                                                              std::vector<std::string>& mistakes);
+
 // Of a statement that failed: kProblem when it may go better later, else kUsage.
 [[nodiscard]] int exit_code_of(const Status& status);
 
