@@ -73,7 +73,7 @@ class StoreTail {
     if (!ids.ok()) return ids.status();
     // What has come since is for show_new().
     std::erase_if(ids.value(), [&](i64 id) { return id > last_; });
-    return show(ids.value());
+    return show(std::move(ids.value()));
   }
 
   Status show_new() {
@@ -84,6 +84,7 @@ class StoreTail {
       if (!store.ok()) return {};  // it is being made
       file_ = now;
       last_ = 0;
+      waiting_.clear();
       const Status status = follow(std::move(store.value()));
       if (!status.ok()) return status;
     }
@@ -91,24 +92,29 @@ class StoreTail {
     if (!row.ok()) return row.status();
     const i64 version = version_.integer(0);
     version_.reset();
-    if (version == seen_version_) return {};
-    const Result<std::vector<i64>> ids = finder_->since(last_);
+    if (version == seen_version_ && waiting_.empty()) return {};
+    Result<std::vector<i64>> ids = finder_->since(last_);
     if (!ids.ok()) return ids.status();
     seen_version_ = version;
-    return show(ids.value());
+    return show(std::move(ids.value()));
   }
 
-  Status show(const std::vector<i64>& ids) {
-    for (const i64 id : ids) {
-      if (ended()) break;
-      const Result<std::string_view> line = lines_->line(id);
-      if (!line.ok()) return line.status();
+  // What cannot be read now is shown with what comes next.
+  Status show(std::vector<i64> ids) {
+    waiting_.insert(waiting_.end(), ids.begin(), ids.end());
+    Status status;
+    std::size_t done = 0;
+    for (; done < waiting_.size() && !ended(); ++done) {
+      const Result<std::string_view> line = lines_->line(waiting_[done]);
+      status = line.status();
+      if (!status.ok()) break;
       if (line.value().empty()) continue;
       ++shown_;
       open_ = output_.write(line.value()) && open_;
     }
+    waiting_.erase(waiting_.begin(), waiting_.begin() + std::ptrdiff_t(done));
     open_ = output_.flush() && open_;
-    return {};
+    return status;
   }
 
   [[nodiscard]] bool ended() const { return !open_ || (filter_.limit && shown_ >= *filter_.limit); }
@@ -134,6 +140,7 @@ class StoreTail {
   std::unique_ptr<LogLines> lines_;
   i64 seen_version_ = -1;
   i64 last_ = 0;
+  std::vector<i64> waiting_;  // to be shown
   u64 shown_ = 0;
   bool open_ = true;
   bool told_ = false;

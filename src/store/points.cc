@@ -11,6 +11,7 @@ namespace sluice::storage {
 namespace {
 
 constexpr i64 kNsPerMs = 1'000'000;
+constexpr u64 kWholeE9 = 100'000'000'000;  // 100 %
 
 // On points of one series: by the index on series and time, then to the nanosecond.
 void add_points(Where& where, const Filter& filter) {
@@ -26,12 +27,27 @@ void add_points(Where& where, const Filter& filter) {
   if (!filter.run.empty()) add_run(where, filter.run);
 }
 
-// The nearest rank; reorders the values.
-double percentile(std::vector<double>& values, double percent) {
-  const auto rank = std::size_t(std::ceil(percent / 100 * double(values.size())));
+// The nearest rank, in whole numbers: 99.9 % of 1000 is 999 and no hair more. Reorders the values.
+double percentile(std::vector<double>& values, u64 percent_e9) {
+  __extension__ using u128 = unsigned __int128;
+  const u64 rank = u64((u128(percent_e9) * values.size() + kWholeE9 - 1) / kWholeE9);
   const std::size_t at = std::clamp<std::size_t>(rank, 1, values.size()) - 1;
   std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(at), values.end());
   return values[at];
+}
+
+// "99.9" in billionths; 0: it is none.
+u64 read_percent(std::string_view text) {
+  const auto point = text.find('.');
+  const std::string_view whole = text.substr(0, point);
+  std::string digits(point == std::string_view::npos ? "" : text.substr(point + 1));
+  const bool has_digits = point == std::string_view::npos || !digits.empty();
+  if (whole.empty() || whole.size() > 3 || digits.size() > 9 || !has_digits) return 0;
+  digits = std::string(whole) + digits + std::string(9 - digits.size(), '0');
+  u64 percent = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), percent);
+  const bool all = read.ec == std::errc() && read.ptr == digits.data() + digits.size();
+  return all && percent <= kWholeE9 ? percent : 0;
 }
 
 class Sums {
@@ -85,7 +101,7 @@ class Sums {
       case Aggregate::Kind::kLast:
         return last_;
       case Aggregate::Kind::kPercentile:
-        return percentile(values_, one.percent);
+        return percentile(values_, one.percent_e9);
       case Aggregate::Kind::kCount:
         break;
     }
@@ -143,13 +159,9 @@ Result<Aggregate> parse_aggregate(std::string_view text) {
   for (const auto& [name, kind] : kNames) {
     if (name == text) return Aggregate{kind, 0, std::string(text)};
   }
-  double percent = 0;
-  const std::string_view digits = text.substr(std::min<std::size_t>(1, text.size()));
-  const char* const end = digits.data() + digits.size();
-  const auto read = std::from_chars(digits.data(), end, percent, std::chars_format::fixed);
-  if (text.starts_with('p') && read.ec == std::errc() && read.ptr == end && percent > 0 &&
-      percent <= 100) {
-    return Aggregate{Aggregate::Kind::kPercentile, percent, std::string(text)};
+  if (text.starts_with('p')) {
+    const u64 percent = read_percent(text.substr(1));
+    if (percent != 0) return Aggregate{Aggregate::Kind::kPercentile, percent, std::string(text)};
   }
   return fatal("\"" + escaped(TextForm::kText, text) +
                "\" is none; write avg, min, max, sum, count, last, or a percentile such as p95 or "

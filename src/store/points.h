@@ -23,7 +23,7 @@ namespace sluice::storage {
 struct Aggregate {
   enum class Kind : u8 { kAvg, kMin, kMax, kSum, kCount, kLast, kPercentile };
   Kind kind = Kind::kAvg;
-  double percent = 0;  // of kPercentile: above 0, at most 100
+  u64 percent_e9 = 0;  // of kPercentile, in billionths of a percent: above 0, at most 100
   std::string name;    // as it was written
 };
 // "avg", "min", "max", "sum", "count", "last", "p50", "p99.9".

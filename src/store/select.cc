@@ -11,6 +11,8 @@ namespace {
 constexpr Level kLevels[] = {Level::trace,   Level::debug, Level::info,    Level::notice,
                              Level::warning, Level::error, Level::critical};
 
+constexpr std::size_t kGlobBytesMax = 10'000;  // SQLite takes no pattern above 50,000
+
 // '*' behind a prefix is all that SQL decides: more stars could take it for ever.
 struct LoggerCondition {
   std::string sql;
@@ -20,6 +22,7 @@ struct LoggerCondition {
 LoggerCondition logger_condition(const std::string& glob) {
   const auto star = glob.find('*');
   if (star == std::string::npos) return {"logger = ?", glob, true};
+  if (star > kGlobBytesMax) return {"logger <> ?", "", false};
   std::string pattern;
   for (const char c : glob.substr(0, star)) {
     if (c == '?' || c == '[') {
@@ -48,28 +51,20 @@ std::string word_of(std::string_view text) {
   return std::string(longest);
 }
 
-// What is shown escaped (record/escape.h), as a pattern of SQLite's.
-constexpr char kEscapedShown[] =
-    "*[\x01-\x1f\x7f-\xc2\x9f\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\xa8-\xe2\x80\xae"
-    "\xe2\x81\xa6-\xe2\x81\xa9]*";
-
-// Every record whose line of text holds `text`, and others. Behind a backslash JSON and the line
-// differ, so such rows are read.
-void add_grep(Where& where, const std::string& text) {
-  const std::string word = word_of(text);
-  if (word.empty()) {
-    return where.add(
-        "(instr(body, ?) OR attributes IS NOT NULL OR context IS NOT NULL OR body GLOB ?)",
-        {text, kEscapedShown});
+// False only where the line of text that a record is cannot hold `word`: what is shown as it is
+// stored does not hold it, and nothing is shown otherwise (record/escape.h; JSON has a backslash
+// wherever it is not the text itself).
+bool line_may_hold(const StoredTexts& texts, std::string_view word) {
+  constexpr auto kNone = std::string_view::npos;
+  if (texts.body.find(word) != kNone || texts.attributes.find(word) != kNone ||
+      texts.context.find(word) != kNone) {
+    return true;
   }
-  std::string sql = "(instr(body, ?) OR body GLOB ?";
-  std::vector<Bound> values{word, kEscapedShown};
-  for (const char* const column : {"attributes", "context"}) {
-    const std::string name(column);
-    sql += " OR instr(" + name + ", ?) OR instr(" + name + ", '\\')";
-    values.emplace_back(word);
-  }
-  where.add(sql + ")", std::move(values));
+  if (texts.attributes.find('\\') != kNone || texts.context.find('\\') != kNone) return true;
+  // Controls, and what others are escaped begin with in UTF-8.
+  return std::any_of(texts.body.begin(), texts.body.end(), [](char c) {
+    return u8(c) < ' ' || c == '\x7f' || c == '\xc2' || c == '\xd8' || c == '\xe2';
+  });
 }
 
 }  // namespace
@@ -101,7 +96,10 @@ void add_run(Where& where, const std::string& run_begins) {
 }
 
 LogFinder::LogFinder(Connection& connection, Filter filter)
-    : connection_(connection), filter_(std::move(filter)), text_(connection) {
+    : connection_(connection),
+      filter_(std::move(filter)),
+      grep_word_(word_of(filter_.grep)),
+      text_(connection) {
   if (!filter_.logger.empty()) check_logger_ = !logger_condition(filter_.logger).exact;
   for (const FieldMatch& match : filter_.fields) {
     check_fields_ = check_fields_ || !field_condition(match).exact;
@@ -194,7 +192,6 @@ void LogFinder::add_rest(Where& where, bool of_level) const {
     FieldCondition field = field_condition(match);
     where.add(field.sql, std::move(field.values));
   }
-  if (!filter_.grep.empty()) add_grep(where, filter_.grep);
 }
 
 Query LogFinder::select(const Where& where, std::string_view order) const {
@@ -265,7 +262,9 @@ bool LogFinder::passes(const Statement& row) {
     }
   }
   if (!filter_.needs_message()) return true;
-  const std::string_view line = text_.of({row.integer(3), row.text(4), row.text(5), row.text(6)});
+  const StoredTexts texts{row.integer(3), row.text(4), row.text(5), row.text(6)};
+  if (!line_may_hold(texts, grep_word_)) return false;
+  const std::string_view line = text_.of(texts);
   return line.find(filter_.grep) != std::string_view::npos;
 }
 

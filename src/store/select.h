@@ -101,6 +101,7 @@ class LogFinder {
   const Filter filter_;
   bool check_logger_ = false;
   bool check_fields_ = false;
+  const std::string grep_word_;
   i64 first_of_run_ = 0, last_of_run_ = 0;
   RowText text_;
 };

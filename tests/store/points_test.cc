@@ -128,6 +128,16 @@ TEST_F(PointsTest, SpansAreThoseOfTheEpochAndPercentilesAreExact) {
   EXPECT_EQ(spans("ms", filter, 0, {"count"}).size(), 2u) << "without spans a row for each series";
 }
 
+TEST_F(PointsTest, TheNearestRankIsExact) {
+  ASSERT_TRUE(connection_->run("BEGIN").ok());
+  for (int i = 1; i <= 1000; ++i) add({3, kFrom + i, double(i)});
+  ASSERT_TRUE(connection_->run("COMMIT").ok());
+  const std::vector<Span> found =
+      spans("load", {}, 0, {"p99.9", "p99.91", "p50", "p50.000000001", "p0.1", "p7", "p55.5"});
+  const double wanted[] = {999, 1000, 500, 501, 1, 70, 555};
+  for (std::size_t i = 0; i < std::size(wanted); ++i) EXPECT_EQ(number(found[0], i), wanted[i]);
+}
+
 TEST_F(PointsTest, NumbersThatAreNone) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   add({3, kFrom, std::nan("")});
@@ -173,10 +183,10 @@ TEST_F(PointsTest, TheIndexIsUsed) {
 }
 
 TEST_F(PointsTest, Aggregates) {
-  EXPECT_EQ(storage::parse_aggregate("p99.9").value().percent, 99.9);
+  EXPECT_EQ(storage::parse_aggregate("p99.9").value().percent_e9, 99'900'000'000u);
   EXPECT_EQ(storage::parse_aggregate("p100").value().name, "p100");
-  for (const char* bad :
-       {"", "p", "p0", "p101", "p-5", "p9x", "pnan", "p1e1", "median", "AVG", "p 5"}) {
+  for (const char* bad : {"", "p", "p0", "p101", "p-5", "p9x", "p.5", "p5.", "p1.2.3",
+                          "p100.000000001", "p-0", "p+5", "pnan", "p1e1", "median", "AVG", "p 5"}) {
     EXPECT_FALSE(storage::parse_aggregate(bad).ok()) << bad;
   }
 }

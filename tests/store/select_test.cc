@@ -85,7 +85,7 @@ class SelectTest : public ::testing::Test {
                             Level::error, Level::warning, Level::critical};
     const char* loggers[] = {"", "api", "api.users", "api.db.x", "a[b]?", "db"};
     const char* texts[] = {"plain", "x1b[31m",        "a\nnew \x1b[31m line",
-                           "17",    "say \"ab\" \\n", "gr\xc3\xbc\xc3\x9f\xff"};
+                           "17",    "say \"ab\" \\n", "gr\xc3\xbc\xc3\x9f\xff\xe2\x80\xae"};
     use_run(1, "run-1");
     for (int i = 0; i < 400; ++i) {
       if (i == 200) use_run(2, "run-2");
@@ -135,13 +135,28 @@ TEST_F(SelectTest, FindsJustWhatTheFilterMatches) {
   for (const char* logger : {"api", "api.*", "*", "*s", "a*.x", "a[b]?", "a[*", "none*", "b"}) {
     filters.push_back({.logger = logger});
   }
-  for (const char* grep : {"plain",        "got 17",    "17",
-                           "x1b",          "\\x1b[31m", "a\\nnew",
-                           "\n",           "user_id=3", "cost=0.5",
-                           "trace=ab",     "id=",       "\"two words\"",
-                           "order={",      " order",    "gr\xc3\xbc\xc3\x9f\\xff",
-                           "\\",           "=",         "' OR 1=1 --",
-                           "ok=true user", "100",       "it's"}) {
+  for (const char* grep : {"plain",
+                           "got 17",
+                           "17",
+                           "x1b",
+                           "\\x1b[31m",
+                           "u202e",
+                           "a\\nnew",
+                           "\n",
+                           "user_id=3",
+                           "cost=0.5",
+                           "trace=ab",
+                           "id=",
+                           "\"two words\"",
+                           "order={",
+                           " order",
+                           "gr\xc3\xbc\xc3\x9f\\xff",
+                           "\\",
+                           "=",
+                           "' OR 1=1 --",
+                           "ok=true user",
+                           "100",
+                           "it's"}) {
     filters.push_back({.grep = grep});
   }
   for (const char* field : {"user_id=3",
