@@ -37,7 +37,11 @@ std::string_view unquoted(std::string_view json, std::string& text) {
 // which is as they are shown.
 char* put_members(TextBuffer& out, char* at, std::string_view object,
                   const std::vector<std::string>& without) {
-  if (object.empty() || !is_json(object) || !is_json_object(object)) return at;
+  if (object.empty()) return at;
+  if (!is_json(object) || !is_json_object(object)) {
+    // Others have written it: shown as it is.
+    return put_escaped<TextForm::kText>(out, put_raw(out, at, " "), object);
+  }
   JsonScanner scanner(object);
   std::string key_text, value_text;
   using Token = JsonScanner::Token;

@@ -171,6 +171,17 @@ TEST_F(Logs, TailEndsWithItsLimitAndItsReader) {
             "0\n");
 }
 
+TEST_F(Logs, WhatOthersHaveWrittenIsShownToo) {
+  sql("INSERT INTO records(time_ns, severity, thread, logger, body, attributes, context) VALUES"
+      "(-5, 18, -1, 'n' || char(0) || 'ul', 'b' || char(0) || 'c', '{\"a\":\"\\ud800\"}', '[1]')");
+  const std::string line =
+      "1969-12-31T23:59:59.999999995Z error    [4294967295] n\\x00ul b\\x00c {\"a\":\"\\ud800\"} "
+      "[1]\n";
+  EXPECT_EQ(command("logs --until @0").out, line);
+  EXPECT_EQ(lines_of(command("logs --level error").out)[0] + "\n", line);
+  EXPECT_EQ(command("logs --grep ud800").out, line);
+}
+
 // A program logs; the commands read beside it, and in the end all of it is there, once.
 TEST_F(Logs, WhileAProgramLogs) {
   constexpr int kRecords = 20'000;
