@@ -56,6 +56,9 @@ int run_command(int count, char** values) {
   add_tail(app, chosen);
   add_recover(app, chosen);
   add_query(app, chosen);
+  add_logs(app, chosen);
+  add_metrics(app, chosen);
+  add_stats(app, chosen);
   add_verify(app, chosen);
   add_selftest(app, chosen);
   add_bench(app, chosen);

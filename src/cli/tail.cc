@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/store_tail.h"
 #include "cli/view.h"
 #include "os/child.h"
 
@@ -20,6 +21,7 @@ constexpr std::size_t kLinesMax = 1'000'000;
 
 struct TailOptions {
   ViewOptions view;
+  std::string store;
   std::size_t lines = 10;
 };
 
@@ -103,6 +105,15 @@ class Tail {
 
 int tail(const TailOptions& options) {
   std::vector<std::string> mistakes;
+  if (options.lines > kLinesMax) {
+    mistakes.push_back("--lines: at most " + std::to_string(kLinesMax) + "; use `sluice " +
+                       (options.store.empty() ? "cat`" : "logs`"));
+  }
+  if (!options.store.empty()) {
+    const bool all = !options.view.since.empty();
+    return tail_store(options.store, options.view, all ? kLinesMax : options.lines,
+                      std::move(mistakes));
+  }
   Filter filter = make_filter(options.view, mistakes);
   auto renderer = make_renderer(options.view, mistakes);
   // From a time on: what was written since may fill more than the newest segment.
@@ -111,9 +122,6 @@ int tail(const TailOptions& options) {
   auto sources = open_sources(options.view, {.following = true, .last_records = last}, mistakes);
   for (const std::string& source : options.view.sources) {
     if (source == "-") mistakes.push_back("-: standard input is not followed; use `sluice cat -`");
-  }
-  if (options.lines > kLinesMax) {
-    mistakes.push_back("--lines: at most " + std::to_string(kLinesMax) + "; use `sluice cat`");
   }
   if (!mistakes.empty()) return refuse(mistakes);
   const std::size_t lines = newest ? options.lines : kLinesMax;
@@ -127,6 +135,8 @@ void add_tail(CLI::App& app, Chosen& chosen) {
       app.add_subcommand("tail", "Show the last records, then every new one as it is written");
   auto options = std::make_shared<TailOptions>();
   add_view_options(*sub, options->view);
+  sub->add_option("--store", options->store, "The database of a store, instead of a SOURCE")
+      ->type_name("FILE");
   sub->add_option("-n,--lines", options->lines,
                   "How many of the last records to begin with (default 10; all with --since)")
       ->type_name("N");

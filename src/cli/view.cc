@@ -11,7 +11,6 @@
 #include "record/json_lines.h"
 #include "record/json_text.h"
 #include "record/logfmt.h"
-#include "record/text_pattern.h"
 #include "runtime/recover.h"
 
 namespace sluice::cli {
@@ -49,16 +48,6 @@ class RenderedBy final : public Renderer {
   const bool verbatim_;
   TextBuffer buffer_;
 };
-
-template <class T>
-void take(Result<T> result, std::string_view option, std::optional<T>& to,
-          std::vector<std::string>& mistakes) {
-  if (result.ok()) {
-    to = std::move(result.value());
-  } else {
-    mistakes.push_back(std::string(option) + ": " + result.status().message());
-  }
-}
 
 bool wants_color() {
   return os::is_terminal(1) && os::environment("NO_COLOR").empty() &&
@@ -109,46 +98,11 @@ void add_view_options(CLI::App& app, ViewOptions& options) {
       ->type_name("NAME");
   app.add_option("--directory", options.directory, "Look for live regions in this directory")
       ->type_name("DIR");
-  app.add_option("--level", options.level, "This level and worse")->type_name("LEVEL");
-  app.add_option("--since", options.since, "From this time on: 10m, yesterday, @unix, RFC 3339")
-      ->type_name("TIME");
-  app.add_option("--until", options.until, "Before this time")->type_name("TIME");
-  app.add_option("--logger", options.logger, "This logger; net.* all below it")->type_name("NAME");
-  app.add_option("--grep", options.grep, "Messages that hold TEXT")->type_name("TEXT");
-  app.add_option("--field", options.fields, "Records whose field has this value; repeatable")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-  app.add_option("--run", options.run, "Records of the run whose id begins with ID")
-      ->type_name("ID");
-  app.add_option("--limit", options.limit, "At most N records")->type_name("N");
+  add_filter_options(app, options);
   app.add_option("--format", options.format, "text, json or logfmt")->type_name("FORM");
   app.add_flag("--json", options.json, "The same as --format json");
   app.add_option("--pattern", options.pattern, "Layout of text lines, see docs/logging.md")
       ->type_name("PATTERN");
-}
-
-Filter make_filter(const ViewOptions& options, std::vector<std::string>& mistakes) {
-  Filter filter;
-  const i64 now = os::wall_ns();
-  if (!options.level.empty()) {
-    take(parse_level_option(options.level), "--level", filter.level, mistakes);
-  }
-  if (!options.since.empty()) {
-    take(parse_time(options.since, now), "--since", filter.since_ns, mistakes);
-  }
-  if (!options.until.empty()) {
-    take(parse_time(options.until, now), "--until", filter.until_ns, mistakes);
-  }
-  if (!options.limit.empty()) take(parse_limit(options.limit), "--limit", filter.limit, mistakes);
-  for (const std::string& field : options.fields) {
-    std::optional<FieldMatch> match;
-    take(parse_field(field), "--field", match, mistakes);
-    if (match) filter.fields.push_back(std::move(*match));
-  }
-  filter.logger = options.logger;
-  filter.grep = options.grep;
-  filter.run = options.run;
-  return filter;
 }
 
 std::vector<std::unique_ptr<RecordSource>> open_sources(const ViewOptions& options,
@@ -171,6 +125,15 @@ std::vector<std::unique_ptr<RecordSource>> open_sources(const ViewOptions& optio
   return sources;
 }
 
+std::optional<TextPattern> make_pattern(const std::string& pattern,
+                                        std::vector<std::string>& mistakes) {
+  auto compiled =
+      TextPattern::compile(pattern.empty() ? kDefaultPattern : pattern, {.color = wants_color()});
+  if (compiled.ok()) return std::move(compiled.value());
+  mistakes.push_back("--pattern: " + compiled.status().message());
+  return std::nullopt;
+}
+
 std::unique_ptr<Renderer> make_renderer(const ViewOptions& options,
                                         std::vector<std::string>& mistakes) {
   const std::string form = options.json ? "json" : options.format;
@@ -180,15 +143,9 @@ std::unique_ptr<Renderer> make_renderer(const ViewOptions& options,
     mistakes.push_back("--format: " + in_quotes(form) + " is no form; write text, json or logfmt");
     return nullptr;
   }
-  const std::string pattern =
-      options.pattern.empty() ? std::string(kDefaultPattern) : options.pattern;
-  auto compiled = TextPattern::compile(pattern, {.color = wants_color()});
-  if (!compiled.ok()) {
-    mistakes.push_back("--pattern: " + compiled.status().message());
-    return nullptr;
-  }
-  return std::make_unique<RenderedBy<TextPattern>>(options.pattern.empty(),
-                                                   std::move(compiled.value()));
+  auto pattern = make_pattern(options.pattern, mistakes);
+  if (!pattern) return nullptr;
+  return std::make_unique<RenderedBy<TextPattern>>(options.pattern.empty(), std::move(*pattern));
 }
 
 bool View::next(RecordSource& source, std::string_view& line) {

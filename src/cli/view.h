@@ -1,4 +1,4 @@
-// What `cat` and `tail` have in common: the filter grammar, the sources, the forms of output.
+// What `cat` and `tail` have in common: the sources, the filter, the forms of output.
 //
 // Threading: the main thread.
 #ifndef SLUICE_SRC_CLI_VIEW_H_
@@ -9,10 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "cli/filter_options.h"
 #include "cli/record_source.h"
 #include "record/filter.h"
 #include "record/message.h"
 #include "record/text_buffer.h"
+#include "record/text_pattern.h"
 
 namespace CLI {
 class App;
@@ -20,28 +22,17 @@ class App;
 
 namespace sluice::cli {
 
-struct ViewOptions {
+struct ViewOptions : FilterOptions {
   std::vector<std::string> sources;
   std::string pid;
   std::string product;
   std::string directory;
-  std::string level;
-  std::string since;
-  std::string until;
-  std::string logger;
-  std::string grep;
-  std::vector<std::string> fields;
-  std::string run;
-  std::string limit;
   std::string format = "text";
   bool json = false;
   std::string pattern;
 };
 
 void add_view_options(CLI::App& app, ViewOptions& options);
-
-// Reads the texts of the options; adds every mistake.
-[[nodiscard]] Filter make_filter(const ViewOptions& options, std::vector<std::string>& mistakes);
 
 // Opens everything that the options name; adds every mistake.
 [[nodiscard]] std::vector<std::unique_ptr<RecordSource>> open_sources(
@@ -55,6 +46,9 @@ class Renderer {
   [[nodiscard]] virtual std::string_view line(const Entry& entry, const RecordSource& source) = 0;
   virtual void forget_sites() = 0;
 };
+// "%(time) ..." as the options say, with colours on a terminal that may have them.
+[[nodiscard]] std::optional<TextPattern> make_pattern(const std::string& pattern,
+                                                      std::vector<std::string>& mistakes);
 [[nodiscard]] std::unique_ptr<Renderer> make_renderer(const ViewOptions& options,
                                                       std::vector<std::string>& mistakes);
 

@@ -93,6 +93,13 @@ bool field_matches(const RecordView& record, const FieldMatch& match) {
 
 }  // namespace
 
+bool json_field_matches(std::string_view object, const FieldMatch& match) {
+  // is_json() bounds the depth, and with it the parser's stack.
+  if (!is_json(object)) return false;
+  const auto parsed = nlohmann::json::parse(object, nullptr, false);
+  return !parsed.is_discarded() && json_holds(parsed, match.key, match.value);
+}
+
 bool logger_matches(std::string_view glob, std::string_view name) {
   // The usual two-pointer match: on a mismatch the last star takes one character more.
   std::size_t g = 0, n = 0;

@@ -40,6 +40,9 @@ struct Filter {
   [[nodiscard]] bool needs_message() const { return !grep.empty(); }
 };
 
+// Whether a JSON object has such a field; as in matches().
+[[nodiscard]] bool json_field_matches(std::string_view object, const FieldMatch& match);
+
 // Whether `name` fits the glob: '*' stands for any characters, dots too.
 [[nodiscard]] bool logger_matches(std::string_view glob, std::string_view name);
 
@@ -47,6 +50,8 @@ struct Filter {
 // "now", "today", "yesterday" (UTC midnight); "@1700000000" and "@1700000000.25"; RFC 3339, in UTC
 // when it names no zone, also without seconds ("2025-11-22 10:30") or time ("2025-11-22").
 [[nodiscard]] Result<i64> parse_time(std::string_view text, i64 now_ns);
+// "10m", "2h", "1d": above 0, in nanoseconds.
+[[nodiscard]] Result<i64> parse_duration(std::string_view text);
 [[nodiscard]] Result<FieldMatch> parse_field(std::string_view text);
 [[nodiscard]] Result<Level> parse_level_option(std::string_view text);
 [[nodiscard]] Result<u64> parse_limit(std::string_view text);

@@ -1,6 +1,7 @@
 // The texts of filter options (record/filter.h).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "record/filter.h"
@@ -29,6 +30,24 @@ struct Unit {
 constexpr Unit kUnits[] = {{"ms", 1'000'000},        {"s", kNsPerSecond},
                            {"m", 60 * kNsPerSecond}, {"h", 3600 * kNsPerSecond},
                            {"d", kNsPerDay},         {"w", 7 * kNsPerDay}};
+
+// "10m" and the like. False: no number in front; what is wrong otherwise stands in `wrong`.
+bool read_length(std::string_view text, i64& length, std::string& wrong) {
+  u64 count = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, count);
+  if (read.ptr == text.data()) return false;
+  const std::string_view unit_name(read.ptr, std::size_t(end - read.ptr));
+  const Unit* const unit = std::find_if(std::begin(kUnits), std::end(kUnits),
+                                        [&](const Unit& known) { return known.name == unit_name; });
+  if (unit == std::end(kUnits)) {
+    wrong = fmt::format("\"{}\" is no unit (ms, s, m, h, d, w)", unit_name);
+  } else if (read.ec != std::errc() || count > u64(INT64_MAX) ||
+             !multiply(i64(count), unit->ns, length)) {
+    wrong = "too far away";
+  }
+  return true;
+}
 
 // Reads exactly `digits` decimal digits off the front.
 bool take_digits(std::string_view& text, u32 digits, u32& out) {
@@ -139,22 +158,24 @@ Result<i64> parse_time(std::string_view text, i64 now_ns) {
     return midnight;
   }
   if (text[0] == '@') return parse_unix(text);
-  u64 count = 0;
-  const char* const end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, count);
-  const std::string_view unit_name(read.ptr, std::size_t(end - read.ptr));
-  if (read.ptr == text.data() || unit_name.starts_with('-')) return parse_date(text);
-  if (unit_name.empty()) return bad_time(text, "a number needs a unit, or @ before it");
-  for (const Unit& unit : kUnits) {
-    if (unit.name != unit_name) continue;
-    i64 length = 0, result = 0;
-    if (read.ec != std::errc() || count > u64(INT64_MAX) ||
-        !multiply(i64(count), unit.ns, length) || !add(now_ns, -length, result)) {
-      return bad_time(text, "too far away");
-    }
-    return result;
-  }
-  return bad_time(text, fmt::format("\"{}\" is no unit (ms, s, m, h, d, w)", unit_name));
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  if (digits == 0 || text.substr(digits).starts_with('-')) return parse_date(text);
+  if (digits == text.size()) return bad_time(text, "a number needs a unit, or @ before it");
+  i64 length = 0, result = 0;
+  std::string wrong;
+  (void)read_length(text, length, wrong);
+  if (wrong.empty() && !add(now_ns, -length, result)) wrong = "too far away";
+  if (!wrong.empty()) return bad_time(text, wrong);
+  return result;
+}
+
+Result<i64> parse_duration(std::string_view text) {
+  i64 length = 0;
+  std::string wrong;
+  if (!read_length(text, length, wrong)) wrong = "not understood";
+  if (wrong.empty() && length == 0) wrong = "nothing is not a length";
+  if (wrong.empty()) return length;
+  return fatal(fmt::format("duration \"{}\": {}; write for example 10s, 1m, 2h, 1d", text, wrong));
 }
 
 Result<FieldMatch> parse_field(std::string_view text) {

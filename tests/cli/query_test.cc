@@ -23,14 +23,14 @@ TEST_F(Query, ATableAJsonObjectARowAndCsv) {
   EXPECT_EQ(table.code, 0) << table.error;
   EXPECT_EQ(table.out, "level  message\n-----  ---------\nERROR  ERROR bad\n");
   const Finished rows = query(
-      "--json \"SELECT id, level, message, NULL AS none, 1.5 AS x, id FROM logs"
+      "--json \"SELECT 2 AS id, level, message, NULL AS none, 1.5 AS x, 3 AS id FROM logs"
       " WHERE message LIKE '%fine'\"");
   EXPECT_EQ(json::parse(rows.out), (json{{"id", 2},
                                          {"level", "INFO"},
                                          {"message", "INFO fine"},
                                          {"none", nullptr},
                                          {"x", 1.5},
-                                         {"id_2", 2}}));
+                                         {"id_2", 3}}));
   const Finished csv =
       query("--csv \"SELECT message AS m, 1 AS n FROM logs WHERE message LIKE '%comma'\"");
   EXPECT_EQ(csv.out, "m,n\r\n\"\x1b[31mred\tand \"\"quoted\"\", with a comma\",1\r\n");

@@ -84,6 +84,22 @@ TEST(Filter, Fields) {
   EXPECT_TRUE(matches({.fields = {{"user.id", "1"}}}, payload));
 }
 
+TEST(Filter, FieldsOfAJsonObject) {
+  constexpr std::string_view kObject =
+      R"({"id":7,"cost":1.5,"ok":true,"who":"a b","order":{"x.y":{"z":null}}})";
+  const auto has = [&](std::string_view text) {
+    return json_field_matches(kObject, parse_field(text).value());
+  };
+  for (const char* yes : {"id=7", "cost=1.50", "ok=true", "who=a b", "order.x.y.z=null",
+                          R"(order={"x.y":{"z":null}})"}) {
+    EXPECT_TRUE(has(yes)) << yes;
+  }
+  for (const char* no : {"id=7.0", "ok=1", "who=a", "z=null", "order.x=1"}) {
+    EXPECT_FALSE(has(no)) << no;
+  }
+  EXPECT_FALSE(json_field_matches("no JSON", {"a", "b"}));
+}
+
 TEST(FilterParse, Times) {
   const auto time = [](std::string_view text) {
     const auto result = parse_time(text, kNow);
@@ -156,6 +172,13 @@ TEST(FilterParse, OtherOptions) {
   EXPECT_EQ(parse_limit("100").value(), 100u);
   for (const char* bad : {"", "0", "-1", "1x", "99999999999999999999"}) {
     EXPECT_FALSE(parse_limit(bad).ok()) << bad;
+  }
+  EXPECT_EQ(parse_duration("90s").value(), 90 * kNsPerSecond);
+  EXPECT_EQ(parse_duration("1d").value(), kDay);
+  for (const char* bad : {"", "0s", "10", "-1m", "1y", "999999999999w", "m"}) {
+    EXPECT_NE(parse_duration(bad).status().message().find("write for example 10s"),
+              std::string::npos)
+        << bad;
   }
 }
 

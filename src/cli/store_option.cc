@@ -1,0 +1,61 @@
+#include "cli/store_option.h"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/command.h"
+#include "os/io.h"
+#include "os/process.h"
+#include "store/schema.h"
+
+namespace sluice::cli {
+namespace {
+
+constexpr int kLockWaitMs = 5000;
+
+}  // namespace
+
+void add_store_option(CLI::App& app, std::string& store) {
+  app.add_option("--store", store, "The database (default: SLUICE_STORE)")->type_name("FILE");
+}
+
+void check_store_option(std::string& store, std::vector<std::string>& mistakes) {
+  if (store.empty()) store = os::environment("SLUICE_STORE");
+  if (store.empty()) mistakes.push_back("no store; name it by --store FILE");
+}
+
+Result<std::unique_ptr<storage::Connection>> open_store(const std::string& path,
+                                                        storage::Access access) {
+  os::FileInfo info;
+  if (const int error = os::real_io().stat(path.c_str(), info); error != 0) {
+    return fatal("cannot look at " + in_quotes(path) + ": " + os::error_text(error) +
+                 "; check the path");
+  }
+  auto opened = storage::Connection::open(path, access);
+  if (!opened.ok()) return opened;
+  storage::Connection& store = *opened.value();
+  sqlite3_busy_timeout(store.get(), kLockWaitMs);
+  sqlite3_limit(store.get(), SQLITE_LIMIT_ATTACHED, 0);
+  const Result<storage::SchemaState> state = look_at_schema(store);
+  if (!state.ok()) return state.status();
+  const Status refused = refuse_unless_current(state.value(), path);
+  if (!refused.ok()) return refused;
+  return opened;
+}
+
+std::unique_ptr<storage::Connection> open_store(const std::string& path,
+                                                std::vector<std::string>& mistakes) {
+  if (path.empty()) return nullptr;
+  auto opened = open_store(path, storage::Access::kRead);
+  if (opened.ok()) return std::move(opened.value());
+  mistakes.push_back(opened.status().message());
+  return nullptr;
+}
+
+int exit_code_of(const Status& status) {
+  if (status.ok()) return kDone;
+  const bool later =
+      status.error_class() == ErrorClass::kRetryable || status.error_class() == ErrorClass::kRotate;
+  return later ? kProblem : kUsage;
+}
+
+}  // namespace sluice::cli
