@@ -71,6 +71,7 @@ struct Scale {
 struct CallSamples {
   std::vector<double> burst;   // mean of a burst, ns a call
   std::vector<double> single;  // ns of one call
+  std::vector<double> later;   // those of `single` that were not the first after a pause
 };
 
 // Between two bursts: about half a millisecond, awake at its end as a busy program is.
@@ -99,7 +100,9 @@ template <class Call>
       const u64 from = fenced_ticks();
       call(i);
       const u64 spent = fenced_ticks() - from;
-      if (round >= kWarmBursts) samples.single.push_back(scale.ns(spent));
+      if (round < kWarmBursts) continue;
+      samples.single.push_back(scale.ns(spent));
+      if (i > 0) samples.later.push_back(scale.ns(spent));
     }
   }
   pause_between_bursts();
