@@ -54,6 +54,7 @@ class Cli : public ::testing::Test {
     regions_ = shared;
     ::setenv("SLUICE_REGION_DIRECTORY", regions_.c_str(), 1);
     ::setenv("SLUICE", SLUICE_BIN_DIR "/sluice", 1);
+    ::unsetenv("SLUICE_STORE");  // of whoever runs the tests
   }
   void TearDown() override {
     std::error_code ignored;
