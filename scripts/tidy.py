@@ -242,6 +242,29 @@ def check_memory_orders(tree):
                 yield f"{name}:{i + 1}: memory order without a comment that names its partner"
 
 
+# The yardstick of `sluice bench`: a ring in its least form, no part of the library.
+ORDERS_OF_ITS_OWN = "src/cli/floor_ring.h"
+ORDERS_STRUCT = re.compile(r"^struct (\w*Orders)\b.*?^\};", re.M | re.S)
+WEAKENED = re.compile(r'expect_all_listed\(\s*"([^"]+)",\s*"(\w+)"')
+
+
+def check_orders_tested(tree):
+    """An order is a member of some struct ...Orders, and tests/explorer weakens all its members."""
+    weakened = {pair for name, text in tree.under("tests") for pair in WEAKENED.findall(text)}
+    for name, text in tree.under("src", "include"):
+        for struct in ORDERS_STRUCT.finditer(text):
+            line = text[:struct.start()].count("\n") + 1
+            if ORDER.search(struct.group(0)) and (name, struct.group(1)) not in weakened:
+                yield f"{name}:{line}: no test in tests/explorer weakens {struct.group(1)}"
+        if name == ORDERS_OF_ITS_OWN:
+            continue
+        outside = ORDERS_STRUCT.sub(lambda struct: "\n" * struct.group(0).count("\n"), text)
+        for number, line in numbered(outside):
+            code = code_part(line)
+            if ORDER.search(code) and "signal_fence" not in code:
+                yield f"{name}:{number}: an order that no test can weaken: put it into an Orders"
+
+
 def check_relaxed(tree):
     for name, text in tree.under("src", "include"):
         uses = [n for n, line in numbered(text) if RELAXED.search(code_part(line))]
@@ -367,8 +390,8 @@ def check_format(tree, root=ROOT):
 
 
 CHECKS = [check_layers, check_system_headers, check_columns, check_lengths, check_memory_orders,
-          check_relaxed, check_pairs_listed, check_built, check_marks, check_tabs,
-          check_white_space, check_machine_paths, check_headers_open, check_format]
+          check_orders_tested, check_relaxed, check_pairs_listed, check_built, check_marks,
+          check_tabs, check_white_space, check_machine_paths, check_headers_open, check_format]
 
 # --- the checks' own test -------------------------------------------------------------------------
 
@@ -384,12 +407,16 @@ CLEAN = {
         "#include <vector>\n#endif\n",
     "src/ring/b.cc":
         '#include "base/a.h"\n\n'
-        "// release: pairs with the acquire in read() (P1)\n"
-        "void f() { x.store(1, std::memory_order_release); }\n"
+        "struct BOrders {\n"
+        "  // release: pairs with the acquire in read() (P1)\n"
+        "  static constexpr std::memory_order put = std::memory_order_release;\n"
+        "};\n"
         "// relaxed: only this thread writes\n"
         "void g() { x.store(1, std::memory_order_relaxed); }\n",
     "src/os/c.cc": "#include <fcntl.h>\n",
-    "tests/ring/b_test.cc": '#include "base/a.h"\n',
+    "tests/ring/b_test.cc":
+        '#include "base/a.h"\n\n'
+        'void f() { expect_all_listed("src/ring/b.cc", "BOrders", {}); }\n',
 }
 # check -> list of {path: new text or (old, new)} that it must find.
 SEEDS = {
@@ -413,9 +440,14 @@ SEEDS = {
     ],
     check_lengths: [{"src/os/c.cc": "int x;\n" * 501}, {"tests/ring/b_test.cc": "int x;\n" * 801}],
     check_memory_orders: [
-        {"src/ring/b.cc": ("// release: pairs with the acquire in read() (P1)\n", "")},
+        {"src/ring/b.cc": ("  // release: pairs with the acquire in read() (P1)\n", "")},
         {"src/ring/b.cc": ("// release: pairs with the acquire in read() (P1)", "// the store")},
-        {"src/ring/b.cc": ("(P1)\n", "(P1)\nint a;\nint b;\nint c;\nint d;\n")},
+        {"src/ring/b.cc": ("(P1)\n", "(P1)\n  int a;\n  int b;\n  int c;\n  int d;\n")},
+    ],
+    check_orders_tested: [
+        {"src/ring/b.cc": ("struct BOrders", "struct COrders")},
+        {"src/ring/b.cc": ("struct BOrders", "struct Others")},
+        {"tests/ring/b_test.cc": ("src/ring/b.cc", "src/ring/c.cc")},
     ],
     check_relaxed: [{"src/ring/b.cc": ("// relaxed: only this thread writes\n", "")}],
     check_pairs_listed: [{"src/ring/b.cc": ("(P1)", "(P2)")}, {"docs/memory_model.md": None}],

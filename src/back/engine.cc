@@ -63,7 +63,7 @@ u64 Engine::floor_of_table() const {
       continue;
     }
     // acquire: pairs with the release in publish_position() (P4): that sink's reads are done
-    lowest = std::min(lowest, entry.cursor_position.load(std::memory_order_acquire));
+    lowest = std::min(lowest, entry.cursor_position.load(JournalOrders::read_cursor));
   }
   return lowest;
 }

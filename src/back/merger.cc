@@ -51,9 +51,9 @@ void Merger::resume(bool dead, bool slow_clock) {
   }
   const auto place = region_.journal();
   // acquire: with commit(): the batches before it (P3)
-  const u64 committed = round_up(place.committed->load(std::memory_order_acquire), 8);
+  const u64 committed = round_up(place.committed->load(JournalOrders::read_committed), 8);
   // acquire: with make_space(): a committed not behind it (P11)
-  u64 reclaimed = place.reclaimed->load(std::memory_order_acquire);
+  u64 reclaimed = place.reclaimed->load(JournalOrders::read_reclaimed);
   // Nothing to believe: it goes on with an empty journal. Readers find the end for themselves.
   if (committed - reclaimed > place.capacity || reclaimed % 8 != 0) reclaimed = committed;
   journal_ = {place, committed, reclaimed};
@@ -66,11 +66,11 @@ void Merger::resume(bool dead, bool slow_clock) {
 void Merger::adopt_positions() {
   const auto place = region_.journal();
   // acquire: with make_space(): a committed not behind it (P11)
-  JournalReader<JournalSync> reader(place, place.reclaimed->load(std::memory_order_acquire));
+  JournalReader<JournalSync> reader(place, place.reclaimed->load(JournalOrders::read_reclaimed));
   std::vector<char> bytes(kBatchBytesMax);
   std::vector<u64> positions(sources_.size());
   // acquire: with commit(): the batches before it (P3)
-  const u64 committed = place.committed->load(std::memory_order_acquire);
+  const u64 committed = place.committed->load(JournalOrders::read_committed);
   while (reader.read(bytes.data()) == JournalRead::kBatch) {
     const BatchView batch(bytes.data());
     for (u32 i = 0; i < batch.header().threads; ++i) {
@@ -99,9 +99,9 @@ void Merger::adopt_positions() {
     Source& source = sources_[i];
     const auto place_of_ring = region_.ring_of(slot);
     // acquire: with leave(): the records before it (P1)
-    const u64 head = lines->head.load(std::memory_order_acquire);
+    const u64 head = lines->head.load(detail::RingOrders::read_head);
     // acquire: with consume(): what was read before it (P2)
-    u64 position = std::max(lines->tail.load(std::memory_order_acquire), positions[i]);
+    u64 position = std::max(lines->tail.load(detail::RingOrders::read_tail), positions[i]);
     if (head - position > place_of_ring.capacity || position % 8 != 0) {
       ++damaged_;
       position = head & ~u64{7};

@@ -14,7 +14,7 @@ std::vector<u64> Merger::published() const {
   for (u32 i = 0; i < heads.size(); ++i) {
     const RingLines* lines = region_.lines_of(region_.slots()[i]);
     // acquire: as in RingConsumer::published()
-    if (lines) heads[i] = lines->head.load(std::memory_order_acquire);
+    if (lines) heads[i] = lines->head.load(detail::RingOrders::read_head);
   }
   return heads;
 }

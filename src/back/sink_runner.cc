@@ -123,7 +123,7 @@ bool SinkRunner::run_once() {
     case JournalRead::kDamaged: {
       // Only in a region that something wrote over: what is committed cannot be found any more.
       // acquire: with commit(): the batches before it (P3)
-      const u64 committed = region_.journal_lines().committed.load(std::memory_order_acquire);
+      const u64 committed = region_.journal_lines().committed.load(JournalOrders::read_committed);
       reporter_.report("sluice: " + name_ + ": the journal is damaged; records were lost");
       reader_ = {region_.journal(), committed};
       publish_position();
@@ -191,7 +191,7 @@ void SinkRunner::pass() {
 
 void SinkRunner::publish_position() {
   // release: our reads of the batch before the consumer's acquire in floor() (P4)
-  entry_.cursor_position.store(reader_.position(), std::memory_order_release);
+  entry_.cursor_position.store(reader_.position(), JournalOrders::publish_cursor);
 }
 
 bool SinkRunner::run_while_it_gets_on() {
@@ -325,7 +325,7 @@ bool SinkRunner::wait_reached(u64 sequence, bool durable, i64 deadline_ns) {
 u64 SinkRunner::floor() const {
   if (!required_ || ended()) return ~u64{0};
   // acquire: pairs with the release in pass() (P4): that sink's reads are done
-  return entry_.cursor_position.load(std::memory_order_acquire);
+  return entry_.cursor_position.load(JournalOrders::read_cursor);
 }
 
 }  // namespace sluice::back

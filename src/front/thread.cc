@@ -227,10 +227,9 @@ bool quiesce(i64 deadline_ns) {
   for (u32 i = 0; i < used; ++i) {
     const ThreadSlot& slot = region.slots()[i];
     if (self.attached && self.slot == i) continue;
-    // acquire: with Handover: the ring of an active slot (P8)
-    // acquire: pairs with leave(): what the call has published (P9)
-    while (slot.state.load(std::memory_order_acquire) == SlotState::kActive &&
-           (region.lines_of(slot)->call.load(std::memory_order_acquire) & detail::kInCall)) {
+    // The ring of an active slot (P8), and what its last call has published (P9).
+    while (Handover::look(slot.state) == SlotState::kActive &&
+           (region.lines_of(slot)->call.load(detail::CallOrders::look_at_call) & detail::kInCall)) {
       if (os::monotonic_ns() >= deadline_ns) return false;
       os::yield();
     }

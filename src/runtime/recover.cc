@@ -155,7 +155,7 @@ void add_extra_sinks(back::Engine& engine, region::Region& region, const Recover
       entry->intent_bytes = entry->intent_offset ? kIntentBytes : 0;
     }
     // acquire: with make_space(): a committed not behind it (P11)
-    const u64 oldest = region.journal_lines().reclaimed.load(std::memory_order_acquire);
+    const u64 oldest = region.journal_lines().reclaimed.load(JournalOrders::read_reclaimed);
     entry->cursor_position.store(oldest, std::memory_order_relaxed);
     const u64 first = region.journal_lines().reclaimed_sequence.load(std::memory_order_relaxed);
     entry->cursor.store(std::max<u64>(first, 1), std::memory_order_relaxed);

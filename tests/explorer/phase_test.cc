@@ -25,10 +25,16 @@ struct Process {
 };
 
 enum class Memory { kEnough, kNotAtFirst };
+enum class Wanted { kWithTheClaim, kBeforeTheClaim };
 
 // front::ensure_region(), for a start() with options of its own or for a call.
 template <class Orders>
-void ensure(Process<Orders>& process, u64 wanted, Memory memory) {
+void ensure(Process<Orders>& process, u64 wanted, Memory memory,
+            Wanted when = Wanted::kWithTheClaim) {
+  if (when == Wanted::kBeforeTheClaim && process.phase.look() == Phase::kFresh) {
+    process.options.set(wanted);
+    wanted = 0;
+  }
   const auto make = [&process, wanted, memory] {
     if (wanted != 0) process.options.set(wanted);
     const u64 attempt = process.attempts.get() + 1;
@@ -54,6 +60,14 @@ Result make_a_region(Memory memory) {
     s.thread("call", [&process, memory] { ensure(process, 0, memory); });
     s.thread("start", [&process, memory] { ensure(process, 2, memory); });
     s.thread("another call", [&process, memory] { ensure(process, 0, memory); });
+  });
+}
+
+Result start_beside_a_call(Wanted when) {
+  return explore({}, [when](Scenario& s) {
+    auto& process = s.make<Process<PhaseOrders>>();
+    s.thread("call", [&process] { ensure(process, 0, Memory::kEnough); });
+    s.thread("start", [&process, when] { ensure(process, 2, Memory::kEnough, when); });
   });
 }
 
@@ -89,6 +103,14 @@ Result register_beside_stop() {
 TEST(Phase, OneRegionIsMadeAndFound) {
   expect_holds("a start and two calls", make_a_region<PhaseOrders>(Memory::kEnough));
   expect_holds("the same without memory at first", make_a_region<PhaseOrders>(Memory::kNotAtFirst));
+}
+
+// As start() once did: the creator may be reading them.
+TEST(Phase, OptionsWrittenBeforeTheClaimAreCaught) {
+  EXPECT_FALSE(start_beside_a_call(Wanted::kWithTheClaim).failed);
+  const Result result = start_beside_a_call(Wanted::kBeforeTheClaim);
+  print("options written before the claim", result);
+  EXPECT_TRUE(result.failed);
 }
 
 TEST(Phase, NothingIsOpenBehindAStop) {

@@ -45,9 +45,8 @@ enum class Stop { kBarrier, kNoBarrier };
 
 bool closed(Process& process) { return process.control.load(std::memory_order_relaxed) == kClosed; }
 
-struct RelaxedLeave : RingOrders {
-  static constexpr std::memory_order leave_call = std::memory_order_relaxed;
-};
+SLUICE_WEAKER(RingOrders, leave_call, relaxed);
+SLUICE_WEAKER(RingOrders, look_at_call, relaxed);
 
 // One call; the first one of a thread attaches on its way.
 template <class Orders>
@@ -70,11 +69,12 @@ void call(Process& process, RingProducer<ModelSync, Orders>& ring, Look look) {
   ring.leave(position);
 }
 
+template <class Orders>
 void stop(Process& process, Stop how) {
   process.control.store(kClosed, std::memory_order_relaxed);
   if (how == Stop::kBarrier) barrier_all_threads();
   while (Handover::look(process.state) == SlotState::kActive &&
-         (process.call.load(std::memory_order_acquire) & kInCall) != 0) {
+         (process.call.load(Orders::look_at_call) & kInCall) != 0) {
     spin();
   }
   RingConsumer<ModelSync> consumer(process.place(), 0);
@@ -103,7 +103,7 @@ Result stop_beside_calls(bool attached_before, Look look = Look::kInsideTheCall,
       call(process, ring, look);
       call(process, ring, look);
     });
-    s.thread("stop", [=, &process] { stop(process, how); });
+    s.thread("stop", [=, &process] { stop<Orders>(process, how); });
     s.finally([&process] {
       check(process.drained == process.accepted, "the last drain has everything that was accepted");
     });
@@ -117,7 +117,8 @@ TEST(Stop, LastDrainHasEverything) {
 
 TEST(Stop, EveryWeakerOrderIsCaught) {
   const std::vector<Weakening> weakenings = {
-      {"leave_call", [] { return stop_beside_calls<RelaxedLeave>(true); }},
+      {"leave_call", [] { return stop_beside_calls<RingOrders_leave_call>(true); }},
+      {"look_at_call", [] { return stop_beside_calls<RingOrders_look_at_call>(true); }},
   };
   expect_all_listed("include/sluice/detail/ring.h", "CallOrders", weakenings);
   expect_each_caught(weakenings);

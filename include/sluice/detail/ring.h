@@ -80,7 +80,8 @@ struct RealSync {
 };
 
 struct CallOrders {
-  static constexpr std::memory_order leave_call = std::memory_order_release;  // P9
+  static constexpr std::memory_order leave_call = std::memory_order_release;    // P9
+  static constexpr std::memory_order look_at_call = std::memory_order_acquire;  // P9
 };
 struct RingOrders : CallOrders {
   static constexpr std::memory_order publish_head = std::memory_order_release;  // P1
