@@ -33,6 +33,7 @@ void add_cat(CLI::App& app, Chosen& chosen);
 void add_tail(CLI::App& app, Chosen& chosen);
 void add_recover(CLI::App& app, Chosen& chosen);
 void add_query(CLI::App& app, Chosen& chosen);
+void add_prune(CLI::App& app, Chosen& chosen);
 void add_verify(CLI::App& app, Chosen& chosen);
 void add_selftest(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);

@@ -18,6 +18,7 @@ constexpr u64 kJournalMin = 1 << 20, kJournalMax = u64{512} << 20;
 constexpr u32 kSitesMin = 64, kSitesLimit = 65536;
 constexpr u32 kBytesOfARecord = 64;  // for queue_records: a usual record
 constexpr std::size_t kLabelMax = 63;
+constexpr u64 kKeepBytesMin = 1 << 20;
 
 // Collects mistakes; every one names the option or variable it is about.
 class Mistakes {
@@ -74,6 +75,9 @@ back::SinkConfig sink_config(const Sink& sink) {
   }
   out.commit_records = sink.commit_records;
   out.sync_each_commit = sink.sync_each_commit;
+  out.keep_seconds = sink.keep_seconds;
+  out.keep_rows = sink.keep_rows;
+  out.keep_bytes = sink.keep_bytes;
   const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
   out.required = sink.need == Sink::Need::required || (sink.need == Sink::Need::by_kind && file);
   out.callback = sink.callback;
@@ -146,6 +150,26 @@ void read_sink(const char* name, SinkKind kind, Config& config) {
   config.sinks.back().variable = name;
 }
 
+// What all stores keep.
+void read_keep(Config& config, Mistakes& mistakes) {
+  const std::string age = os::environment("SLUICE_STORE_KEEP_AGE");
+  u64 seconds = 0, rows = 0, bytes = 0;
+  const bool has_rows = !os::environment("SLUICE_STORE_KEEP_ROWS").empty();
+  const bool has_bytes = !os::environment("SLUICE_STORE_KEEP_BYTES").empty();
+  read_number("SLUICE_STORE_KEEP_ROWS", rows, mistakes);
+  read_number("SLUICE_STORE_KEEP_BYTES", bytes, mistakes);
+  if (!age.empty() && !parse_age(age, seconds)) {
+    mistakes.add("SLUICE_STORE_KEEP_AGE", "'" + age + "' is no age",
+                 "write a number and its unit, such as 90s, 30m, 12h, 7d or 4w; 0: any age");
+  }
+  for (back::SinkConfig& sink : config.sinks) {
+    if (sink.kind != SinkKind::store) continue;
+    if (!age.empty()) sink.keep_seconds = seconds;
+    if (has_rows) sink.keep_rows = rows;
+    if (has_bytes) sink.keep_bytes = bytes;
+  }
+}
+
 void read_environment(Config& config, Mistakes& mistakes) {
   read_text("SLUICE_PRODUCT", config.product);
   read_text("SLUICE_RUN_ID", config.run_id);
@@ -182,6 +206,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
   read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
   read_sink("SLUICE_STORE", SinkKind::store, config);
+  read_keep(config, mistakes);
   const std::string choice = os::environment("SLUICE_CONSOLE");
   bool wanted = false;
   if (choice.empty()) return;
@@ -266,6 +291,14 @@ void check(const Config& config, Mistakes& mistakes) {
       mistakes.add(where, "the path is longer than 1023 bytes", "use a shorter one");
     }
     if (file && !sink.path.empty()) check_paths(config, i, mistakes);
+    const bool keeps = sink.keep_seconds != 0 || sink.keep_rows != 0 || sink.keep_bytes != 0;
+    if (keeps && sink.kind != SinkKind::store) {
+      mistakes.add(where, "keep_seconds, keep_rows and keep_bytes are for stores",
+                   "leave them out; files have rotate_bytes and keep_files");
+    }
+    if (sink.keep_bytes != 0 && sink.keep_bytes < kKeepBytesMin) {
+      mistakes.add(where, "keep_bytes is below 1 MiB", "give the store more room");
+    }
     if (sink.kind == SinkKind::callback && !sink.callback) {
       mistakes.add(where, "no function", "set .callback");
     }
@@ -325,6 +358,36 @@ bool parse_bytes(std::string_view text, u64& out) {
   u64 number = 0;
   if (!parse_number(text, number) || number > ~u64{0} / scale) return false;
   out = number * scale;
+  return true;
+}
+
+bool parse_age(std::string_view text, u64& seconds) {
+  u64 unit = 0;
+  switch (text.empty() ? '\0' : text.back()) {
+    case 's':
+      unit = 1;
+      break;
+    case 'm':
+      unit = 60;
+      break;
+    case 'h':
+      unit = 3600;
+      break;
+    case 'd':
+      unit = 86'400;
+      break;
+    case 'w':
+      unit = 7 * 86'400;
+      break;
+    default:
+      seconds = 0;
+      return text == "0";
+  }
+  u64 number = 0;
+  constexpr u64 kSecondsMax = u64{100} * 366 * 86'400;  // a century
+  const bool sound = parse_number(text.substr(0, text.size() - 1), number);
+  if (!sound || number > kSecondsMax / unit) return false;
+  seconds = number * unit;
   return true;
 }
 
@@ -399,6 +462,9 @@ std::string to_text(const Config& config) {
     if (!sink.logger.empty()) value += ", logger " + sink.logger;
     if (sink.rotate_bytes) value += ", rotate at " + std::to_string(sink.rotate_bytes) + " bytes";
     if (sink.keep_files) value += ", keep " + std::to_string(sink.keep_files) + " rotated files";
+    if (sink.keep_seconds) value += ", keep " + std::to_string(sink.keep_seconds) + " seconds";
+    if (sink.keep_rows) value += ", keep " + std::to_string(sink.keep_rows) + " rows";
+    if (sink.keep_bytes) value += ", keep " + std::to_string(sink.keep_bytes) + " bytes";
     if (sink.kind == SinkKind::console) {
       value += ", standard error from " + std::string(level_name(sink.stderr_level));
     }

@@ -46,6 +46,8 @@ std::string to_text(const Config& config);
 
 // "64K", "8MiB", "1G" (powers of 1024) or a plain number. False when it is none.
 bool parse_bytes(std::string_view text, u64& out);
+// "90s", "30m", "12h", "7d", "4w", "0".
+bool parse_age(std::string_view text, u64& seconds);
 
 }  // namespace sluice::runtime
 
