@@ -57,6 +57,7 @@ int run_command(int count, char** values) {
   add_recover(app, chosen);
   add_query(app, chosen);
   add_prune(app, chosen);
+  add_backup(app, chosen);
   add_verify(app, chosen);
   add_selftest(app, chosen);
   add_bench(app, chosen);
