@@ -58,6 +58,8 @@ int run_command(int count, char** values) {
   add_query(app, chosen);
   add_prune(app, chosen);
   add_backup(app, chosen);
+  add_export(app, chosen);
+  add_import(app, chosen);
   add_verify(app, chosen);
   add_selftest(app, chosen);
   add_bench(app, chosen);

@@ -46,6 +46,10 @@ class Writer {
   Status commit(u64 next_sequence);
   void roll_back();
 
+  // For rows that are no records (store/restore.h), between begin() and commit().
+  [[nodiscard]] Connection& connection() { return *connection_; }
+  [[nodiscard]] i64 run() const { return run_; }
+
   // Takes the oldest rows out as `keep` says, a step at a time, between transactions: one step of
   // store/prune.h. True: there is more to do now.
   void keep_to(const Keep& keep);
