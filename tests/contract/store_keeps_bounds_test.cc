@@ -9,6 +9,8 @@
 
 #include "contract/conservation.h"
 #include "contract/isolated.h"
+#include "contract/support/oracle.h"
+#include "contract/support/victim.h"
 #include "store/store_fixture.h"
 
 namespace sluice::testing {
@@ -126,6 +128,51 @@ ISOLATED_TEST(StoreKeepsBounds, AgeWhileNothingIsLogged) {
   info("the next one");
   ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
   EXPECT_EQ(row_in(path, "SELECT message FROM logs"), "the next one");
+}
+
+// Killed at random microseconds while it logs and prunes: what is left are the newest rows, none
+// missing between them and none twice, and the next start goes on.
+TEST(StoreKeepsBounds, KilledAtAnyMoment) {
+  const std::uint64_t count = points(15, 150);
+  Random random(20261127);
+  std::uint64_t pruned = 0;
+  for (std::uint64_t point = 0; point < count; ++point) {
+    const TempDirectory region, files("/tmp");
+    const std::string store = files / "a.db";
+    const pid_t victim = spawn([&] {
+      Options options;
+      options.product = "bounded";
+      options.sinks = {store_file(store, {.keep_rows = 1000})};
+      options.region_directory = region.path();
+      options.quiet = true;
+      options.overflow = Overflow::block;
+      options.block_deadline_ms = 60'000;
+      options.ring_bytes = 64 * 1024;
+      options.journal_bytes = 1 << 20;
+      start(options);
+      for (int i = 0; i < 200'000; ++i) info("number {i}", i);
+      stop();
+    });
+    spin_us(20'000 + random.next(400'000));
+    ::kill(victim, SIGKILL);
+    wait_for(victim);
+    const Recovery recovery = recover(region.path());
+    EXPECT_TRUE(recovery.complete) << recovery.said;
+    if (!std::filesystem::exists(store)) continue;
+    EXPECT_EQ(row_in(store, "PRAGMA integrity_check"), "ok") << "point " << point;
+    const std::string of =
+        " FROM (SELECT attributes ->> 'i' AS i FROM records WHERE logger <>"
+        " 'sluice')";
+    EXPECT_EQ(row_in(store, "SELECT count(*)" + of),
+              row_in(store, "SELECT coalesce(max(i) - min(i) + 1, 0)" + of))
+        << "point " << point;
+    EXPECT_EQ(row_in(store, "SELECT count(DISTINCT i)" + of),
+              row_in(store, "SELECT count(*)" + of));
+    pruned += number(row_in(store, "SELECT coalesce(min(i), 0)" + of)) > 0;
+  }
+  std::printf("%llu points, rows pruned before %llu of them\n",
+              static_cast<unsigned long long>(count), static_cast<unsigned long long>(pruned));
+  EXPECT_GT(pruned, 0u) << "a control";
 }
 
 // Control: without a bound nothing goes.
