@@ -15,9 +15,11 @@ namespace {
 constexpr i64 kLookEveryNs = 50'000'000;
 // Without records: bounds are passed by time only.
 constexpr i64 kIdleLookNs = 1'000'000'000;
-// For taking out what is too much, after each write: as long as the write took, which is enough
-// since taking out a row is no dearer than putting one in; and no longer than a writer may stand.
+// What is too much is taken out after each transaction, for as long as that took: enough, since
+// taking out a row is no dearer than putting one in. Transactions are short meanwhile, so that
+// neither keeps the other waiting for long.
 constexpr i64 kPruneMaxNs = 4 * storage::Pruner::kStepNs;
+constexpr u64 kPruningRecords = 1000;
 
 storage::Keep keep_of(const back::SinkConfig& config) {
   constexpr u64 kSecondsMax = u64(INT64_MAX) / 1'000'000'000;
@@ -93,10 +95,10 @@ Status StoreSink::write(Batches batches, back::Catalog& catalog, back::Cursor& c
     Status status = open(catalog, cursor);
     if (!status.ok()) return status;
   }
-  const i64 started = os::monotonic_ns();
+  transaction_began_ns_ = os::monotonic_ns();
   Status status = write_rows(batches, catalog, cursor);
   if (status.ok()) {
-    if (keep_.any()) prune(std::min(os::monotonic_ns() - started, kPruneMaxNs));
+    if (keep_.any()) prune(os::monotonic_ns() - transaction_began_ns_);
     if (!refused_.empty()) {
       return {ErrorClass::kRetryable, std::exchange(refused_, {})};
     }
@@ -128,8 +130,10 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
     return true;
   };
   const auto take = [&](const Item& item) {
-    if (rows == commit_records_) {
+    if (rows == commit_records_ || (pruning_ && rows >= kPruningRecords)) {
       if (!commit(item.sequence)) return false;
+      if (pruning_) prune(os::monotonic_ns() - transaction_began_ns_);
+      transaction_began_ns_ = os::monotonic_ns();
       status = writer_->begin();
       if (!status.ok()) return false;
     }
@@ -154,10 +158,10 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
   return status;
 }
 
-// One step at least.
+// One step at least; a step that has begun is finished.
 void StoreSink::prune(i64 time_ns) {
   i64 now = os::monotonic_ns();
-  const i64 until = now + time_ns - storage::Pruner::kStepNs;
+  const i64 until = now + std::min(time_ns, kPruneMaxNs) - storage::Pruner::kStepNs / 2;
   if (!pruning_ && now < next_prune_ns_) return;
   do {
     const Result<bool> more = writer_->prune_step(os::wall_ns());

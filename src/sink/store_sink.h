@@ -49,6 +49,7 @@ class StoreSink final : public back::Sink {
   std::unique_ptr<storage::Writer> writer_;
   const storage::Keep keep_;
   i64 next_prune_ns_ = 0;
+  i64 transaction_began_ns_ = 0;
   bool pruning_ = false;       // there is more to take out now
   std::string prune_trouble_;  // as it was said last
   std::string refused_;        // why a record was not taken; said once a write
