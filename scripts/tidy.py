@@ -41,6 +41,7 @@ THIRD_PARTY = {
                   "collector", "cli"},
     "CLI/": {"cli"},
     "sqlite3.h": {"store"},
+    "zlib.h": {"cli"},
 }
 STANDARD = set("""
 algorithm array atomic bit bitset cassert cctype cerrno cfloat charconv chrono cinttypes climits

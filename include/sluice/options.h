@@ -64,6 +64,11 @@ struct Sink {
   Level stderr_level = Level::error;      // console: from here on to standard error
   std::uint32_t commit_records = 10'000;  // store: at most so many in one transaction
   bool sync_each_commit = false;          // store: every commit survives a loss of power
+  // store: the oldest rows are taken out when they are older, when a table has more, when the file
+  // is larger; 0: never. Exactly what goes when: docs/formats/store.md.
+  std::uint64_t keep_seconds = 0;
+  std::uint64_t keep_rows = 0;
+  std::uint64_t keep_bytes = 0;
   // callback: called on a thread of the library, one record at a time.
   void (*callback)(const CallbackRecord& record, void* user) = nullptr;
   void* user = nullptr;

@@ -36,6 +36,9 @@ struct SinkConfig {
   Level stderr_level = Level::error;
   u32 commit_records = 10'000;
   bool sync_each_commit = false;
+  u64 keep_seconds = 0;
+  u64 keep_rows = 0;
+  u64 keep_bytes = 0;
   bool private_file = false;  // the file goes with the sink
   bool required = false;
   // Not in the region: the variable that it comes from, if one, and the program's function.
@@ -97,6 +100,11 @@ class Sink {
 
   // Gives everything written so far to the kernel (`durable` false) or to the disk (true).
   virtual Status flush(bool durable) = 0;
+
+  // Work of its own that nobody waits for, a few milliseconds of it at most. Called while there is
+  // nothing to write. Returns after how many nanoseconds it wants to be called again; -1: not
+  // before the next write().
+  virtual i64 upkeep() { return -1; }
 
   // Nothing more comes. Seals, closes.
   virtual Status close() = 0;

@@ -59,7 +59,11 @@ void SinkRunner::thread_main() {
     return more;
   };
   signals_.serve(*epoch_, work, [this](u32 seen) {
-    os::wait_on(*epoch_, seen, dirty_ || undurable_ ? kFlushIntervalNs : -1);
+    // A pause that a commit ends. Failing, run_once() has paused already.
+    const i64 again_ns = opened_ && !failing() ? sink_->upkeep() : -1;
+    const i64 flush_ns = dirty_ || undurable_ ? kFlushIntervalNs : -1;
+    const bool upkeep_first = again_ns >= 0 && (flush_ns < 0 || again_ns < flush_ns);
+    os::wait_on(*epoch_, seen, upkeep_first ? again_ns : flush_ns);
   });
   finish();
   const std::lock_guard lock(mutex_);

@@ -59,6 +59,10 @@ int run_command(int count, char** values) {
   add_logs(app, chosen);
   add_metrics(app, chosen);
   add_stats(app, chosen);
+  add_prune(app, chosen);
+  add_backup(app, chosen);
+  add_export(app, chosen);
+  add_import(app, chosen);
   add_verify(app, chosen);
   add_selftest(app, chosen);
   add_bench(app, chosen);

@@ -8,11 +8,6 @@
 #include "store/schema.h"
 
 namespace sluice::cli {
-namespace {
-
-constexpr int kLockWaitMs = 5000;
-
-}  // namespace
 
 void add_store_option(CLI::App& app, std::string& store) {
   app.add_option("--store", store, "The database (default: SLUICE_STORE)")->type_name("FILE");
@@ -24,16 +19,16 @@ void check_store_option(std::string& store, std::vector<std::string>& mistakes) 
 }
 
 Result<std::unique_ptr<storage::Connection>> open_store(const std::string& path,
-                                                        storage::Access access) {
+                                                        storage::Access access, int lock_wait_ms) {
   os::FileInfo info;
-  if (const int error = os::real_io().stat(path.c_str(), info); error != 0) {
+  if (const int error = os::real_io().stat_followed(path.c_str(), info); error != 0) {
     return fatal("cannot look at " + in_quotes(path) + ": " + os::error_text(error) +
                  "; check the path");
   }
   auto opened = storage::Connection::open(path, access);
   if (!opened.ok()) return opened;
   storage::Connection& store = *opened.value();
-  sqlite3_busy_timeout(store.get(), kLockWaitMs);
+  sqlite3_busy_timeout(store.get(), lock_wait_ms);
   sqlite3_limit(store.get(), SQLITE_LIMIT_ATTACHED, 0);
   const Result<storage::SchemaState> state = look_at_schema(store);
   if (!state.ok()) return state.status();

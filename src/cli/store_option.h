@@ -1,6 +1,6 @@
 // --store: which database the commands of the store look at, and opening it.
 //
-// Threading: the main thread. Blocking: as the disk; a lock of others is waited for 5 seconds.
+// Threading: the main thread. Blocking: as the disk, and as the locks of others.
 #ifndef SLUICE_SRC_CLI_STORE_OPTION_H_
 #define SLUICE_SRC_CLI_STORE_OPTION_H_
 
@@ -21,15 +21,17 @@ void add_store_option(CLI::App& app, std::string& store);
 void check_store_option(std::string& store, std::vector<std::string>& mistakes);
 
 // A store that is there and of this version. No other database can be named in a statement.
-[[nodiscard]] Result<std::unique_ptr<storage::Connection>> open_store(const std::string& path,
-                                                                      storage::Access access);
+// `lock_wait_ms`: how long statements wait for other writers.
+inline constexpr int kLockWaitMs = 5000;
+[[nodiscard]] Result<std::unique_ptr<storage::Connection>> open_store(
+    const std::string& path, storage::Access access, int lock_wait_ms = kLockWaitMs);
 
 // For commands that only read: nullptr, and a mistake more, when it cannot be opened or none is
 // named.
 [[nodiscard]] std::unique_ptr<storage::Connection> open_store(const std::string& path,
                                                               std::vector<std::string>& mistakes);
 
-// Of a statement that failed: kProblem when it may go better later, else kUsage.
+// kDone; kProblem when it may go better later, or is damage; else kUsage.
 [[nodiscard]] int exit_code_of(const Status& status);
 
 }  // namespace sluice::cli

@@ -9,6 +9,7 @@
 #include "os/process.h"
 #include "record/format.h"
 #include "region/region.h"
+#include "runtime/environment.h"
 #include "sink/file_name.h"
 
 namespace sluice::runtime {
@@ -19,29 +20,11 @@ constexpr u64 kJournalMin = 1 << 20, kJournalMax = u64{512} << 20;
 constexpr u32 kSitesMin = 64, kSitesLimit = 65536;
 constexpr u32 kBytesOfARecord = 64;  // for queue_records: a usual record
 constexpr std::size_t kLabelMax = 63;
-
-// Collects mistakes; every one names the option or variable it is about.
-class Mistakes {
- public:
-  explicit Mistakes(std::vector<std::string>& list) : list_(list) {}
-  void add(std::string_view where, std::string_view what, std::string_view mend) {
-    list_.push_back(std::string(where) + ": " + std::string(what) + "; " + std::string(mend));
-  }
-
- private:
-  std::vector<std::string>& list_;
-};
+constexpr u64 kKeepBytesMin = 1 << 20;
 
 bool parse_number(std::string_view text, u64& out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
   return error == std::errc() && end == text.data() + text.size();
-}
-
-bool parse_switch(std::string_view text, bool& out) {
-  const bool on = text == "1" || text == "on" || text == "true" || text == "yes";
-  const bool off = text == "0" || text == "off" || text == "false" || text == "no";
-  out = on;
-  return on || off;
 }
 
 std::string random_id() {
@@ -50,160 +33,6 @@ std::string random_id() {
   char text[33];
   for (int i = 0; i < 32; ++i) text[i] = "0123456789abcdef"[(bits[i / 16] >> (i % 16 * 4)) & 15];
   return {text, 32};
-}
-
-back::SinkConfig sink_config(const Sink& sink) {
-  back::SinkConfig out;
-  out.kind = sink.kind;
-  out.path = absolute(sink.path);
-  out.name = sink.name;
-  out.pattern = sink.pattern;
-  out.level = sink.level;
-  out.logger = sink.logger;
-  out.rotate_bytes = sink.rotate_bytes;
-  out.keep_files = sink.keep_files;
-  out.color = sink.color;
-  out.stderr_level = sink.stderr_level;
-  if (sink.kind == SinkKind::store && sink.path == ":memory:") {
-    out.private_file = true;
-    out.path = private_store_path();
-  }
-  out.commit_records = sink.commit_records;
-  out.sync_each_commit = sink.sync_each_commit;
-  const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
-  out.required = sink.need == Sink::Need::required || (sink.need == Sink::Need::by_kind && file);
-  out.callback = sink.callback;
-  out.user = sink.user;
-  return out;
-}
-
-// NAME=LEVEL,...: SLUICE_LEVEL=info,net=debug, SLUICE_SITE_LEVEL=http.cc:120=debug,main.cc=off.
-// What has no name goes to `unnamed`; null: a mistake.
-void read_levels(const char* variable, std::string_view example, Level* unnamed,
-                 std::vector<std::pair<std::string, Level>>& named, Mistakes& mistakes) {
-  const std::string all = os::environment(variable);
-  std::string_view text = all;
-  while (!text.empty()) {
-    const std::string_view part = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), part.size() + 1));
-    const auto equals = part.rfind('=');
-    const bool alone = equals == std::string_view::npos;
-    Level level{};
-    if (!parse_level(alone ? part : part.substr(equals + 1), level)) {
-      mistakes.add(variable, "'" + std::string(part) + "' names no level",
-                   "use trace, debug, info, notice, warning, error, critical or off, as in " +
-                       std::string(example));
-    } else if (!alone) {
-      named.emplace_back(part.substr(0, equals), level);
-    } else if (unnamed) {
-      *unnamed = level;
-    } else {
-      mistakes.add(variable, "'" + std::string(part) + "' names no place",
-                   "write FILE=LEVEL or FILE:LINE=LEVEL, as in " + std::string(example));
-    }
-  }
-}
-
-void read_number(const char* name, u64& value, Mistakes& mistakes) {
-  const std::string text = os::environment(name);
-  if (text.empty()) return;
-  u64 read = 0;
-  if (parse_bytes(text, read)) {
-    value = read;
-  } else {
-    mistakes.add(name, "'" + text + "' is no number", "write digits, with K, M or G if you like");
-  }
-}
-
-void read_number(const char* name, u32& value, Mistakes& mistakes) {
-  u64 wide = value;
-  read_number(name, wide, mistakes);
-  if (wide > 0xffffffff) {
-    mistakes.add(name, "the number is too large", "write at most 4294967295");
-  } else {
-    value = u32(wide);
-  }
-}
-
-void read_switch(const char* name, bool& value, Mistakes& mistakes) {
-  const std::string text = os::environment(name);
-  if (!text.empty() && !parse_switch(text, value)) {
-    mistakes.add(name, "'" + text + "' is neither on nor off", "write 1 or 0");
-  }
-}
-
-void read_text(const char* name, std::string& value) {
-  const std::string text = os::environment(name);
-  if (!text.empty()) value = text;
-}
-
-// A sink given by a variable: added, or replacing the one of the same kind.
-void read_sink(const char* name, SinkKind kind, Config& config) {
-  const std::string path = os::environment(name);
-  if (path.empty()) return;
-  std::erase_if(config.sinks, [kind](const auto& sink) { return sink.kind == kind; });
-  Sink sink;
-  sink.kind = kind;
-  sink.path = path;
-  config.sinks.push_back(sink_config(sink));
-  config.sinks.back().variable = name;
-}
-
-// False: no console, whatever else there is.
-bool read_console(Config& config, Mistakes& mistakes) {
-  bool wanted = true;
-  const std::string choice = os::environment("SLUICE_CONSOLE");
-  if (choice.empty()) return true;
-  if (!parse_switch(choice, wanted)) {
-    mistakes.add("SLUICE_CONSOLE", "'" + choice + "' is neither on nor off", "write 1 or 0");
-    return true;
-  }
-  std::erase_if(config.sinks, [](const auto& s) { return s.kind == SinkKind::console; });
-  if (wanted) config.sinks.push_back(sink_config(console()));
-  return wanted;
-}
-
-void read_environment(Config& config, Mistakes& mistakes) {
-  read_text("SLUICE_PRODUCT", config.product);
-  read_text("SLUICE_RUN_ID", config.run_id);
-  read_text("SLUICE_REGION_DIRECTORY", config.region_directory);
-  read_text("SLUICE_REDACT", config.redact);
-  read_levels("SLUICE_LEVEL", "info,net.http=debug", &config.level, config.logger_levels, mistakes);
-  read_levels("SLUICE_SITE_LEVEL", "http.cc:120=debug", nullptr, config.site_levels, mistakes);
-  read_number("SLUICE_RING_BYTES", config.ring_bytes, mistakes);
-  read_number("SLUICE_JOURNAL_BYTES", config.journal_bytes, mistakes);
-  read_number("SLUICE_BLOCK_DEADLINE_MS", config.block_deadline_ms, mistakes);
-  read_number("SLUICE_MERGE_WINDOW_US", config.merge_window_us, mistakes);
-  read_number("SLUICE_STOP_DEADLINE_MS", config.stop_deadline_ms, mistakes);
-  read_number("SLUICE_SYNC_INTERVAL_MS", config.sync_interval_ms, mistakes);
-  read_number("SLUICE_SITES_MAX", config.sites_max, mistakes);
-  read_switch("SLUICE_RECOVER", config.recover, mistakes);
-  read_switch("SLUICE_QUIET", config.quiet, mistakes);
-  const std::string mode = os::environment("SLUICE_MODE");
-  if (mode == "immediate") {
-    config.mode = Mode::immediate;
-  } else if (mode == "asynchronous" || mode == "async") {
-    config.mode = Mode::asynchronous;
-  } else if (!mode.empty()) {
-    mistakes.add("SLUICE_MODE", "'" + mode + "' is no mode", "write asynchronous or immediate");
-  }
-  const std::string overflow = os::environment("SLUICE_OVERFLOW");
-  if (overflow == "block") {
-    config.overflow = Overflow::block;
-  } else if (overflow == "drop_newest" || overflow == "discard_new") {
-    config.overflow = Overflow::drop_newest;
-  } else if (!overflow.empty()) {
-    mistakes.add("SLUICE_OVERFLOW", "'" + overflow + "' is no policy",
-                 "write drop_newest or block");
-  }
-  read_sink("SLUICE_TEXT", SinkKind::text, config);
-  read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
-  read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
-  read_sink("SLUICE_STORE", SinkKind::store, config);
-  // Without any sink the console gets it, unless the variable says no.
-  if (read_console(config, mistakes) && config.sinks.empty()) {
-    config.sinks.push_back(sink_config(console()));
-  }
 }
 
 // What the operator has written: the variable, where it is set.
@@ -305,6 +134,14 @@ void check(const Config& config, Mistakes& mistakes) {
       mistakes.add(where, "the path is longer than 1023 bytes", "use a shorter one");
     }
     if (file && !sink.path.empty()) check_paths(config, i, mistakes);
+    const bool keeps = sink.keep_seconds != 0 || sink.keep_rows != 0 || sink.keep_bytes != 0;
+    if (keeps && sink.kind != SinkKind::store) {
+      mistakes.add(where, "keep_seconds, keep_rows and keep_bytes are for stores",
+                   "leave them out; files have rotate_bytes and keep_files");
+    }
+    if (sink.keep_bytes != 0 && sink.keep_bytes < kKeepBytesMin) {
+      mistakes.add(where, "keep_bytes is below 1 MiB", "give the store more room");
+    }
     if (sink.kind == SinkKind::callback && !sink.callback) {
       mistakes.add(where, "no function", "set .callback");
     }
@@ -383,6 +220,64 @@ std::string absolute(std::string_view path) {
   return os::current_directory() + "/" + std::string(path);
 }
 
+bool parse_age(std::string_view text, u64& seconds) {
+  u64 unit = 0;
+  switch (text.empty() ? '\0' : text.back()) {
+    case 's':
+      unit = 1;
+      break;
+    case 'm':
+      unit = 60;
+      break;
+    case 'h':
+      unit = 3600;
+      break;
+    case 'd':
+      unit = 86'400;
+      break;
+    case 'w':
+      unit = 7 * 86'400;
+      break;
+    default:
+      seconds = 0;
+      return text == "0";
+  }
+  u64 number = 0;
+  constexpr u64 kSecondsMax = u64{100} * 366 * 86'400;  // a century
+  const bool sound = parse_number(text.substr(0, text.size() - 1), number);
+  if (!sound || number > kSecondsMax / unit) return false;
+  seconds = number * unit;
+  return true;
+}
+
+back::SinkConfig sink_config(const Sink& sink) {
+  back::SinkConfig out;
+  out.kind = sink.kind;
+  out.path = absolute(sink.path);
+  out.name = sink.name;
+  out.pattern = sink.pattern;
+  out.level = sink.level;
+  out.logger = sink.logger;
+  out.rotate_bytes = sink.rotate_bytes;
+  out.keep_files = sink.keep_files;
+  out.color = sink.color;
+  out.stderr_level = sink.stderr_level;
+  if (sink.kind == SinkKind::store && sink.path == ":memory:") {
+    out.private_file = true;
+    out.path = private_store_path();
+  }
+  out.commit_records = sink.commit_records;
+  out.sync_each_commit = sink.sync_each_commit;
+  out.keep_seconds = sink.keep_seconds;
+  out.keep_rows = sink.keep_rows;
+  out.keep_bytes = sink.keep_bytes;
+  const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
+  out.required = sink.need == Sink::Need::required || (sink.need == Sink::Need::by_kind && file);
+  out.callback = sink.callback;
+  out.user = sink.user;
+  return out;
+}
+
 std::vector<std::string> make_config(const Options& options, Config& config) {
   std::vector<std::string> list;
   Mistakes mistakes(list);
@@ -457,6 +352,9 @@ std::string to_text(const Config& config) {
     if (!sink.logger.empty()) value += ", logger " + sink.logger;
     if (sink.rotate_bytes) value += ", rotate at " + std::to_string(sink.rotate_bytes) + " bytes";
     if (sink.keep_files) value += ", keep " + std::to_string(sink.keep_files) + " rotated files";
+    if (sink.keep_seconds) value += ", keep " + std::to_string(sink.keep_seconds) + " seconds";
+    if (sink.keep_rows) value += ", keep " + std::to_string(sink.keep_rows) + " rows";
+    if (sink.keep_bytes) value += ", keep " + std::to_string(sink.keep_bytes) + " bytes";
     if (sink.kind == SinkKind::console) {
       value += ", standard error from " + std::string(level_name(sink.stderr_level));
     }

@@ -48,6 +48,9 @@ std::string name_of_sink(const Config& config, std::size_t index);
 // One `name = value` a line.
 std::string to_text(const Config& config);
 
+// An option's sink, owned.
+back::SinkConfig sink_config(const Sink& sink);
+
 // Where a store without a name of its own stands: another place each time.
 std::string private_store_path();
 
@@ -56,6 +59,8 @@ std::string absolute(std::string_view path);
 
 // "64K", "8MiB", "1G" (powers of 1024) or a plain number. False when it is none.
 bool parse_bytes(std::string_view text, u64& out);
+// "90s", "30m", "12h", "7d", "4w", "0".
+bool parse_age(std::string_view text, u64& seconds);
 
 }  // namespace sluice::runtime
 

@@ -36,6 +36,9 @@ std::string options_text(const back::SinkConfig& config) {
   put("stderr_level", std::to_string(u32(config.stderr_level)));
   put("commit_records", std::to_string(config.commit_records));
   put("sync_each_commit", config.sync_each_commit ? "1" : "0");
+  put("keep_seconds", std::to_string(config.keep_seconds));
+  put("keep_rows", std::to_string(config.keep_rows));
+  put("keep_bytes", std::to_string(config.keep_bytes));
   put("private_file", config.private_file ? "1" : "0");
   return text;
 }
@@ -59,6 +62,9 @@ bool read_option(std::string_view key, std::string_view value, back::SinkConfig&
   if (key == "keep_files") return read_number(value, ~u32{0}, config.keep_files);
   if (key == "commit_records") return read_number(value, ~u32{0}, config.commit_records);
   if (key == "sync_each_commit") return read_number(value, 1, config.sync_each_commit);
+  if (key == "keep_seconds") return read_number(value, ~u64{0}, config.keep_seconds);
+  if (key == "keep_rows") return read_number(value, ~u64{0}, config.keep_rows);
+  if (key == "keep_bytes") return read_number(value, ~u64{0}, config.keep_bytes);
   if (key == "private_file") return read_number(value, 1, config.private_file);
   if (key == "color") return read_number(value, u64(Color::never), config.color);
   return true;

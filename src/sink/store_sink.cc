@@ -1,13 +1,34 @@
 #include "sink/store_sink.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
+#include "os/process.h"
 #include "sink/os_error.h"
 #include "store/file.h"
 
 namespace sluice::sink {
 namespace {
+
+// Between two looks at the bounds; what may come in meanwhile is beyond them for that long.
+constexpr i64 kLookEveryNs = 50'000'000;
+// Without records: bounds are passed by time only.
+constexpr i64 kIdleLookNs = 1'000'000'000;
+// What is too much is taken out after each transaction, for as long as that took: enough, since
+// taking out a row is no dearer than putting one in. Transactions are short meanwhile, so that
+// neither keeps the other waiting for long.
+constexpr i64 kPruneMaxNs = 4 * storage::Pruner::kStepNs;
+constexpr u64 kPruningRecords = 1000;
+
+storage::Keep keep_of(const back::SinkConfig& config) {
+  constexpr u64 kSecondsMax = u64(INT64_MAX) / 1'000'000'000;
+  storage::Keep keep;
+  keep.age_ns = i64(std::min(config.keep_seconds, kSecondsMax) * 1'000'000'000);
+  keep.rows = config.keep_rows;
+  keep.bytes = config.keep_bytes;
+  return keep;
+}
 
 storage::RunKey run_key(const region::Region& region) {
   storage::RunKey key;
@@ -22,7 +43,8 @@ StoreSink::StoreSink(const back::SinkConfig& config, os::Io& io)
       options_{.path = config.path, .sync_each_commit = config.sync_each_commit},
       commit_records_(std::max<u64>(config.commit_records, 1)),
       private_file_(config.private_file),
-      selection_(config) {}
+      selection_(config),
+      keep_(keep_of(config)) {}
 
 StoreSink::~StoreSink() = default;
 
@@ -52,6 +74,7 @@ Status StoreSink::open(const back::Catalog& catalog, back::Cursor& cursor) {
   // A commit that a kill kept from being told. Its counters are told once too few, not its rows.
   if (next.value() > cursor.sequence()) cursor.passed(next.value(), {});
   writer_ = std::move(writer.value());
+  writer_->keep_to(keep_);
   return {};
 }
 
@@ -72,11 +95,15 @@ Status StoreSink::write(Batches batches, back::Catalog& catalog, back::Cursor& c
     Status status = open(catalog, cursor);
     if (!status.ok()) return status;
   }
+  transaction_began_ns_ = os::monotonic_ns();
   Status status = write_rows(batches, catalog, cursor);
-  if (status.ok() && !refused_.empty()) {
-    return {ErrorClass::kRetryable, "records were dropped: " + std::exchange(refused_, {})};
+  if (status.ok()) {
+    if (keep_.any()) prune(os::monotonic_ns() - transaction_began_ns_);
+    if (!refused_.empty()) {
+      return {ErrorClass::kRetryable, std::exchange(refused_, {})};
+    }
+    return status;
   }
-  if (status.ok()) return status;
   writer_->roll_back();
   if (status.error_class() == ErrorClass::kRotate) {
     return replace_damaged(catalog, cursor, std::move(status));
@@ -103,8 +130,10 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
     return true;
   };
   const auto take = [&](const Item& item) {
-    if (rows == commit_records_) {
+    if (rows == commit_records_ || (pruning_ && rows >= kPruningRecords)) {
       if (!commit(item.sequence)) return false;
+      if (pruning_) prune(os::monotonic_ns() - transaction_began_ns_);
+      transaction_began_ns_ = os::monotonic_ns();
       status = writer_->begin();
       if (!status.ok()) return false;
     }
@@ -112,7 +141,7 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
     ++rows;
     if (status.error_class() == ErrorClass::kFatal) {
       // A trigger or an index of the user's refuses it, and always will.
-      refused_ = std::exchange(status, {}).message();
+      refused_ = "records were dropped: " + std::exchange(status, {}).message();
       counts.dropped_error += item.counts.delivered + item.counts.dropped_error;
       return true;
     }
@@ -127,6 +156,31 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
   }
   commit(batches.back().next_sequence());
   return status;
+}
+
+// One step at least; a step that has begun is finished.
+void StoreSink::prune(i64 time_ns) {
+  i64 now = os::monotonic_ns();
+  const i64 until = now + std::min(time_ns, kPruneMaxNs) - storage::Pruner::kStepNs / 2;
+  if (!pruning_ && now < next_prune_ns_) return;
+  do {
+    const Result<bool> more = writer_->prune_step(os::wall_ns());
+    now = os::monotonic_ns();
+    pruning_ = more.ok() && more.value();
+    if (more.ok()) {
+      prune_trouble_.clear();
+    } else if (std::string said = "cannot take out old rows: " + more.status().message();
+               said != prune_trouble_) {
+      refused_ = prune_trouble_ = std::move(said);
+    }
+  } while (pruning_ && now < until);
+  next_prune_ns_ = now + kLookEveryNs;
+}
+
+i64 StoreSink::upkeep() {
+  if (!writer_ || !keep_.any()) return -1;
+  prune(0);
+  return pruning_ ? 0 : kIdleLookNs;
 }
 
 Status StoreSink::write_gap(u64 missed_now, u64 missed_in_all) {

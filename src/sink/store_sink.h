@@ -5,6 +5,9 @@
 // group is kept in the journal and tried again. A damaged file is set aside under another name,
 // which is said, and a new one started.
 //
+// Where bounds are set (age, rows, bytes), the oldest rows are taken out in steps of milliseconds
+// between the transactions (store/prune.h), as many as it takes to keep up with what comes in.
+//
 // Threading: single-owner. Blocking: as the disk and as other writers of the file, 250 ms at a
 // time.
 #ifndef SLUICE_SRC_SINK_STORE_SINK_H_
@@ -29,11 +32,13 @@ class StoreSink final : public back::Sink {
   Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override;
   Status write_gap(u64 missed_now, u64 missed_in_all) override;
   Status flush(bool durable) override;
+  i64 upkeep() override;
   Status close() override;
   [[nodiscard]] bool can_be_durable() const override { return true; }
 
  private:
   Status write_rows(Batches batches, back::Catalog& catalog, back::Cursor& cursor);
+  void prune(i64 time_ns);
   Status replace_damaged(const back::Catalog& catalog, back::Cursor& cursor, Status damage);
 
   os::Io& io_;
@@ -42,7 +47,12 @@ class StoreSink final : public back::Sink {
   const bool private_file_;
   Selection selection_;
   std::unique_ptr<storage::Writer> writer_;
-  std::string refused_;  // why a record was not taken; said once a write
+  const storage::Keep keep_;
+  i64 next_prune_ns_ = 0;
+  i64 transaction_began_ns_ = 0;
+  bool pruning_ = false;       // there is more to take out now
+  std::string prune_trouble_;  // as it was said last
+  std::string refused_;        // why a record was not taken; said once a write
   u64 missed_now_ = 0;
   u64 missed_in_all_ = 0;
 };

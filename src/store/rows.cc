@@ -117,7 +117,8 @@ struct Rows::KnownSite {
   FieldPlan fields;
   std::string logger;
   std::string unit;
-  i64 id = 0;  // in the table; 0: not known
+  i64 id = 0;         // in the table
+  u64 ids_known = 0;  // Rows::ids_known_ when it was looked up
 };
 
 Rows::Rows(Connection& connection) : connection_(connection) {}
@@ -159,6 +160,11 @@ Status Rows::begin(i64 run) {
 
 void Rows::forget() {
   sites_.clear();
+  series_.clear();
+}
+
+void Rows::forget_ids() {
+  ++ids_known_;
   series_.clear();
 }
 
@@ -236,10 +242,11 @@ std::string_view Rows::context_of(const Entry& entry) {
 }
 
 Status Rows::add_record(const Entry& entry, KnownSite& site) {
-  if (site.id == 0) {
+  if (site.ids_known != ids_known_) {
     const Result<i64> id = id_of_site(entry);
     if (!id.ok()) return id.status();
     site.id = id.value();
+    site.ids_known = ids_known_;
   }
   const bool fixed_logger = (entry.site.flags & SiteFlag::kLoggerIsFirstArg) == 0;
   std::string logger, event;

@@ -33,6 +33,8 @@ class Rows {
   [[nodiscard]] i64 last_record() const { return last_record_; }
   // After a transaction that failed: its rows are not there.
   void forget();
+  // Sites and series may have gone: they are looked up again.
+  void forget_ids();
 
  private:
   struct KnownSite;
@@ -58,6 +60,7 @@ class Rows {
   i64 first_record_ = 0;
   i64 last_record_ = 0;
   i64 schema_cookie_ = -1;
+  u64 ids_known_ = 1;  // steps when the ids of sites are not to be trusted any more
   std::vector<CustomColumn> columns_;
   std::vector<std::string> column_texts_;
   SiteCache<KnownSite> sites_;

@@ -46,14 +46,20 @@ Status Writer::prepare() {
        " ON CONFLICT(run) DO UPDATE SET next_sequence = ?2");
   make(note_records_,
        "UPDATE runs SET first_record = coalesce(first_record, ?2), last_record = ?3 WHERE id = ?1");
+  make(version_, "PRAGMA data_version");
+  make(has_run_, "SELECT 1 FROM runs WHERE id = ?1 AND region = ?2");
   rows_ = std::make_unique<Rows>(*connection_);
   return status.ok() ? rows_->prepare() : status;
 }
 
 Result<u64> Writer::use_run(const RunKey& key, const RunInfo& run, i64 started_ns) {
+  key_ = key;
+  info_ = run;
+  started_ns_ = started_ns;
+  run_ = 0;
   Status status = begin();
   if (!status.ok()) return status;
-  Result<u64> next = find_run(key, run, started_ns);
+  Result<u64> next = find_run();
   if (next.ok()) {
     status = commit_.run();
     transaction_.reset();
@@ -64,19 +70,19 @@ Result<u64> Writer::use_run(const RunKey& key, const RunInfo& run, i64 started_n
   return next;
 }
 
-Result<u64> Writer::find_run(const RunKey& key, const RunInfo& run, i64 started_ns) {
-  const ByteView id{reinterpret_cast<const std::byte*>(key.data()), key.size()};
+Result<u64> Writer::find_run() {
+  const ByteView id{reinterpret_cast<const std::byte*>(key_.data()), key_.size()};
   Result<Statement> insert = connection_->prepare(
       "INSERT OR IGNORE INTO runs(region, run_id, product, version, host, pid, started_ns)"
       " VALUES(?, ?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
   const std::string texts[] = {
-      escaped(TextForm::kStored, run.run_id), escaped(TextForm::kStored, run.product),
-      escaped(TextForm::kStored, run.version), escaped(TextForm::kStored, run.host)};
+      escaped(TextForm::kStored, info_.run_id), escaped(TextForm::kStored, info_.product),
+      escaped(TextForm::kStored, info_.version), escaped(TextForm::kStored, info_.host)};
   insert.value().bind(1, id);
   for (int i = 0; i < 4; ++i) insert.value().bind(2 + i, std::string_view(texts[i]));
-  insert.value().bind(6, i64(run.pid));
-  insert.value().bind(7, started_ns);
+  insert.value().bind(6, i64(info_.pid));
+  insert.value().bind(7, started_ns_);
   const Status inserted = insert.value().run();
   if (!inserted.ok()) return inserted;
   Result<Statement> find = connection_->prepare(
@@ -87,7 +93,26 @@ Result<u64> Writer::find_run(const RunKey& key, const RunInfo& run, i64 started_
   const Result<bool> row = find.value().step();
   if (!row.ok()) return row.status();
   run_ = find.value().integer(0);
+  if (pruner_) pruner_->spare_run(run_);
   return u64(find.value().integer(1));
+}
+
+// What others have committed meanwhile may have taken away what we know the ids of: pruning does.
+Status Writer::look_at_others() {
+  const Result<bool> row = version_.step();
+  if (!row.ok()) return row.status();
+  const i64 version = version_.integer(0);
+  version_.reset();
+  if (version == data_version_) return {};
+  data_version_ = version;
+  rows_->forget_ids();
+  if (run_ == 0) return {};
+  has_run_.bind(1, run_);
+  has_run_.bind(2, ByteView{reinterpret_cast<const std::byte*>(key_.data()), key_.size()});
+  const Result<bool> there = has_run_.step();
+  if (!there.ok()) return there.status();
+  has_run_.reset();
+  return there.value() ? Status() : find_run().status();
 }
 
 Status Writer::begin() {
@@ -96,7 +121,8 @@ Status Writer::begin() {
     transaction_.emplace();
     Status status = begin_.run();
     if (status.ok()) {
-      status = rows_->begin(run_);
+      status = look_at_others();
+      if (status.ok()) status = rows_->begin(run_);
       if (status.ok()) return status;
       roll_back();
     }
@@ -128,7 +154,23 @@ Status Writer::commit(u64 next_sequence) {
 void Writer::roll_back() {
   if (connection_->in_transaction()) (void)rollback_.run();
   rows_->forget();
+  data_version_ = -1;
   transaction_.reset();
+}
+
+void Writer::keep_to(const Keep& keep) {
+  pruner_ =
+      keep.any() ? std::make_unique<Pruner>(*connection_, keep, Pruner::Way::kPolicy) : nullptr;
+  if (pruner_) pruner_->spare_run(run_);
+}
+
+Result<bool> Writer::prune_step(i64 wall_ns) {
+  if (!pruner_) return false;
+  const PruneCounts before = pruner_->counts();
+  const Result<bool> more = pruner_->step(wall_ns);
+  const PruneCounts& now = pruner_->counts();
+  if (now.sites != before.sites || now.series != before.series) rows_->forget_ids();
+  return more;
 }
 
 Status Writer::sync(os::Io& io) {

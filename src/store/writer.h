@@ -18,6 +18,7 @@
 #include <string>
 
 #include "os/io.h"
+#include "store/prune.h"
 #include "store/rows.h"
 
 namespace sluice::storage {
@@ -45,6 +46,15 @@ class Writer {
   Status commit(u64 next_sequence);
   void roll_back();
 
+  // For rows that are no records (store/restore.h), between begin() and commit().
+  [[nodiscard]] Connection& connection() { return *connection_; }
+  [[nodiscard]] i64 run() const { return run_; }
+
+  // Takes the oldest rows out as `keep` says, a step at a time, between transactions: one step of
+  // store/prune.h. True: there is more to do now.
+  void keep_to(const Keep& keep);
+  [[nodiscard]] Result<bool> prune_step(i64 wall_ns);
+
   // Makes what is committed survive a loss of power, without sync_each_commit too: syncs the
   // write-ahead log.
   Status sync(os::Io& io);
@@ -52,13 +62,19 @@ class Writer {
  private:
   Writer() = default;
   Status prepare();
-  [[nodiscard]] Result<u64> find_run(const RunKey& key, const RunInfo& run, i64 started_ns);
+  Status look_at_others();
+  [[nodiscard]] Result<u64> find_run();
 
   std::unique_ptr<Connection> connection_;
   std::optional<DatabaseUse> transaction_;  // from begin() on
+  RunKey key_ = {};
+  RunInfo info_;
+  i64 started_ns_ = 0;
   i64 run_ = 0;
+  i64 data_version_ = 0;
   std::unique_ptr<Rows> rows_;
-  Statement begin_, commit_, rollback_, move_cursor_, note_records_;
+  std::unique_ptr<Pruner> pruner_;
+  Statement begin_, commit_, rollback_, move_cursor_, note_records_, version_, has_run_;
 };
 
 }  // namespace sluice::storage

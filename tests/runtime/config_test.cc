@@ -38,6 +38,42 @@ TEST(ParseBytes, NumbersWithUnits) {
   }
 }
 
+TEST(ParseAge, NumbersWithUnits) {
+  u64 seconds = 0;
+  EXPECT_TRUE(parse_age("90s", seconds) && seconds == 90);
+  EXPECT_TRUE(parse_age("2w", seconds) && seconds == 2 * 7 * 86'400);
+  EXPECT_TRUE(parse_age("0", seconds) && seconds == 0);
+  for (const char* bad : {"", "7", "d", "-1d", "1.5h", "1 d", "7days", "99999999999w"}) {
+    EXPECT_FALSE(parse_age(bad, seconds)) << bad;
+  }
+}
+
+TEST(MakeConfig, WhatStoresKeepAndOnlyStores) {
+  Options options;
+  options.sinks = {store_file("a.db", {.keep_rows = 7}), text_file("a.log")};
+  ::setenv("SLUICE_STORE_KEEP_AGE", "7d", 1);
+  ::setenv("SLUICE_STORE_KEEP_BYTES", "1G", 1);
+  Config config;
+  EXPECT_TRUE(make_config(options, config).empty());
+  EXPECT_EQ(config.sinks[0].keep_seconds, 7u * 86'400);
+  EXPECT_EQ(config.sinks[0].keep_rows, 7u);
+  EXPECT_EQ(config.sinks[0].keep_bytes, u64{1} << 30);
+  EXPECT_EQ(config.sinks[1].keep_bytes, 0u);
+  EXPECT_NE(to_text(config).find("keep 604800 seconds, keep 7 rows, keep 1073741824 bytes"),
+            std::string::npos);
+  ::setenv("SLUICE_STORE_KEEP_AGE", "a week", 1);
+  ::setenv("SLUICE_STORE_KEEP_BYTES", "10K", 1);
+  options.sinks[1].keep_rows = 5;
+  Config wrong;
+  const std::vector<std::string> mistakes = make_config(options, wrong);
+  ASSERT_EQ(mistakes.size(), 3u);
+  EXPECT_NE(mistakes[0].find("SLUICE_STORE_KEEP_AGE: 'a week' is no age"), std::string::npos);
+  EXPECT_NE(mistakes[1].find("below 1 MiB"), std::string::npos);
+  EXPECT_NE(mistakes[2].find("are for stores"), std::string::npos);
+  ::unsetenv("SLUICE_STORE_KEEP_AGE");
+  ::unsetenv("SLUICE_STORE_KEEP_BYTES");
+}
+
 // Options are put together from texts that are gone when start() reads them.
 TEST(MakeConfig, TextsAreOwnedAndPathsAbsolute) {
   Options options;

@@ -1,0 +1,169 @@
+#include "runtime/environment.h"
+
+#include <algorithm>
+
+#include "os/process.h"
+
+namespace sluice::runtime {
+namespace {
+
+bool parse_switch(std::string_view text, bool& out) {
+  const bool on = text == "1" || text == "on" || text == "true" || text == "yes";
+  const bool off = text == "0" || text == "off" || text == "false" || text == "no";
+  out = on;
+  return on || off;
+}
+
+// NAME=LEVEL,...: SLUICE_LEVEL=info,net=debug, SLUICE_SITE_LEVEL=http.cc:120=debug,main.cc=off.
+// What has no name goes to `unnamed`; null: a mistake.
+void read_levels(const char* variable, std::string_view example, Level* unnamed,
+                 std::vector<std::pair<std::string, Level>>& named, Mistakes& mistakes) {
+  const std::string all = os::environment(variable);
+  std::string_view text = all;
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    const auto equals = part.rfind('=');
+    const bool alone = equals == std::string_view::npos;
+    Level level{};
+    if (!parse_level(alone ? part : part.substr(equals + 1), level)) {
+      mistakes.add(variable, "'" + std::string(part) + "' names no level",
+                   "use trace, debug, info, notice, warning, error, critical or off, as in " +
+                       std::string(example));
+    } else if (!alone) {
+      named.emplace_back(part.substr(0, equals), level);
+    } else if (unnamed) {
+      *unnamed = level;
+    } else {
+      mistakes.add(variable, "'" + std::string(part) + "' names no place",
+                   "write FILE=LEVEL or FILE:LINE=LEVEL, as in " + std::string(example));
+    }
+  }
+}
+
+void read_number(const char* name, u64& value, Mistakes& mistakes) {
+  const std::string text = os::environment(name);
+  if (text.empty()) return;
+  u64 read = 0;
+  if (parse_bytes(text, read)) {
+    value = read;
+  } else {
+    mistakes.add(name, "'" + text + "' is no number", "write digits, with K, M or G if you like");
+  }
+}
+
+void read_number(const char* name, u32& value, Mistakes& mistakes) {
+  u64 wide = value;
+  read_number(name, wide, mistakes);
+  if (wide > 0xffffffff) {
+    mistakes.add(name, "the number is too large", "write at most 4294967295");
+  } else {
+    value = u32(wide);
+  }
+}
+
+void read_switch(const char* name, bool& value, Mistakes& mistakes) {
+  const std::string text = os::environment(name);
+  if (!text.empty() && !parse_switch(text, value)) {
+    mistakes.add(name, "'" + text + "' is neither on nor off", "write 1 or 0");
+  }
+}
+
+void read_text(const char* name, std::string& value) {
+  const std::string text = os::environment(name);
+  if (!text.empty()) value = text;
+}
+
+// A sink given by a variable: added, or replacing the one of the same kind.
+void read_sink(const char* name, SinkKind kind, Config& config) {
+  const std::string path = os::environment(name);
+  if (path.empty()) return;
+  std::erase_if(config.sinks, [kind](const auto& sink) { return sink.kind == kind; });
+  Sink sink;
+  sink.kind = kind;
+  sink.path = path;
+  config.sinks.push_back(sink_config(sink));
+  config.sinks.back().variable = name;
+}
+
+// False: no console, whatever else there is.
+bool read_console(Config& config, Mistakes& mistakes) {
+  bool wanted = true;
+  const std::string choice = os::environment("SLUICE_CONSOLE");
+  if (choice.empty()) return true;
+  if (!parse_switch(choice, wanted)) {
+    mistakes.add("SLUICE_CONSOLE", "'" + choice + "' is neither on nor off", "write 1 or 0");
+    return true;
+  }
+  std::erase_if(config.sinks, [](const auto& s) { return s.kind == SinkKind::console; });
+  if (wanted) config.sinks.push_back(sink_config(console()));
+  return wanted;
+}
+
+// What all stores keep.
+void read_keep(Config& config, Mistakes& mistakes) {
+  const std::string age = os::environment("SLUICE_STORE_KEEP_AGE");
+  u64 seconds = 0, rows = 0, bytes = 0;
+  const bool has_rows = !os::environment("SLUICE_STORE_KEEP_ROWS").empty();
+  const bool has_bytes = !os::environment("SLUICE_STORE_KEEP_BYTES").empty();
+  read_number("SLUICE_STORE_KEEP_ROWS", rows, mistakes);
+  read_number("SLUICE_STORE_KEEP_BYTES", bytes, mistakes);
+  if (!age.empty() && !parse_age(age, seconds)) {
+    mistakes.add("SLUICE_STORE_KEEP_AGE", "'" + age + "' is no age",
+                 "write a number and its unit, such as 90s, 30m, 12h, 7d or 4w; 0: any age");
+  }
+  for (back::SinkConfig& sink : config.sinks) {
+    if (sink.kind != SinkKind::store) continue;
+    if (!age.empty()) sink.keep_seconds = seconds;
+    if (has_rows) sink.keep_rows = rows;
+    if (has_bytes) sink.keep_bytes = bytes;
+  }
+}
+
+}  // namespace
+
+void read_environment(Config& config, Mistakes& mistakes) {
+  read_text("SLUICE_PRODUCT", config.product);
+  read_text("SLUICE_RUN_ID", config.run_id);
+  read_text("SLUICE_REGION_DIRECTORY", config.region_directory);
+  read_text("SLUICE_REDACT", config.redact);
+  read_levels("SLUICE_LEVEL", "info,net.http=debug", &config.level, config.logger_levels, mistakes);
+  read_levels("SLUICE_SITE_LEVEL", "http.cc:120=debug", nullptr, config.site_levels, mistakes);
+  read_number("SLUICE_RING_BYTES", config.ring_bytes, mistakes);
+  read_number("SLUICE_JOURNAL_BYTES", config.journal_bytes, mistakes);
+  read_number("SLUICE_BLOCK_DEADLINE_MS", config.block_deadline_ms, mistakes);
+  read_number("SLUICE_MERGE_WINDOW_US", config.merge_window_us, mistakes);
+  read_number("SLUICE_STOP_DEADLINE_MS", config.stop_deadline_ms, mistakes);
+  read_number("SLUICE_SYNC_INTERVAL_MS", config.sync_interval_ms, mistakes);
+  read_number("SLUICE_SITES_MAX", config.sites_max, mistakes);
+  read_switch("SLUICE_RECOVER", config.recover, mistakes);
+  read_switch("SLUICE_QUIET", config.quiet, mistakes);
+  const std::string mode = os::environment("SLUICE_MODE");
+  if (mode == "immediate") {
+    config.mode = Mode::immediate;
+  } else if (mode == "asynchronous" || mode == "async") {
+    config.mode = Mode::asynchronous;
+  } else if (!mode.empty()) {
+    mistakes.add("SLUICE_MODE", "'" + mode + "' is no mode", "write asynchronous or immediate");
+  }
+  const std::string overflow = os::environment("SLUICE_OVERFLOW");
+  if (overflow == "block") {
+    config.overflow = Overflow::block;
+  } else if (overflow == "drop_newest" || overflow == "discard_new") {
+    config.overflow = Overflow::drop_newest;
+  } else if (!overflow.empty()) {
+    mistakes.add("SLUICE_OVERFLOW", "'" + overflow + "' is no policy",
+                 "write drop_newest or block");
+  }
+  read_sink("SLUICE_TEXT", SinkKind::text, config);
+  read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
+  read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
+  read_sink("SLUICE_STORE", SinkKind::store, config);
+  read_keep(config, mistakes);
+  // Without any sink the console gets it, unless the variable says no.
+  if (read_console(config, mistakes) && config.sinks.empty()) {
+    config.sinks.push_back(sink_config(console()));
+  }
+}
+
+}  // namespace sluice::runtime

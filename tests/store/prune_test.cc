@@ -1,0 +1,264 @@
+// What retention takes out, exactly; what it leaves; that it gives space back, in short steps.
+#include "store/prune.h"
+
+#include "os/process.h"
+#include "record/make_record.h"
+#include "store/store_fixture.h"
+#include "store/writer.h"
+
+namespace sluice::test {
+namespace {
+
+using storage::Access;
+using storage::Connection;
+using storage::Keep;
+using storage::PruneCounts;
+using storage::Pruner;
+using storage::Writer;
+
+constexpr i64 kSecond = 1'000'000'000;
+constexpr i64 kNow = 1'700'000'000 * kSecond;
+
+class PruneTest : public ::testing::Test {
+ protected:
+  PruneTest() {
+    auto opened = Connection::open(path_, Access::kCreate);
+    store_ = std::move(opened.value());
+    EXPECT_TRUE(make_schema(*store_).ok());
+  }
+  void run(const std::string& sql) { ASSERT_EQ(store_->run(sql).message(), ""); }
+  std::string row(const std::string& sql) {
+    const auto rows = rows_of(*store_, sql);
+    return rows.size() == 1 ? rows[0] : std::to_string(rows.size()) + " rows";
+  }
+  // A run that is over, with `rows` records and as many points, one each second from `at_s` before
+  // now on.
+  void add_run(int id, i64 at_s, int rows) {
+    const std::string n = std::to_string(id), first = std::to_string(kNow - at_s * kSecond);
+    run("INSERT INTO runs(id, region, run_id, product, version, host, pid, started_ns, ended_ns,"
+        " first_record) VALUES(" +
+        n + ", x'0" + n + "', 'run-" + n + "', 'p', '', 'h', 7, " + first + ", " + first +
+        ", (SELECT coalesce(max(id), 0) + 1 FROM records));"
+        "INSERT INTO cursors VALUES(" +
+        n +
+        ", 5);"
+        "INSERT INTO sites(id, kind, severity, logger, file, line, function, format) VALUES(" +
+        n + ", 'log', 9, 'l', 'f.cc', " + n +
+        ", 'f', 'row');"
+        "INSERT INTO series(id, name, kind, unit, tags) VALUES(" +
+        n + ", 'm" + n +
+        "', 'gauge', '', '{}');"
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+        std::to_string(rows - 1) +
+        ") INSERT INTO records(time_ns, severity, run, thread, site,"
+        " logger, body) SELECT " +
+        first + " + i * 1000000000, 9, " + n + ", 1, " + n +
+        ", 'l', 'row ' || i || ' of a text that takes some room in the file' FROM n;"
+        "INSERT INTO points(series, time_ns, value, run) SELECT " +
+        n + ", time_ns, 1.5, " + n + " FROM records WHERE run = " + n +
+        ";"
+        "UPDATE runs SET last_record = (SELECT max(id) FROM records) WHERE id = " +
+        n);
+  }
+  PruneCounts prune(const Keep& keep, Pruner::Way way = Pruner::Way::kOnce) {
+    Pruner pruner(*store_, keep, way);
+    for (;;) {
+      const Result<bool> more = pruner.step(kNow);
+      EXPECT_TRUE(more.ok()) << more.status().message();
+      if (!more.ok() || !more.value()) break;
+    }
+    EXPECT_EQ(row("PRAGMA integrity_check"), "ok");
+    return pruner.counts();
+  }
+  i64 file_bytes() {
+    return store_
+        ->integer_of("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+        .value();
+  }
+
+  Folder folder_;
+  const std::string path_ = folder_ / "a.db";
+  std::unique_ptr<Connection> store_;
+};
+
+TEST_F(PruneTest, ByAgeJustWhatIsOlderAndWhatNobodyRefersToAnyMore) {
+  add_run(1, 1000, 100);  // 1000 to 901 seconds old
+  add_run(2, 500, 100);   // 500 to 401
+  run("INSERT INTO params VALUES(1, 'lr', 0.5, " + std::to_string(kNow - 1000 * kSecond) +
+      "), (2, 'lr', 0.5, 0);"
+      "INSERT INTO states(run, time_ns, sequence, patch, after_gap) VALUES(1, 5, 1, '{}', 0);"
+      "INSERT INTO tracks(run, topic, time_ns, fields) VALUES(2, 't', " +
+      std::to_string(kNow) +
+      ", '{}'), (1, 't', 5, '{}');"
+      "INSERT INTO state_values VALUES(1, 5, '{}')");
+  const PruneCounts counts = prune({.age_ns = 450 * kSecond});
+  EXPECT_EQ(counts.rows, (std::array<u64, 5>{150, 150, 1, 1, 0}));
+  EXPECT_EQ(row("SELECT count(*), min(time_ns) FROM records"),
+            "50|" + std::to_string(kNow - 450 * kSecond))
+      << "just that old is not older";
+  EXPECT_EQ(row("SELECT count(*) FROM points"), "50");
+  EXPECT_EQ(row("SELECT id FROM runs"), "2");
+  EXPECT_EQ(row("SELECT run FROM cursors"), "2");
+  EXPECT_EQ(row("SELECT run FROM params"), "2");
+  EXPECT_EQ(row("SELECT count(*) FROM state_values"), "0");
+  EXPECT_EQ(row("SELECT topic FROM tracks"), "t");
+  EXPECT_EQ(row("SELECT id FROM sites"), "2");
+  EXPECT_EQ(row("SELECT name FROM series"), "m2");
+  EXPECT_EQ(prune({.age_ns = 450 * kSecond}).all_rows(), 0u) << "a second time there is nothing";
+}
+
+TEST_F(PruneTest, ByRowsTheOldestByTheirTimeHoweverTheyWereStored) {
+  add_run(1, 100, 50);
+  add_run(2, 1000, 50);  // stored later, and older: an import
+  const PruneCounts counts = prune({.rows = 70});
+  EXPECT_EQ(counts.rows[0], 30u);
+  EXPECT_EQ(row("SELECT sum(run = 1), sum(run = 2) FROM records"), "50|20");
+  EXPECT_EQ(row("SELECT count(*) FROM points"), "70");
+  EXPECT_EQ(prune({.rows = 70}).all_rows(), 0u);
+}
+
+TEST_F(PruneTest, ByBytesAndTheSpaceIsGivenBack) {
+  add_run(1, 100'000, 20'000);
+  add_run(2, 50'000, 20'000);
+  const i64 before = file_bytes();
+  const i64 wanted = before / 3;
+  const PruneCounts counts = prune({.bytes = u64(wanted)});
+  EXPECT_LE(file_bytes(), wanted);
+  EXPECT_GT(file_bytes(), wanted * 9 / 10) << "no more than it takes";
+  EXPECT_EQ(row("PRAGMA freelist_count"), "0");
+  EXPECT_GT(counts.pages, 100u);
+  EXPECT_GT(counts.steps, 3u);
+  EXPECT_EQ(row("SELECT count(*) FROM records WHERE run = 1"), "0");
+  EXPECT_EQ(row("SELECT max(time_ns) FROM records"),
+            std::to_string(kNow - (50'000 - 19'999) * kSecond));
+  // Closed, the file itself is that small.
+  store_.reset();
+  EXPECT_LE(i64(std::filesystem::file_size(path_)), wanted);
+}
+
+TEST_F(PruneTest, WholeRunsFirst) {
+  for (int id = 1; id <= 4; ++id) add_run(id, 1000 - 200 * id, 100);
+  EXPECT_EQ(prune({.rows = 250, .whole_runs = true}).rows[0], 200u);
+  EXPECT_EQ(row("SELECT group_concat(id) FROM runs"), "3,4");
+  EXPECT_EQ(row("SELECT count(*) FROM points"), "200");
+  // A run that is partly too old stays whole.
+  EXPECT_EQ(prune({.age_ns = 350 * kSecond, .whole_runs = true}).all_rows(), 0u);
+  EXPECT_EQ(prune({.age_ns = 300 * kSecond, .whole_runs = true}).rows[0], 100u);
+  // The newest is never taken as a whole; then rows go.
+  EXPECT_EQ(prune({.rows = 30, .whole_runs = true}).rows[0], 70u);
+  EXPECT_EQ(row("SELECT id FROM runs"), "4");
+}
+
+TEST_F(PruneTest, LookingSaysTheSameAndChangesNothing) {
+  for (int id = 1; id <= 3; ++id) add_run(id, 1000 - 200 * id, 100);
+  for (const Keep& keep :
+       {Keep{.age_ns = 550 * kSecond}, Keep{.age_ns = 550 * kSecond, .rows = 120},
+        Keep{.rows = 150, .whole_runs = true}}) {
+    Pruner pruner(*store_, keep, Pruner::Way::kOnce);
+    const Result<PruneCounts> counts = pruner.look(kNow);
+    ASSERT_TRUE(counts.ok()) << counts.status().message();
+    EXPECT_EQ(row("SELECT count(*) FROM records"), "300");
+    run("SAVEPOINT s; RELEASE s");
+    auto copy = folder_ / "copy.db";
+    std::filesystem::remove(copy);
+    run("VACUUM INTO " + storage::quoted_text(copy));
+    auto kept = std::move(store_);
+    store_ = std::move(Connection::open(copy, Access::kWrite).value());
+    EXPECT_EQ(prune(keep).rows, counts.value().rows);
+    store_ = std::move(kept);
+  }
+}
+
+// Ids of records that are given a second time must not lie in the range of an older run.
+TEST_F(PruneTest, RangesOfRunsDoNotReachBeyondTheNewestRecord) {
+  add_run(1, 10, 20);
+  add_run(2, 1000, 20);  // the newest ids have the oldest times
+  run("INSERT INTO params VALUES(2, 'lr', 0.5, 0)");
+  prune({.rows = 15});
+  EXPECT_EQ(rows_of(*store_, "SELECT id, first_record, last_record FROM runs ORDER BY id"),
+            (std::vector<std::string>{"1|1|20", "2|-|-"}));
+}
+
+TEST_F(PruneTest, RunsThatAreYoungInUseOrRememberAnImportStay) {
+  const std::string now = std::to_string(os::wall_ns());
+  run("INSERT INTO runs(id, region, run_id, product, version, host, pid, started_ns) VALUES"
+      "(1, x'01', 'old', '', '', '', 7, 5), (2, x'02', 'young', '', '', '', 7, " +
+      now +
+      "), (3, x'03', 'import', '', '', '', 0, 5), (4, x'04', 'params', '', '', '', 7, 5);"
+      "INSERT INTO params VALUES(4, 'lr', 0.5, 5)");
+  EXPECT_EQ(prune({.rows = 100}).runs, 1u);
+  EXPECT_EQ(row("SELECT group_concat(run_id) FROM (SELECT run_id FROM runs ORDER BY run_id)"),
+            "import,params,young");
+  EXPECT_EQ(prune({.age_ns = kSecond}).runs, 1u) << "with its age its parameters go";
+  EXPECT_EQ(row("SELECT group_concat(run_id) FROM (SELECT run_id FROM runs ORDER BY run_id)"),
+            "import,young");
+}
+
+TEST_F(PruneTest, ALockOfAnotherIsRetryableAndALaterStepGoesOn) {
+  add_run(1, 1000, 5000);
+  auto other = Connection::open(path_, Access::kWrite);
+  ASSERT_TRUE(other.value()->run("BEGIN IMMEDIATE").ok());
+  Pruner pruner(*store_, {.rows = 10}, Pruner::Way::kOnce);
+  const Result<bool> locked = pruner.step(kNow);
+  EXPECT_EQ(locked.status().error_class(), ErrorClass::kRetryable) << locked.status().message();
+  ASSERT_TRUE(other.value()->run("ROLLBACK").ok());
+  for (Result<bool> more = true; more.value();) {
+    more = pruner.step(kNow);
+    ASSERT_TRUE(more.ok()) << more.status().message();
+  }
+  EXPECT_EQ(row("SELECT count(*) FROM records"), "10");
+}
+
+TEST_F(PruneTest, APolicyBeginsWhenABoundIsPassedAndGoesABitBelowIt) {
+  add_run(1, 100'000, 1000);
+  EXPECT_EQ(prune({.rows = 1000}, Pruner::Way::kPolicy).all_rows(), 0u);
+  run("INSERT INTO logs(message) VALUES('one more')");
+  EXPECT_EQ(prune({.rows = 1000}, Pruner::Way::kPolicy).rows[0], 1001u - (1000 - 1000 / 16));
+  EXPECT_EQ(row("SELECT id FROM sites"), "1") << "in use";
+}
+
+// A writer that was there before knows the ids of what pruning took away.
+TEST_F(PruneTest, AWriterLooksAgainWhenSitesSeriesAndItsRunHaveGone) {
+  Writer& writer = *Writer::open({.path = path_}).value().release();
+  RunInfo info{"shop", "1.2", "run-7", "box", 4711};
+  ASSERT_TRUE(writer.use_run({1, 2, 3}, info, 5).ok());
+  TestRecord log("row", {}), point("load", {f64_arg(1.5)}, RecordKind::kMetric);
+  point.site.metric = MetricKind::kGauge;
+  log.wall_ns = point.wall_ns = 5;
+  const auto write = [&] {
+    ASSERT_TRUE(log.parse() && point.parse());
+    ASSERT_TRUE(writer.begin().ok());
+    ASSERT_TRUE(writer.add(log.entry()).ok());
+    ASSERT_TRUE(writer.add(point.entry()).ok());
+    const Status status = writer.commit(9);
+    ASSERT_TRUE(status.ok()) << status.message();
+  };
+  write();
+  const PruneCounts counts = prune({.age_ns = 1});
+  EXPECT_EQ(counts.sites + counts.series + counts.runs, 3u);
+  add_run(1, 10, 1);  // takes the ids
+  write();
+  EXPECT_EQ(row("SELECT format, run_id FROM records JOIN sites ON sites.id = site JOIN runs ON"
+                " runs.id = run WHERE records.id = 2"),
+            "row|run-7");
+  EXPECT_EQ(row("SELECT name FROM points JOIN series ON series.id = series WHERE points.id = 2"),
+            "load");
+  EXPECT_EQ(row("SELECT next_sequence FROM cursors JOIN runs ON id = run WHERE run_id = 'run-7'"),
+            "9");
+  delete &writer;
+}
+
+// Steps are sized by the clock: no step holds the lock for long, however much there is to do.
+TEST_F(PruneTest, NoStepTakesLong) {
+  add_run(1, 1'000'000, 60'000);
+  run("PRAGMA wal_autocheckpoint = 0");  // it is not within the lock
+  const PruneCounts counts = prune({.rows = 1000});
+  EXPECT_GT(counts.steps, 10u);
+  std::printf("%llu rows in %llu steps, the longest %.1f ms\n",
+              static_cast<unsigned long long>(counts.all_rows()),
+              static_cast<unsigned long long>(counts.steps), double(counts.longest_step_ns) / 1e6);
+  EXPECT_LT(counts.longest_step_ns, 400'000'000) << "50 ms, and room for a loaded machine";
+}
+
+}  // namespace
+}  // namespace sluice::test
