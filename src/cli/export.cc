@@ -24,7 +24,6 @@ namespace {
 using storage::Connection;
 using storage::Statement;
 
-
 struct ExportCommand {
   std::string store;
   std::string output;
