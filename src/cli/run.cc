@@ -110,6 +110,9 @@ class Wrapped {
       os::close_descriptor(error.read_end);
       return failed;
     }
+    // Before anything of the program's is read.
+    SLUICE_EVENT("run.start", kv("program", options.command[0]), kv("program_pid", pid_),
+                 kv("directory", os::current_directory()));
     begin(out.read_end, 1, Level::info, "stdout", logger);
     begin(error.read_end, 2, Level::warning, "stderr", logger);
     return 0;
@@ -199,8 +202,6 @@ Verdict run_wrapped(Wrapped& wrapped, const RunOptions& options, const std::stri
   const i64 began = os::monotonic_ns();
   const int failed = wrapped.start(options, logger);
   if (failed != 0) return not_started(failed, options.command[0]);
-  SLUICE_EVENT("run.start", kv("program", options.command[0]), kv("program_pid", wrapped.pid()),
-               kv("directory", os::current_directory()));
   const os::ChildEnd end = wrapped.wait();
   Verdict verdict;
   verdict.exit_code = end.exit_code;

@@ -6,7 +6,6 @@ namespace sluice::storage {
 namespace {
 
 constexpr int kPagesAStep = 256;
-constexpr i64 kLockNapNs = 5'000'000;
 
 }  // namespace
 

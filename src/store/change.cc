@@ -7,8 +7,6 @@
 namespace sluice::storage {
 namespace {
 
-constexpr i64 kLockNapNs = 1'000'000;
-
 struct Allowed {
   bool writing;
 };

@@ -32,6 +32,10 @@ class DatabaseUse : os::NoForkWithin {
   DatabaseUse() : NoForkWithin(os::ForkSection::kDatabase) {}
 };
 
+// Between two tries for the lock of others. Who writes without a pause leaves them one that is
+// longer (Writer::begin()): SQLite has no queue for its lock.
+inline constexpr i64 kLockNapNs = 250'000;
+
 enum class Access : u8 {
   kRead,   // the file must be there
   kWrite,  // the file must be there

@@ -7,7 +7,8 @@
 namespace sluice::storage {
 namespace {
 
-constexpr i64 kLockNapNs = 1'000'000;
+constexpr i64 kTurnNs = 100'000'000;  // so long it writes without a pause
+constexpr i64 kBreakNs = 4 * kLockNapNs;
 
 }  // namespace
 
@@ -115,7 +116,16 @@ Status Writer::look_at_others() {
   return there.value() ? Status() : find_run().status();
 }
 
+void Writer::leave_others_a_turn() {
+  const i64 now = os::monotonic_ns();
+  if (now - committed_ns_ > kBreakNs) turn_began_ns_ = now;
+  if (now - turn_began_ns_ < kTurnNs) return;
+  os::sleep_ns(kBreakNs);
+  turn_began_ns_ = os::monotonic_ns();
+}
+
 Status Writer::begin() {
+  leave_others_a_turn();
   const i64 until = os::monotonic_ns() + kLockWaitNs;
   for (;;) {
     transaction_.emplace();
@@ -147,7 +157,10 @@ Status Writer::commit(u64 next_sequence) {
     status = move_cursor_.run();
   }
   if (status.ok()) status = commit_.run();
-  if (status.ok()) transaction_.reset();
+  if (status.ok()) {
+    transaction_.reset();
+    committed_ns_ = os::monotonic_ns();
+  }
   return status;
 }
 

@@ -63,6 +63,7 @@ class Writer {
   Writer() = default;
   Status prepare();
   Status look_at_others();
+  void leave_others_a_turn();
   [[nodiscard]] Result<u64> find_run();
 
   std::unique_ptr<Connection> connection_;
@@ -72,6 +73,8 @@ class Writer {
   i64 started_ns_ = 0;
   i64 run_ = 0;
   i64 data_version_ = 0;
+  i64 committed_ns_ = 0;
+  i64 turn_began_ns_ = 0;
   std::unique_ptr<Rows> rows_;
   std::unique_ptr<Pruner> pruner_;
   Statement begin_, commit_, rollback_, move_cursor_, note_records_, version_, has_run_;

@@ -39,6 +39,7 @@ TEST_F(Run, OrderOfAStreamIsKept) {
   const Finished run =
       sh("$SLUICE run --json-lines a.jsonl -- sh -c 'seq 1 20000; seq 1 20000 >&2'");
   EXPECT_EQ(run.code, 0);
+  EXPECT_EQ(records("a.jsonl", true).front()["event"], "run.start");
   std::uint64_t next_out = 1, next_error = 1;
   for (const json& record : records("a.jsonl")) {
     std::uint64_t& next = record["thread"] == "stdout" ? next_out : next_error;

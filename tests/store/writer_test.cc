@@ -2,6 +2,10 @@
 // place in the journal, transactions that fail.
 #include "store/writer.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <deque>
 #include <limits>
 
@@ -159,6 +163,34 @@ TEST_F(WriterTest, ALockOfAnotherIsRetryableAndHoldsNothing) {
   ASSERT_TRUE(other.value()->run("COMMIT").ok());
   add(TestRecord("{}", {i64_arg(1)}));
   EXPECT_EQ(row("SELECT count(*) FROM records"), "1");
+}
+
+// SQLite's lock has no queue: one who writes without a pause must leave the others a turn.
+TEST_F(WriterTest, NobodyIsKeptOutByOneWhoWritesWithoutAPause) {
+  const pid_t busy = ::fork();
+  if (busy == 0) {
+    auto other = Writer::open({.path = path_});
+    if (!other.ok() || !other.value()->use_run({4}, run_, 1).ok()) std::_Exit(1);
+    TestRecord record("busy");
+    if (!record.parse()) std::_Exit(1);
+    for (;;) {
+      if (!other.value()->begin().ok()) continue;
+      for (int i = 0; i < 500; ++i) (void)other.value()->add(record.entry());
+      (void)other.value()->commit(1);
+    }
+  }
+  while (row("SELECT count(*) > 5000 FROM records") != "1") ::usleep(1000);
+  int refused = 0;
+  for (int i = 0; i < 10; ++i) {
+    const Status begun = writer_->begin();
+    refused += !begun.ok();
+    if (begun.ok()) {
+      EXPECT_TRUE(writer_->commit(u64(i) + 1).ok());
+    }
+  }
+  ::kill(busy, SIGKILL);
+  ::waitpid(busy, nullptr, 0);
+  EXPECT_EQ(refused, 0) << "of 10 waits of 250 ms";
 }
 
 }  // namespace
