@@ -39,6 +39,10 @@ ImportFile::Key key_of(std::string_view label, std::string_view bytes, u64 devic
 
 }  // namespace
 
+ImportFile::Key ImportFile::key_of_text(std::string_view label, std::string_view text) {
+  return key_of(label, text, 0, 0);
+}
+
 ImportFile::~ImportFile() {
   if (file_ != nullptr) gzclose_r(file_);
 }
@@ -85,6 +89,7 @@ bool ImportFile::seek(u64 offset) {
   buffer_.clear();
   used_ = searched_ = 0;
   ended_ = false;
+  csv_ends_.reset();
   offset_ = offset;
   if (!compressed_) {
     return offset <= info_.size && gzseek(file_, z_off_t(offset), SEEK_SET) == z_off_t(offset);
@@ -116,18 +121,33 @@ bool ImportFile::read_more() {
   return got > 0;
 }
 
+bool ImportFile::refuse_record(std::string_view why) {
+  problem_ = in_quotes(path_) + ": the record at byte " + std::to_string(offset_) + " " +
+             std::string(why) + "; what is before it was taken";
+  return false;
+}
+
 bool ImportFile::next(std::string_view& line) {
   for (;;) {
-    const std::size_t newline = buffer_.find('\n', searched_);
+    const std::size_t newline =
+        csv_ ? csv_ends_.find(buffer_, searched_) : buffer_.find('\n', searched_);
     const bool whole = newline != std::string::npos;
     const std::size_t size = (whole ? newline : buffer_.size()) - used_;
-    const bool piece = !whole && size >= kLineBytesMax;
+    const bool piece = !whole && size >= (csv_ ? kCsvBytesMax : kLineBytesMax);
     const bool end = !whole && !piece && ended_;
     if (whole || piece || (end && size > 0)) {
       if (end && !compressed_ && os::wall_ns() - info_.modified_ns < kRestNs) {
         left_open_ = true;
         return false;
       }
+      if (csv_ && !whole) {
+        if (!problem_.empty()) return false;
+        if (piece) return refuse_record("is longer than 16 MiB; close its quotes, or leave it out");
+        if (csv_ends_.in_quotes()) {
+          return refuse_record("has a quote that is not closed until the end; close it");
+        }
+      }
+      csv_ends_.reset();
       line = std::string_view(buffer_).substr(used_, size);
       used_ = searched_ = used_ + size + (whole ? 1 : 0);
       offset_ += size + (whole ? 1 : 0);
