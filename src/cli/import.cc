@@ -401,8 +401,8 @@ void add_import(CLI::App& app, Chosen& chosen) {
   auto command = std::make_shared<ImportCommand>();
   sub->add_option(
          "paths", command->paths,
-         "Files of sluice export (also --csv), JSON Lines, logfmt, syslog or text, also .gz, and "
-         "directories of them")
+         "Files of sluice export (also --csv), JSON Lines, logfmt, syslog or text, also .gz and "
+         ".zst, and directories of them")
       ->type_name("PATH")
       ->required();
   sub->add_option("--store", command->store, "The database, made if needed (default: SLUICE_STORE)")

@@ -66,11 +66,20 @@ Status ImportFile::open(const std::string& path) {
   head_.resize(std::size_t(std::max(got, 0)));
   compressed_ = gzdirect(file_) == 0;
   if (got < 0) return fatal(name + " is damaged: " + gzerror(file_, &errno));
-  if (head_.starts_with("\x28\xb5\x2f\xfd") ||
-      head_.starts_with("\xfd"
+  if (!compressed_ && ZstdReader::is_zstd(head_)) {
+    compressed_ = true;
+    zstd_ = std::make_unique<ZstdReader>();
+    if (const Status status = zstd_->open(path); !status.ok()) return status;
+    head_.resize(kHeadBytes);
+    head_.resize(zstd_->read(head_.data(), kHeadBytes));
+    if (head_.empty() && !zstd_->problem().empty()) {
+      return fatal(name + " is damaged: " + zstd_->problem());
+    }
+  }
+  if (head_.starts_with("\xfd"
                         "7zXZ") ||
       head_.starts_with("BZh")) {
-    return fatal(name + " is compressed by another program than gzip; unpack it first");
+    return fatal(name + " is compressed by another program than gzip or zstd; unpack it first");
   }
   if (head_.find('\0') != std::string::npos) return fatal(name + " is no text");
   make_keys();
@@ -94,6 +103,13 @@ bool ImportFile::seek(u64 offset) {
   if (!compressed_) {
     return offset <= info_.size && gzseek(file_, z_off_t(offset), SEEK_SET) == z_off_t(offset);
   }
+  if (zstd_ != nullptr) {
+    const bool found = zstd_->seek(offset);
+    if (!zstd_->problem().empty()) {
+      problem_ = in_quotes(path_) + " is damaged or cut: " + zstd_->problem();
+    }
+    return found;
+  }
   // zlib goes forward by unpacking what is between; beyond the end it says nothing.
   if (gzseek(file_, z_off_t(offset), SEEK_SET) < 0) return false;
   if (offset == 0) return true;
@@ -108,6 +124,7 @@ bool ImportFile::read_more() {
   used_ = 0;
   const std::size_t size = buffer_.size();
   buffer_.resize(size + kReadBytes);
+  if (zstd_ != nullptr) return read_more_zstd(size);
   const int got = gzread(file_, buffer_.data() + size, kReadBytes);
   buffer_.resize(size + std::size_t(std::max(got, 0)));
   int error = Z_OK;
@@ -117,6 +134,16 @@ bool ImportFile::read_more() {
     ended_ = true;
     problem_ = in_quotes(path_) + " is damaged or cut: " +
                (error == Z_BUF_ERROR ? std::string("its end is missing") : printable(text));
+  }
+  return got > 0;
+}
+
+bool ImportFile::read_more_zstd(std::size_t size) {
+  const std::size_t got = zstd_->read(buffer_.data() + size, kReadBytes);
+  buffer_.resize(size + got);
+  ended_ = got < kReadBytes;
+  if (!zstd_->problem().empty()) {
+    problem_ = in_quotes(path_) + " is damaged or cut: " + zstd_->problem();
   }
   return got > 0;
 }

@@ -1,4 +1,4 @@
-// A file of lines to import, compressed by gzip or not, with the place behind each line.
+// A file of lines to import, compressed by gzip or zstd or not, with the place behind each line.
 //
 // Which file it is, whatever its name: key() from device, inode and first line; and once it has
 // kHeadBytes of text, content() from these, which a copy or a compressed rotated file shares.
@@ -11,11 +11,13 @@
 #define SLUICE_SRC_CLI_IMPORT_FILE_H_
 
 #include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/status.h"
 #include "cli/csv_record.h"
+#include "cli/zstd_reader.h"
 #include "os/io.h"
 
 struct gzFile_s;
@@ -62,12 +64,14 @@ class ImportFile {
 
  private:
   bool read_more();
+  bool read_more_zstd(std::size_t size);
   // The record at offset() is none; reading ends.
   bool refuse_record(std::string_view why);
   void make_keys();
 
   std::string path_;
-  gzFile_s* file_ = nullptr;
+  gzFile_s* file_ = nullptr;          // reads what is not compressed, too
+  std::unique_ptr<ZstdReader> zstd_;  // or this
   bool compressed_ = false;
   bool csv_ = false;
   CsvEnds csv_ends_;
