@@ -11,9 +11,9 @@ set -eu
 
 set_name=${1:-test}
 run_set="g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev
-  zlib1g-dev"
+  zlib1g-dev libzstd-dev"
 test_set="$run_set ccache python3 libgtest-dev libspdlog-dev clang-16 libclang-rt-16-dev
-  clang-format-16 strace"
+  clang-format-16 strace zstd"
 case $set_name in
   run) wanted=$run_set ;;
   test) wanted=$test_set ;;
@@ -23,7 +23,7 @@ esac
 # A tool that is there counts, whoever installed it; a library counts by its package.
 present() {
   case $1 in
-    g++ | cmake | ccache | python3 | clang-16 | clang-format-16 | strace)
+    g++ | cmake | ccache | python3 | clang-16 | clang-format-16 | strace | zstd)
       command -v "$1" >/dev/null 2>&1 && return 0 ;;
     ninja-build) command -v ninja >/dev/null 2>&1 && return 0 ;;
     pkg-config) command -v pkg-config >/dev/null 2>&1 && return 0 ;;

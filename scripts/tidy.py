@@ -42,6 +42,7 @@ THIRD_PARTY = {
     "CLI/": {"cli"},
     "sqlite3.h": {"store"},
     "zlib.h": {"cli"},
+    "zstd.h": {"cli"},
 }
 STANDARD = set("""
 algorithm array atomic bit bitset cassert cctype cerrno cfloat charconv chrono cinttypes climits

@@ -1,5 +1,6 @@
 // sluice export: the rows of a store as JSON Lines that `sluice import` takes back exactly, or as
-// CSV for other programs. Streams: one row at a time, of one moment.
+// CSV for other programs, which it takes back too (cli/import_csv.h has what CSV leaves out).
+// Streams: one row at a time, of one moment.
 //
 // The first line says what it is. Runs and call sites are defined in lines of their own before the
 // first row that names them by their number (docs/formats/store.md).
@@ -70,6 +71,19 @@ void put_real(std::string& line, double value) {
   }
 }
 
+// All the digits that make it the same number again, which SQLite's text has not.
+void put_csv_real(std::string& line, double value) {
+  std::string text;
+  put_real(text, value);
+  std::erase(text, '"');
+  line += text;
+}
+
+void put_csv_text(std::string& line, std::string_view text) {
+  const bool quote = text.empty() || text.find_first_of(",\"\r\n") != std::string_view::npos;
+  line += quote ? storage::quoted_name(text) : std::string(text);
+}
+
 void put_value(std::string& line, const Statement& rows, int column) {
   switch (rows.type(column)) {
     case SQLITE_INTEGER:
@@ -96,6 +110,8 @@ std::string hex_of(ByteView bytes) {
 }
 
 // ---- rows ----
+
+constexpr std::string_view kRunText = "(SELECT run_id FROM runs WHERE runs.id = run)";
 
 // Standard output, or a file of its own.
 class Target {
@@ -138,7 +154,7 @@ class Exporter {
                                          bool with_level);
   [[nodiscard]] std::string log_line(const Statement& row);
   [[nodiscard]] std::string metric_line(const Statement& row) const;
-  bool csv_line(const Statement& row, int first, int time_column);
+  bool csv_line(const Statement& row);
 
   Connection& store_;
   const ExportCommand& command_;
@@ -259,19 +275,19 @@ std::string Exporter::metric_line(const Statement& row) const {
   return line + "}\n";
 }
 
-// RFC 4180; NULL is nothing, an empty text is "".
-bool Exporter::csv_line(const Statement& row, int count, int time_column) {
+// RFC 4180; NULL is nothing, an empty text is "". The time is in front.
+bool Exporter::csv_line(const Statement& row) {
   std::string line;
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < row.columns(); ++i) {
     if (i > 0) line += ',';
     if (row.is_null(i)) continue;
-    if (i == time_column) {
+    if (i == 0) {
       put_time(line, row.integer(i));
-      continue;
+    } else if (row.type(i) == SQLITE_FLOAT) {
+      put_csv_real(line, row.real(i));
+    } else {
+      put_csv_text(line, row.text(i));
     }
-    const std::string text(row.text(i));
-    const bool quote = text.empty() || text.find_first_of(",\"\r\n") != std::string::npos;
-    line += quote ? storage::quoted_name(text) : text;
   }
   return target_.write(line + "\r\n");
 }
@@ -281,9 +297,8 @@ Status Exporter::logs() {
   for (const std::string& column : columns_) custom += ", " + storage::quoted_name(column);
   Result<Statement> rows =
       command_.csv ? select("time_ns, " + std::string(storage::kLevelText) +
-                                ", logger, body, thread, event, attributes, context,"
-                                " (SELECT run_id FROM runs WHERE runs.id = run), sequence" +
-                                custom,
+                                ", logger, body, thread, event, attributes, context, " +
+                                std::string(kRunText) + ", sequence" + custom,
                             "records AS rows", true)
                    : select(
                          "time_ns, severity, logger, body, event, attributes, context, thread,"
@@ -293,7 +308,7 @@ Status Exporter::logs() {
   if (!rows.ok()) return rows.status();
   if (command_.csv) {
     names = "timestamp,level,module,message,thread_id,event,attributes,context,run,sequence";
-    for (const std::string& column : columns_) names += "," + column;
+    for (const std::string& column : columns_) put_csv_text(names += ',', column);
     open_ = target_.write(names + "\r\n");
   }
   while (open_) {
@@ -301,7 +316,7 @@ Status Exporter::logs() {
     if (!row.ok()) return row.status();
     if (!row.value()) break;
     if (command_.csv) {
-      open_ = csv_line(rows.value(), rows.value().columns(), 0);
+      open_ = csv_line(rows.value());
       continue;
     }
     Status status = define(runs_, find_run_, "run", rows.value().integer(9));
@@ -313,7 +328,8 @@ Status Exporter::logs() {
 }
 
 Status Exporter::metrics() {
-  Result<Statement> rows = select("time_ns, name, kind, unit, value, tags, sequence, run",
+  Result<Statement> rows = select("time_ns, name, kind, unit, value, tags, sequence, " +
+                                      std::string(command_.csv ? kRunText : "run"),
                                   "points AS rows JOIN series ON series.id = rows.series", false);
   if (!rows.ok()) return rows.status();
   if (command_.csv) {
@@ -324,7 +340,7 @@ Status Exporter::metrics() {
     if (!row.ok()) return row.status();
     if (!row.value()) break;
     if (command_.csv) {
-      open_ = csv_line(rows.value(), 7, 0);
+      open_ = csv_line(rows.value());
       continue;
     }
     const Status status = define(runs_, find_run_, "run", rows.value().integer(7));
@@ -426,7 +442,7 @@ void add_export(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--force", command->force, "Replace the file when it is there");
   sub->add_option("--what", command->what, "logs (default), metrics or all")->type_name("WHAT");
   sub->add_flag("--json-lines", command->json_lines, "JSON Lines, which is the default");
-  sub->add_flag("--csv", command->csv, "CSV (RFC 4180), for other programs");
+  sub->add_flag("--csv", command->csv, "CSV (RFC 4180), also for other programs");
   sub->add_option("--since", command->since, "From this time on: 10m, yesterday, @unix, RFC 3339")
       ->type_name("TIME");
   sub->add_option("--until", command->until, "Before this time")->type_name("TIME");
@@ -434,7 +450,7 @@ void add_export(CLI::App& app, Chosen& chosen) {
   sub->add_option("--run", command->run, "Rows of the run whose id begins with ID")
       ->type_name("ID");
   for (CLI::Option* option : sub->get_options()) option->allow_extra_args(false);
-  sub->footer("`sluice import` takes JSON Lines back. Exit code 0; 1 for a problem; 2 a mistake.");
+  sub->footer("`sluice import` takes them back. Exit code 0; 1 for a problem; 2 a mistake.");
   sub->callback([command, &chosen] { chosen = [command] { return export_rows(*command); }; });
 }
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/import_csv.h"
 #include "cli/import_export.h"
 #include "cli/import_file.h"
 #include "cli/import_line.h"
@@ -26,7 +27,6 @@ constexpr std::size_t kBatchBytes = 1 << 20;
 constexpr i64 kLockWaitNs = 30'000'000'000;
 constexpr i64 kPauseNs = 2'000'000;  // for others to get the lock
 constexpr int kDepthMax = 16;        // of directories
-constexpr std::string_view kCsvHead = "timestamp,level,module,message,thread_id,";
 
 struct ImportCommand {
   std::string store;
@@ -95,16 +95,21 @@ class Import {
   // A batch: rows of logs, or lines of an export, and the place behind them.
   struct Batch {
     std::vector<ImportedRow> rows;
-    std::vector<std::string> lines;
+    std::vector<std::pair<u64, std::string>> lines;  // and where each begins
     u64 end = 0;
     [[nodiscard]] bool empty() const { return rows.empty() && lines.empty(); }
   };
 
   [[nodiscard]] Result<u64> choose_run(const ImportFile& file, const std::string& path);
   Status take_lines(ImportFile& file, u64 from, Outcome& outcome);
+  Status read_csv_head(ImportFile& file, ExportedCsv& exported);
+  Status take_csv(ImportFile& file, u64 from, ExportedCsv& exported, Outcome& outcome);
+  // `exported`: the form of an export that the lines have; none: they are `parser`'s.
+  Status take_rest(ImportFile& file, u64 from, u64 start, ImportLines& parser,
+                   ExportedRows* exported, Outcome& outcome);
   bool read_batch(ImportFile& file, ImportLines& parser, bool exported, Batch& batch);
-  Status store(const Batch& batch, u64 from, ExportedLines& exported, Outcome& outcome);
-  Status store_once(const Batch& batch, u64 from, ExportedLines& exported, Outcome& outcome);
+  Status store(const Batch& batch, u64 from, ExportedRows* exported, Outcome& outcome);
+  Status store_once(const Batch& batch, u64 from, ExportedRows* exported, Outcome& outcome);
   Status add(ImportedRow row);
 
   storage::Writer& writer_;
@@ -165,18 +170,26 @@ Outcome Import::file(const std::string& path) {
     outcome.problem = opened.message();
     return outcome;
   }
-  if (file.head().starts_with(kCsvHead)) {
-    outcome.problem = in_quotes(path) + " is CSV; export JSON Lines to import them";
-    return outcome;
-  }
   if (file.head().empty()) return outcome;
+  const bool is_csv = ExportedCsv::is_csv(path, file.head());
+  ExportedCsv csv(restorer_);
+  if (is_csv) {
+    const Status status = read_csv_head(file, csv);
+    outcome.problem = status.ok() ? file.problem() : in_quotes(path) + ": " + status.message();
+    outcome.left_open = file.left_open();
+    if (!outcome.problem.empty() || outcome.left_open) return outcome;
+  }
   Result<u64> from = fatal("");
   const i64 until = os::monotonic_ns() + kLockWaitNs;
   do {
     from = choose_run(file, path);
   } while (!from.ok() && from.status().error_class() == ErrorClass::kRetryable &&
            os::monotonic_ns() < until);
-  const Status status = from.ok() ? take_lines(file, from.value(), outcome) : from.status();
+  Status status = from.status();
+  if (from.ok()) {
+    status = is_csv ? take_csv(file, from.value(), csv, outcome)
+                    : take_lines(file, from.value(), outcome);
+  }
   if (!status.ok()) outcome.problem = in_quotes(path) + ": " + status.message();
   if (outcome.problem.empty()) outcome.problem = file.problem();
   outcome.left_open = file.left_open();
@@ -201,9 +214,39 @@ Status Import::take_lines(ImportFile& file, u64 from, Outcome& outcome) {
       if (ExportedLines::is_definition(line)) (void)exported.add(line);
     }
   }
+  return take_rest(file, from, start, parser, is_export ? &exported : nullptr, outcome);
+}
+
+// Before there is a run for the file: one with other columns leaves no trace.
+Status Import::read_csv_head(ImportFile& file, ExportedCsv& exported) {
+  const Result<std::vector<storage::CustomColumn>> custom =
+      storage::custom_columns(writer_.connection());
+  if (!custom.ok()) return custom.status();
+  file.read_csv();
+  (void)file.seek(0);
+  std::string_view head;
+  return file.next(head) ? exported.set_columns(head, custom.value()) : Status();
+}
+
+Status Import::take_csv(ImportFile& file, u64 from, ExportedCsv& exported, Outcome& outcome) {
+  u64 start = std::max(from, file.offset());  // behind the head
+  if (from > 0 && !file.seek(from)) {
+    if (!file.problem().empty()) return {};
+    // It was cut, and has other records now.
+    (void)file.seek(0);
+    std::string_view head;
+    if (!file.next(head)) return {};
+    start = file.offset();
+  }
+  ImportLines none(0);
+  return take_rest(file, from, start, none, &exported, outcome);
+}
+
+Status Import::take_rest(ImportFile& file, u64 from, u64 start, ImportLines& parser,
+                         ExportedRows* exported, Outcome& outcome) {
   for (;;) {
     Batch batch;
-    const bool more = read_batch(file, parser, is_export, batch);
+    const bool more = read_batch(file, parser, exported != nullptr, batch);
     if (batch.end > start) {
       const Status status = store(batch, from, exported, outcome);
       if (!status.ok()) return status;
@@ -218,12 +261,13 @@ bool Import::read_batch(ImportFile& file, ImportLines& parser, bool exported, Ba
   std::size_t bytes = 0;
   std::string_view line;
   for (std::size_t n = 0; n < kBatchLines && bytes < kBatchBytes; ++n) {
+    const u64 begin = file.offset();
     if (!file.next(line)) return false;
     bytes += line.size();
     batch.end = file.offset();
     if (line.empty()) continue;
     if (exported) {
-      batch.lines.emplace_back(line);
+      batch.lines.emplace_back(begin, line);
     } else {
       batch.rows.push_back(parser.parse(line));
     }
@@ -231,7 +275,7 @@ bool Import::read_batch(ImportFile& file, ImportLines& parser, bool exported, Ba
   return true;
 }
 
-Status Import::store(const Batch& batch, u64 from, ExportedLines& exported, Outcome& outcome) {
+Status Import::store(const Batch& batch, u64 from, ExportedRows* exported, Outcome& outcome) {
   const i64 until = os::monotonic_ns() + kLockWaitNs;
   for (;;) {
     const Outcome before = outcome;
@@ -239,7 +283,7 @@ Status Import::store(const Batch& batch, u64 from, ExportedLines& exported, Outc
     if (status.ok()) return status;
     writer_.roll_back();
     restorer_.forget();
-    exported.forget();
+    if (exported != nullptr) exported->forget();
     outcome = before;
     const bool later = status.error_class() == ErrorClass::kRetryable;
     if (!later || os::monotonic_ns() >= until) return status;
@@ -247,7 +291,7 @@ Status Import::store(const Batch& batch, u64 from, ExportedLines& exported, Outc
   }
 }
 
-Status Import::store_once(const Batch& batch, u64 from, ExportedLines& exported, Outcome& outcome) {
+Status Import::store_once(const Batch& batch, u64 from, ExportedRows* exported, Outcome& outcome) {
   Status status = writer_.begin();
   if (!status.ok()) return status;
   const Result<i64> cursor = writer_.connection().integer_of(
@@ -259,15 +303,17 @@ Status Import::store_once(const Batch& batch, u64 from, ExportedLines& exported,
     if (!status.ok()) return status;
     ++outcome.rows;
   }
-  for (const std::string& line : batch.lines) {
-    const u64 rows = exported.rows();
-    status = exported.add(line);
+  for (const auto& [begin, line] : batch.lines) {
+    const u64 rows = exported->rows();
+    status = exported->add(line);
     if (status.error_class() == ErrorClass::kFatal) {
-      if (outcome.refused++ == 0) outcome.refusal = status.message();
+      if (outcome.refused++ == 0) {
+        outcome.refusal = "(at byte " + std::to_string(begin) + ") " + status.message();
+      }
       continue;
     }
     if (!status.ok()) return status;
-    outcome.rows += exported.rows() - rows;
+    outcome.rows += exported->rows() - rows;
   }
   status = restorer_.finish();
   return status.ok() ? writer_.commit(batch.end) : status;
@@ -353,9 +399,10 @@ int import_files(const ImportCommand& command) {
 void add_import(CLI::App& app, Chosen& chosen) {
   CLI::App* const sub = app.add_subcommand("import", "Take logs of any program into a store");
   auto command = std::make_shared<ImportCommand>();
-  sub->add_option("paths", command->paths,
-                  "Files of sluice export, JSON Lines, logfmt, syslog or text, also .gz, and "
-                  "directories of them")
+  sub->add_option(
+         "paths", command->paths,
+         "Files of sluice export (also --csv), JSON Lines, logfmt, syslog or text, also .gz and "
+         ".zst, and directories of them")
       ->type_name("PATH")
       ->required();
   sub->add_option("--store", command->store, "The database, made if needed (default: SLUICE_STORE)")

@@ -15,7 +15,22 @@
 
 namespace sluice::cli {
 
-class ExportedLines {
+// Lines or records of an export, of whichever form.
+class ExportedRows {
+ public:
+  virtual ~ExportedRows() = default;
+  // Within a transaction. kFatal: the line is none.
+  virtual Status add(std::string_view line) = 0;
+  // After a rollback: ids that the transaction had made are not there.
+  virtual void forget() = 0;
+  // Lines that were a row.
+  [[nodiscard]] u64 rows() const { return rows_; }
+
+ protected:
+  u64 rows_ = 0;
+};
+
+class ExportedLines final : public ExportedRows {
  public:
   explicit ExportedLines(storage::Restorer& restorer) : restorer_(restorer) {}
 
@@ -23,12 +38,8 @@ class ExportedLines {
   [[nodiscard]] static bool is_export(std::string_view head);
   [[nodiscard]] static bool is_definition(std::string_view line);
 
-  // Within a transaction. kFatal: the line is none.
-  Status add(std::string_view line);
-  // Lines that were a row.
-  [[nodiscard]] u64 rows() const { return rows_; }
-  // After a rollback: ids that the transaction had made are not there.
-  void forget();
+  Status add(std::string_view line) override;
+  void forget() override;
 
  private:
   Status define(std::string_view line);
@@ -38,7 +49,6 @@ class ExportedLines {
   std::unordered_map<i64, storage::RunRow> runs_;
   std::unordered_map<i64, storage::SiteRow> sites_;
   std::unordered_map<i64, i64> run_ids_, site_ids_;
-  u64 rows_ = 0;
 };
 
 }  // namespace sluice::cli

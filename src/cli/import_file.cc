@@ -39,6 +39,10 @@ ImportFile::Key key_of(std::string_view label, std::string_view bytes, u64 devic
 
 }  // namespace
 
+ImportFile::Key ImportFile::key_of_text(std::string_view label, std::string_view text) {
+  return key_of(label, text, 0, 0);
+}
+
 ImportFile::~ImportFile() {
   if (file_ != nullptr) gzclose_r(file_);
 }
@@ -62,11 +66,20 @@ Status ImportFile::open(const std::string& path) {
   head_.resize(std::size_t(std::max(got, 0)));
   compressed_ = gzdirect(file_) == 0;
   if (got < 0) return fatal(name + " is damaged: " + gzerror(file_, &errno));
-  if (head_.starts_with("\x28\xb5\x2f\xfd") ||
-      head_.starts_with("\xfd"
+  if (!compressed_ && ZstdReader::is_zstd(head_)) {
+    compressed_ = true;
+    zstd_ = std::make_unique<ZstdReader>();
+    if (const Status status = zstd_->open(path); !status.ok()) return status;
+    head_.resize(kHeadBytes);
+    head_.resize(zstd_->read(head_.data(), kHeadBytes));
+    if (head_.empty() && !zstd_->problem().empty()) {
+      return fatal(name + " is damaged: " + zstd_->problem());
+    }
+  }
+  if (head_.starts_with("\xfd"
                         "7zXZ") ||
       head_.starts_with("BZh")) {
-    return fatal(name + " is compressed by another program than gzip; unpack it first");
+    return fatal(name + " is compressed by another program than gzip or zstd; unpack it first");
   }
   if (head_.find('\0') != std::string::npos) return fatal(name + " is no text");
   make_keys();
@@ -85,9 +98,17 @@ bool ImportFile::seek(u64 offset) {
   buffer_.clear();
   used_ = searched_ = 0;
   ended_ = false;
+  csv_ends_.reset();
   offset_ = offset;
   if (!compressed_) {
     return offset <= info_.size && gzseek(file_, z_off_t(offset), SEEK_SET) == z_off_t(offset);
+  }
+  if (zstd_ != nullptr) {
+    const bool found = zstd_->seek(offset);
+    if (!zstd_->problem().empty()) {
+      problem_ = in_quotes(path_) + " is damaged or cut: " + zstd_->problem();
+    }
+    return found;
   }
   // zlib goes forward by unpacking what is between; beyond the end it says nothing.
   if (gzseek(file_, z_off_t(offset), SEEK_SET) < 0) return false;
@@ -103,6 +124,7 @@ bool ImportFile::read_more() {
   used_ = 0;
   const std::size_t size = buffer_.size();
   buffer_.resize(size + kReadBytes);
+  if (zstd_ != nullptr) return read_more_zstd(size);
   const int got = gzread(file_, buffer_.data() + size, kReadBytes);
   buffer_.resize(size + std::size_t(std::max(got, 0)));
   int error = Z_OK;
@@ -116,18 +138,43 @@ bool ImportFile::read_more() {
   return got > 0;
 }
 
+bool ImportFile::read_more_zstd(std::size_t size) {
+  const std::size_t got = zstd_->read(buffer_.data() + size, kReadBytes);
+  buffer_.resize(size + got);
+  ended_ = got < kReadBytes;
+  if (!zstd_->problem().empty()) {
+    problem_ = in_quotes(path_) + " is damaged or cut: " + zstd_->problem();
+  }
+  return got > 0;
+}
+
+bool ImportFile::refuse_record(std::string_view why) {
+  problem_ = in_quotes(path_) + ": the record at byte " + std::to_string(offset_) + " " +
+             std::string(why) + "; what is before it was taken";
+  return false;
+}
+
 bool ImportFile::next(std::string_view& line) {
   for (;;) {
-    const std::size_t newline = buffer_.find('\n', searched_);
+    const std::size_t newline =
+        csv_ ? csv_ends_.find(buffer_, searched_) : buffer_.find('\n', searched_);
     const bool whole = newline != std::string::npos;
     const std::size_t size = (whole ? newline : buffer_.size()) - used_;
-    const bool piece = !whole && size >= kLineBytesMax;
+    const bool piece = !whole && size >= (csv_ ? kCsvBytesMax : kLineBytesMax);
     const bool end = !whole && !piece && ended_;
     if (whole || piece || (end && size > 0)) {
       if (end && !compressed_ && os::wall_ns() - info_.modified_ns < kRestNs) {
         left_open_ = true;
         return false;
       }
+      if (csv_ && !whole) {
+        if (!problem_.empty()) return false;
+        if (piece) return refuse_record("is longer than 16 MiB; close its quotes, or leave it out");
+        if (csv_ends_.in_quotes()) {
+          return refuse_record("has a quote that is not closed until the end; close it");
+        }
+      }
+      csv_ends_.reset();
       line = std::string_view(buffer_).substr(used_, size);
       used_ = searched_ = used_ + size + (whole ? 1 : 0);
       offset_ += size + (whole ? 1 : 0);

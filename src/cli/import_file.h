@@ -1,19 +1,23 @@
-// A file of lines to import, compressed by gzip or not, with the place behind each line.
+// A file of lines to import, compressed by gzip or zstd or not, with the place behind each line.
 //
 // Which file it is, whatever its name: key() from device, inode and first line; and once it has
 // kHeadBytes of text, content() from these, which a copy or a compressed rotated file shares.
 // Places are offsets into the text, behind decompression.
 //
 // Threading: single-owner. Blocking: as the disk. Memory: a line, at most kLineBytesMax of it: a
-// longer one comes in pieces. Bytes are untrusted.
+// longer one comes in pieces. A record of CSV is never
+// torn: one above kCsvBytesMax is a problem(). Bytes are untrusted.
 #ifndef SLUICE_SRC_CLI_IMPORT_FILE_H_
 #define SLUICE_SRC_CLI_IMPORT_FILE_H_
 
 #include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/status.h"
+#include "cli/csv_record.h"
+#include "cli/zstd_reader.h"
 #include "os/io.h"
 
 struct gzFile_s;
@@ -24,6 +28,7 @@ class ImportFile {
  public:
   static constexpr std::size_t kHeadBytes = 4096;
   static constexpr std::size_t kLineBytesMax = 4 * 1024 * 1024;
+  static constexpr std::size_t kCsvBytesMax = 16 * 1024 * 1024;
   using Key = std::array<u8, 16>;
 
   ImportFile() = default;
@@ -34,6 +39,9 @@ class ImportFile {
   // kFatal: it cannot be opened, or is no text.
   Status open(const std::string& path);
 
+  // For what else needs one: `label` keeps kinds apart.
+  [[nodiscard]] static Key key_of_text(std::string_view label, std::string_view text);
+
   [[nodiscard]] const Key& key() const { return key_; }
   // All zeros: there is not enough of it yet.
   [[nodiscard]] const Key& content() const { return content_; }
@@ -41,6 +49,8 @@ class ImportFile {
   [[nodiscard]] const os::FileInfo& info() const { return info_; }
   [[nodiscard]] std::string_view head() const { return head_; }
 
+  // From the next seek() on, next() gives records of CSV, line breaks in quotes and all.
+  void read_csv() { csv_ = true; }
   // Goes on from there. False: the text is shorter than that.
   [[nodiscard]] bool seek(u64 offset);
   // The next line without its end; false at the end. A last one without a newline counts only when
@@ -54,11 +64,17 @@ class ImportFile {
 
  private:
   bool read_more();
+  bool read_more_zstd(std::size_t size);
+  // The record at offset() is none; reading ends.
+  bool refuse_record(std::string_view why);
   void make_keys();
 
   std::string path_;
-  gzFile_s* file_ = nullptr;
+  gzFile_s* file_ = nullptr;          // reads what is not compressed, too
+  std::unique_ptr<ZstdReader> zstd_;  // or this
   bool compressed_ = false;
+  bool csv_ = false;
+  CsvEnds csv_ends_;
   os::FileInfo info_;
   std::string head_;
   Key key_ = {};
