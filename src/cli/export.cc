@@ -17,6 +17,7 @@
 #include "record/json_text.h"
 #include "record/text_buffer.h"
 #include "record/time_text.h"
+#include "store/schema.h"
 
 namespace sluice::cli {
 namespace {
