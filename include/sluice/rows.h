@@ -73,7 +73,11 @@ class Rows {
     [[nodiscard]] SLUICE_API const SqlValue& operator[](std::string_view column) const;
     template <class T, class Column>
     [[nodiscard]] std::optional<T> get(Column column) const {
-      return (*this)[column].template as<T>();
+      if constexpr (std::is_integral_v<Column>) {
+        return (*this)[static_cast<std::size_t>(column)].template as<T>();
+      } else {
+        return (*this)[column].template as<T>();
+      }
     }
 
    private:

@@ -1,5 +1,6 @@
 #include "runtime/commit_watch.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 
@@ -85,6 +86,13 @@ Status CommitWatch::read(Commit& commit) {
   const Result<i64> version = reader_->version();
   if (!version.ok()) return version.status();
   if (version.value() == version_) return {};
+  // What retention or a statement has taken from the end: these ids are given again.
+  const Result<i64> log = reader_->number(kLastLog);
+  if (!log.ok()) return log.status();
+  const Result<i64> metric = reader_->number(kLastMetric);
+  if (!metric.ok()) return metric.status();
+  last_log_ = std::min(last_log_, log.value());
+  last_metric_ = std::min(last_metric_, metric.value());
   Result<Commit> rows = reader_->rows_after(last_log_, last_metric_, kRowsAtOnce);
   if (!rows.ok()) return rows.status();
   commit = std::move(rows.value());

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "front/front.h"
 #include "os/process.h"
 #include "runtime/commit_watch.h"
 #include "runtime/runtime.h"
@@ -76,6 +77,7 @@ struct Store::Impl {
   std::uint64_t last_hook = 0;                                 // under mutex
 
   Result<StorePlace> place() const {
+    (void)front::ensure_region();  // a forked child starts here
     StorePlace found = runtime::runtime().find_store(asked_path);
     if (found.sink) return found;
     return Status{ErrorClass::kRetryable,
@@ -132,6 +134,9 @@ struct Cursor::Impl {
   std::unique_ptr<Reader> reader;
   storage::Statement statement;  // of `reader`
   std::vector<std::string> columns;
+  bool at_row = false;
+  // What next() says from now on: SQLite would begin again.
+  std::optional<Result<bool>> end;
 
   ~Impl() {
     if (!reader) return;
@@ -156,15 +161,21 @@ Result<bool> Cursor::next() {
   if (!impl_->reader->is_ours()) {
     return fatal("the cursor belongs to the process that was forked; open another one");
   }
+  if (impl_->end) return *impl_->end;
   const DatabaseUse use;
   const Result<bool> row = impl_->statement.step();
-  if (!row.ok()) return storage::as_answer(row.status());
-  return row;
+  impl_->at_row = row.ok() && row.value();
+  if (impl_->at_row) return true;
+  impl_->end = row.ok() ? Result<bool>(false) : storage::as_answer(row.status());
+  impl_->statement.reset();  // its snapshot ends
+  return *impl_->end;
 }
 
 const std::vector<std::string>& Cursor::columns() const { return impl_->columns; }
 
 SqlValue Cursor::operator[](std::size_t column) const {
+  if (!impl_->at_row || !impl_->reader->is_ours()) return {};
+  const DatabaseUse use;
   return storage::value_of(impl_->statement, int(column));
 }
 
@@ -212,7 +223,8 @@ Result<Store> Store::open(std::string_view path, const StoreOptions& options) {
     Options start_options = options.start;
     const bool named =
         std::any_of(start_options.sinks.begin(), start_options.sinks.end(), [&](const Sink& sink) {
-          return sink.kind == SinkKind::store && runtime::absolute(sink.path) == impl->asked_path;
+          return sink.kind == SinkKind::store &&
+                 (sink.path == path || runtime::absolute(sink.path) == impl->asked_path);
         });
     if (!named) start_options.sinks.push_back(store_file(impl->asked_path));
     impl->started = start(start_options);

@@ -1,5 +1,7 @@
 #include "store/change.h"
 
+#include <algorithm>
+
 #include "os/process.h"
 #include "store/schema.h"
 #include "store/values.h"
@@ -7,12 +9,20 @@
 namespace sluice::storage {
 namespace {
 
-struct Allowed {
-  bool writing;
-};
+// Pragmas whose argument is what they tell about; of the others it is a setting, some of the whole
+// process.
+constexpr std::string_view kTelling[] = {
+    "foreign_key_check", "foreign_key_list", "index_info", "index_list", "index_xinfo",
+    "integrity_check",   "quick_check",      "table_info", "table_list", "table_xinfo"};
 
-int authorize(void* allowed, int action, const char*, const char* second, const char*,
-              const char*) {
+bool tells(std::string_view pragma) {
+  return std::any_of(std::begin(kTelling), std::end(kTelling), [&](std::string_view telling) {
+    return sqlite3_strnicmp(pragma.data(), telling.data(), int(telling.size())) == 0 &&
+           pragma.size() == telling.size();
+  });
+}
+
+int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
   switch (action) {
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT:
@@ -20,7 +30,7 @@ int authorize(void* allowed, int action, const char*, const char* second, const 
     case SQLITE_DETACH:
       return SQLITE_DENY;
     case SQLITE_PRAGMA:
-      return static_cast<const Allowed*>(allowed)->writing && second ? SQLITE_DENY : SQLITE_OK;
+      return second == nullptr || tells(first) ? SQLITE_OK : SQLITE_DENY;
     default:
       return SQLITE_OK;
   }
@@ -29,9 +39,8 @@ int authorize(void* allowed, int action, const char*, const char* second, const 
 }  // namespace
 
 Result<Statement> prepare_users(Connection& connection, std::string_view sql,
-                                const std::vector<SqlValue>& parameters, bool writing) {
-  Allowed allowed{writing};
-  sqlite3_set_authorizer(connection.get(), authorize, &allowed);
+                                const std::vector<SqlValue>& parameters) {
+  sqlite3_set_authorizer(connection.get(), authorize, nullptr);
   Result<Statement> statement = connection.prepare(sql);
   const bool denied = !statement.ok() && (sqlite3_errcode(connection.get()) & 0xff) == SQLITE_AUTH;
   sqlite3_set_authorizer(connection.get(), nullptr, nullptr);
@@ -90,6 +99,9 @@ Status Change::check_open() const {
   if (!connection_->is_ours()) {
     return fatal("the transaction belongs to the process that was forked; begin() another one");
   }
+  if (!connection_->in_transaction()) {
+    return fatal("the transaction was rolled back by a statement that failed; begin() another one");
+  }
   return {};
 }
 
@@ -97,7 +109,7 @@ Result<i64> Change::execute(std::string_view sql, const std::vector<SqlValue>& p
   const Status open = check_open();
   if (!open.ok()) return open;
   const DatabaseUse use;
-  Result<Statement> statement = prepare_users(*connection_, sql, parameters, true);
+  Result<Statement> statement = prepare_users(*connection_, sql, parameters);
   if (!statement.ok()) return statement.status();
   const i64 before = sqlite3_total_changes64(connection_->get());
   for (;;) {
@@ -117,7 +129,7 @@ Result<Rows> Change::query(std::string_view sql, const std::vector<SqlValue>& pa
   const Status open = check_open();
   if (!open.ok()) return open;
   const DatabaseUse use;
-  Result<Statement> statement = prepare_users(*connection_, sql, parameters, true);
+  Result<Statement> statement = prepare_users(*connection_, sql, parameters);
   if (!statement.ok()) return statement.status();
   return all_rows(statement.value(), max_rows);
 }

@@ -17,10 +17,9 @@
 namespace sluice::storage {
 
 // A statement of the user's with its parameters. Refused are those that would change what the
-// connection is: transactions, other files, and (`writing`) settings.
+// connection is: transactions, other files, and settings.
 [[nodiscard]] Result<Statement> prepare_users(Connection& connection, std::string_view sql,
-                                              const std::vector<SqlValue>& parameters,
-                                              bool writing);
+                                              const std::vector<SqlValue>& parameters);
 
 // Tries until others have let go of the file's lock, at most until `until_ns` (CLOCK_MONOTONIC). A
 // fork may come between two tries.

@@ -1,5 +1,7 @@
 #include "store/reader.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "os/io.h"
@@ -33,6 +35,9 @@ MetricRow metric_row(const Statement& row) {
   if (!row.is_null(3)) metric.value = row.real(3);
   return metric;
 }
+
+// A number above SQLite's largest would be a REAL, which is no limit.
+i64 limit_of(std::size_t limit) { return i64(std::min<u64>(limit, INT64_MAX)); }
 
 os::FileId file_at(const std::string& path) {
   os::FileInfo info;
@@ -81,7 +86,7 @@ void Reader::limit(i64 deadline_ns, std::stop_token stop) {
 }
 
 Result<Statement> Reader::prepare(std::string_view sql, const std::vector<SqlValue>& parameters) {
-  Result<Statement> statement = prepare_users(*connection_, sql, parameters, false);
+  Result<Statement> statement = prepare_users(*connection_, sql, parameters);
   if (statement.ok() && !statement.value().only_reads()) {
     return fatal("the statement changes the store; use execute() or a transaction");
   }
@@ -102,11 +107,11 @@ Result<std::vector<LogRow>> Reader::logs(std::optional<Level> level, std::size_t
   const std::string sql(kLogColumns);
   Result<Statement> statement =
       level ? prepare(sql + " WHERE level = ? ORDER BY timestamp DESC, id DESC LIMIT ?",
-                      {level_text(*level), limit})
+                      {level_text(*level), limit_of(limit)})
             : prepare(sql +
                           " WHERE id IN (SELECT id FROM records ORDER BY time_ns DESC, id DESC"
                           " LIMIT ?) ORDER BY timestamp DESC, id DESC",
-                      {limit});
+                      {limit_of(limit)});
   std::vector<LogRow> rows;
   const Status status =
       each_row(statement, [&](const Statement& row) { rows.push_back(log_row(row)); });
@@ -119,9 +124,9 @@ Result<std::vector<MetricRow>> Reader::metrics(std::string_view name, std::size_
   const std::string sql(kMetricColumns);
   Result<Statement> statement =
       name.empty()
-          ? prepare(sql + " ORDER BY id DESC LIMIT ?", {limit})
+          ? prepare(sql + " ORDER BY id DESC LIMIT ?", {limit_of(limit)})
           : prepare(sql + " WHERE metric_name = ? ORDER BY timestamp DESC, id DESC LIMIT ?",
-                    {name, limit});
+                    {name, limit_of(limit)});
   std::vector<MetricRow> rows;
   const Status status =
       each_row(statement, [&](const Statement& row) { rows.push_back(metric_row(row)); });
@@ -176,6 +181,7 @@ Result<Commit> Reader::rows_after(i64 log_id, i64 metric_id, std::size_t limit) 
 
 Result<std::unique_ptr<Reader>> Readers::take(const std::string& path) {
   {
+    const DatabaseUse use;  // before the lock: a fork finds it free
     const std::lock_guard lock(mutex_);
     while (!idle_.empty()) {
       std::unique_ptr<Reader> reader = std::move(idle_.back());
@@ -189,6 +195,7 @@ Result<std::unique_ptr<Reader>> Readers::take(const std::string& path) {
 
 void Readers::give_back(std::unique_ptr<Reader> reader) {
   reader->limit(0, {});
+  const DatabaseUse use;
   const std::lock_guard lock(mutex_);
   if (idle_.size() < kIdleMax) idle_.push_back(std::move(reader));
 }
