@@ -536,6 +536,22 @@ ISOLATED_TEST(Store, ALoopOverAnAnswerHasItsRows) {
   EXPECT_EQ(count, 6u);
 }
 
+ISOLATED_TEST(Store, StatementsCannotTakeItsTablesAway) {
+  Store store = open_store(dirs);
+  for (const char* const refused :
+       {"DROP VIEW logs", "DROP TABLE Records", "DROP TRIGGER logs_insert",
+        "ALTER TABLE records RENAME TO r", "ALTER TABLE points DROP COLUMN value"}) {
+    const auto result = store.execute(refused);
+    ASSERT_FALSE(result.ok()) << refused;
+    EXPECT_EQ(result.status().error_class(), ErrorClass::kFatal) << refused;
+  }
+  expect_ok(store.execute("CREATE TABLE mine(x)"));
+  expect_ok(store.execute("ALTER TABLE mine ADD COLUMN y"));
+  expect_ok(store.execute("DROP TABLE mine"));
+  store.log(Level::info, "m", "row");
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
+}
+
 // Threads that ask hold locks; a child has none of these threads.
 ISOLATED_TEST(Store, AForkFindsReadersAtWork) {
   Store store = open_store(dirs);
