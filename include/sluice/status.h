@@ -50,8 +50,10 @@ class [[nodiscard]] Result {
 
   [[nodiscard]] bool ok() const { return std::holds_alternative<T>(state_); }
   // Only when ok().
-  [[nodiscard]] T& value() { return std::get<T>(state_); }
-  [[nodiscard]] const T& value() const { return std::get<T>(state_); }
+  [[nodiscard]] T& value() & { return std::get<T>(state_); }
+  [[nodiscard]] const T& value() const& { return std::get<T>(state_); }
+  // The value itself: `for (auto& row : f().value())` would lose its Result before the first row.
+  [[nodiscard]] T value() && { return std::get<T>(std::move(state_)); }
   [[nodiscard]] Status status() const { return ok() ? Status() : std::get<Status>(state_); }
 
  private:

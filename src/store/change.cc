@@ -22,6 +22,17 @@ bool tells(std::string_view pragma) {
   });
 }
 
+// Without these nothing can be stored any more.
+constexpr const char* kOurs[] = {"schema_version", "runs",    "cursors",     "sites",
+                                 "records",        "series",  "points",      "states",
+                                 "state_values",   "tracks",  "params",      "files",
+                                 "logs",           "metrics", "logs_insert", "metrics_insert"};
+
+bool is_ours(const char* name) {
+  return std::any_of(std::begin(kOurs), std::end(kOurs),
+                     [&](const char* ours) { return sqlite3_stricmp(name, ours) == 0; });
+}
+
 int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
   switch (action) {
     case SQLITE_TRANSACTION:
@@ -29,6 +40,12 @@ int authorize(void*, int action, const char* first, const char* second, const ch
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
       return SQLITE_DENY;
+    case SQLITE_DROP_TABLE:
+    case SQLITE_DROP_VIEW:
+    case SQLITE_DROP_TRIGGER:
+      return is_ours(first) ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_ALTER_TABLE:
+      return is_ours(second) ? SQLITE_DENY : SQLITE_OK;
     case SQLITE_PRAGMA:
       return second == nullptr || tells(first) ? SQLITE_OK : SQLITE_DENY;
     default:
@@ -46,8 +63,9 @@ Result<Statement> prepare_users(Connection& connection, std::string_view sql,
   sqlite3_set_authorizer(connection.get(), nullptr, nullptr);
   if (denied) {
     return fatal(
-        "the statement begins or ends a transaction, opens another file or changes a "
-        "setting, which is the store's own; use begin(), commit() and rollback()");
+        "the statement begins or ends a transaction, opens another file, changes a setting, or "
+        "drops or alters a table of the store's own; use begin(), commit() and rollback(), and "
+        "add_column()");
   }
   if (!statement.ok()) return as_answer(statement.status());
   const Status bound = bind_all(statement.value(), parameters);

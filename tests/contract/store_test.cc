@@ -1,6 +1,7 @@
 // sluice::Store as a program uses it: log, ask without waiting, change, watch.
 #include <sluice/sluice.h>
 #include <sluice/store.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
@@ -403,6 +404,178 @@ ISOLATED_TEST(Store, MistakesAreSaid) {
   ASSERT_TRUE(stop(60'000));
   EXPECT_EQ(store.log(Level::info, "m", "too late"), Admission::kStopped);
   EXPECT_EQ(store.get_logs().status().error_class(), ErrorClass::kRetryable);
+}
+
+// ---- what may be forgotten ----
+
+// Ids of rows that are gone are given again.
+ISOLATED_TEST(Store, HooksSeeRowsThatGetTheIdsOfRemovedOnes) {
+  Store store = open_store(dirs);
+  for (int i = 0; i < 100; ++i) store.log(Level::info, "m", "old");
+  store.log_metric("old", 1);
+  std::mutex mutex;
+  std::vector<std::string> seen;
+  std::size_t metrics = 0;
+  const std::uint64_t hook = expect_ok(store.on_commit([&](const Commit& commit) {
+    const std::lock_guard lock(mutex);
+    for (const LogRow& row : commit.logs) seen.push_back(row.message);
+    metrics += commit.metrics.size();
+  }));
+  expect_ok(store.execute("DELETE FROM records"));
+  expect_ok(store.execute("DELETE FROM points"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the hook looks meanwhile
+  store.log(Level::info, "m", "new");
+  store.log_metric("new", 1);
+  ASSERT_TRUE(store.flush(60'000).ok());
+  store.remove_hook(hook);
+  EXPECT_EQ(seen, (std::vector<std::string>{"new"}));
+  EXPECT_EQ(metrics, 1u);
+}
+
+ISOLATED_TEST(Store, AQueryLeavesItsConnectionAsItWas) {
+  Store store = open_store(dirs);
+  for (const char* const setting :
+       {"PRAGMA case_sensitive_like = 1", "PRAGMA reverse_unordered_selects = 1",
+        "PRAGMA busy_timeout = 100000", "PRAGMA hard_heap_limit = 100000"}) {
+    const Result<Rows> result = store.query(setting);
+    ASSERT_FALSE(result.ok()) << setting;
+    EXPECT_EQ(result.status().error_class(), ErrorClass::kFatal) << setting;
+  }
+  EXPECT_EQ(number(store, "SELECT 'A' LIKE 'a'"), 1);
+  EXPECT_GT(expect_ok(store.query("PRAGMA table_info(logs)")).size(), 0u);
+  EXPECT_GT(number(store, "SELECT count(*) FROM pragma_table_info('logs')"), 0);
+  EXPECT_EQ(number(store, "PRAGMA busy_timeout"), 0);
+}
+
+ISOLATED_TEST(Store, ACursorThatHasEndedStaysSo) {
+  Store store = open_store(dirs);
+  for (int i = 0; i < 3; ++i) store.log(Level::info, "m", "row");
+  Cursor cursor = expect_ok(store.cursor("SELECT id FROM logs"));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(expect_ok(cursor.next()));
+  EXPECT_FALSE(expect_ok(cursor.next()));
+  EXPECT_FALSE(expect_ok(cursor.next()));
+  EXPECT_TRUE(cursor[0].is_null());
+  // The second row fails; there is no way back to the first.
+  Cursor failing =
+      expect_ok(store.cursor("SELECT abs(CASE id WHEN (SELECT min(id) FROM logs) THEN 1"
+                             " ELSE -9223372036854775807 - 1 END) FROM logs ORDER BY id"));
+  EXPECT_TRUE(expect_ok(failing.next()));
+  EXPECT_FALSE(failing.next().ok());
+  EXPECT_FALSE(failing.next().ok());
+}
+
+ISOLATED_TEST(Store, ACursorOfTheParentHasNoValuesInTheChild) {
+  Store store = open_store(dirs);
+  store.log(Level::info, "parent", "before");
+  Cursor cursor = expect_ok(store.cursor("SELECT message FROM logs"));
+  EXPECT_TRUE(expect_ok(cursor.next()));
+  EXPECT_EQ(exit_code_of([&] {
+              store.log(Level::info, "child", "hello");
+              EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 2);
+              EXPECT_TRUE(cursor[0].is_null());
+            }),
+            0);
+  EXPECT_EQ(cursor.get<std::string>(0), "before");
+}
+
+ISOLATED_TEST(Store, AStatementThatRollsBackEndsTheTransaction) {
+  Store store = open_store(dirs);
+  expect_ok(store.execute("CREATE TABLE mine(x UNIQUE)"));
+  {
+    Transaction transaction = expect_ok(store.begin());
+    expect_ok(transaction.execute("INSERT INTO mine VALUES(1)"));
+    EXPECT_FALSE(transaction.execute("INSERT OR ROLLBACK INTO mine VALUES(1)").ok());
+    const auto later = transaction.execute("INSERT INTO mine VALUES(2)");
+    ASSERT_FALSE(later.ok());
+    EXPECT_EQ(later.status().error_class(), ErrorClass::kFatal);
+    EXPECT_FALSE(transaction.query("SELECT 1").ok());
+    EXPECT_EQ(transaction.commit().error_class(), ErrorClass::kFatal);
+  }
+  EXPECT_EQ(number(store, "SELECT count(*) FROM mine"), 0);
+}
+
+ISOLATED_TEST(Store, AnyLimitIsOne) {
+  Store store = open_store(dirs);
+  store.log(Level::info, "m", "row");
+  store.log_metric("m", 1);
+  EXPECT_EQ(expect_ok(store.get_logs({}, SIZE_MAX)).size(), 1u);
+  EXPECT_EQ(expect_ok(store.get_logs(Level::info, SIZE_MAX)).size(), 1u);
+  EXPECT_EQ(expect_ok(store.get_metrics({}, SIZE_MAX)).size(), 1u);
+  EXPECT_EQ(expect_ok(store.get_metrics("m", SIZE_MAX)).size(), 1u);
+}
+
+ISOLATED_TEST(Store, AForkedChildMayAskBeforeItLogs) {
+  Store store = open_store(dirs);
+  store.log(Level::info, "parent", "before");
+  ASSERT_TRUE(store.flush(60'000).ok());
+  EXPECT_EQ(exit_code_of([&] {
+              EXPECT_TRUE(store.status().ok());
+              EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
+            }),
+            0);
+}
+
+ISOLATED_TEST(Store, APrivateStoreMayBeNamedInTheSinks) {
+  StoreOptions options = options_for(dirs);
+  options.start.sinks = {store_file(":memory:")};
+  Store store = expect_ok(Store::open(":memory:", options));
+  store.log(Level::info, "m", "once");
+  ASSERT_TRUE(store.flush(60'000).ok());
+  EXPECT_EQ(stats().sinks, 1u);
+}
+
+// As docs/store.md has it: the Result is gone before the first row.
+ISOLATED_TEST(Store, ALoopOverAnAnswerHasItsRows) {
+  Store store = open_store(dirs);
+  for (int i = 0; i < 3; ++i) store.log(Level::info, "m", std::string(100, 'x'));
+  std::size_t count = 0;
+  for (const LogRow& row : store.get_logs().value()) count += row.message == std::string(100, 'x');
+  for (const auto row : store.query("SELECT message FROM logs").value()) {
+    count += row.get<std::string>("message") == std::string(100, 'x');
+  }
+  EXPECT_EQ(count, 6u);
+}
+
+ISOLATED_TEST(Store, StatementsCannotTakeItsTablesAway) {
+  Store store = open_store(dirs);
+  for (const char* const refused :
+       {"DROP VIEW logs", "DROP TABLE Records", "DROP TRIGGER logs_insert",
+        "ALTER TABLE records RENAME TO r", "ALTER TABLE points DROP COLUMN value"}) {
+    const auto result = store.execute(refused);
+    ASSERT_FALSE(result.ok()) << refused;
+    EXPECT_EQ(result.status().error_class(), ErrorClass::kFatal) << refused;
+  }
+  expect_ok(store.execute("CREATE TABLE mine(x)"));
+  expect_ok(store.execute("ALTER TABLE mine ADD COLUMN y"));
+  expect_ok(store.execute("DROP TABLE mine"));
+  store.log(Level::info, "m", "row");
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
+}
+
+// Threads that ask hold locks; a child has none of these threads.
+ISOLATED_TEST(Store, AForkFindsReadersAtWork) {
+  Store store = open_store(dirs);
+  store.log(Level::info, "m", "row");
+  ASSERT_TRUE(store.flush(60'000).ok());
+  std::atomic<bool> ended{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      while (!ended) (void)store.query("SELECT 1", {}, QueryOptions{.wait = false});
+    });
+  }
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(exit_code_of([&] {
+                ::alarm(20);
+                store.log(Level::info, "child", "hello");
+                (void)store.query("SELECT 1", {}, QueryOptions{.wait = false});
+                std::_Exit(0);
+              }),
+              0)
+        << i;
+  }
+  ended = true;
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace
