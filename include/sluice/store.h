@@ -141,7 +141,8 @@ class SLUICE_API Store {
   Store& operator=(Store&&) noexcept;
   ~Store();  // close()
 
-  // Ends the hooks; if open() has started Sluice, stops it. Says what could not be stored.
+  // Ends the hooks; if open() has started Sluice, stops it. Says what could not be stored. Not from
+  // a hook.
   Status close();
 
   // The database file, for other programs. A private one is removed at the end.

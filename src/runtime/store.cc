@@ -76,6 +76,19 @@ struct Store::Impl {
   std::map<std::uint64_t, runtime::CommitWatch::Owner> hooks;  // under mutex
   std::uint64_t last_hook = 0;                                 // under mutex
 
+  bool in_hook() {
+    const std::lock_guard lock(mutex);
+    return std::any_of(hooks.begin(), hooks.end(),
+                       [](const auto& hook) { return hook.second->is_this_thread(); });
+  }
+  // The caller ends them, without the lock.
+  auto take_hooks() {
+    decltype(hooks) taken;
+    const std::lock_guard lock(mutex);
+    taken.swap(hooks);
+    return taken;
+  }
+
   Result<StorePlace> place() const {
     (void)front::ensure_region();  // a forked child starts here
     StorePlace found = runtime::runtime().find_store(asked_path);
@@ -243,14 +256,13 @@ Result<Store> Store::open(std::string_view path, const StoreOptions& options) {
 
 Status Store::close() {
   if (!impl_) return {};
+  if (impl_->in_hook()) return fatal("close() was called by a hook; call it elsewhere");
   Status status;
   if (impl_->place().ok()) status = impl_->settled(impl_->wait_ms).status();
-  decltype(impl_->hooks) ending;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    ending.swap(impl_->hooks);
+  // Those that are taken end here. They get what is committed, and may ask, and add others, until
+  // they have it.
+  while (!impl_->take_hooks().empty()) {
   }
-  ending.clear();  // they get what is committed, and may ask until they have it
   if (impl_->started && !stop()) status = {ErrorClass::kRetryable, std::string(last_error())};
   impl_.reset();
   return status;
@@ -262,6 +274,7 @@ std::string Store::path() const {
 }
 
 Result<std::vector<LogRow>> Store::get_logs(std::optional<Level> level, std::size_t limit) const {
+  if (level == Level::off) return std::vector<LogRow>();  // no record has it
   return impl_->ask([&](Reader& reader) { return reader.logs(level, limit); });
 }
 

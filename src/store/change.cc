@@ -158,7 +158,7 @@ Status Change::commit() {
   const DatabaseUse use;
   status = connection_->run("COMMIT");
   if (status.ok()) connection_.reset();
-  return status;
+  return as_answer(std::move(status));
 }
 
 void Change::rollback() {
