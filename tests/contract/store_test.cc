@@ -10,41 +10,11 @@
 #include <stdexcept>
 #include <thread>
 
-#include "contract/isolated.h"
 #include "contract/outputs.h"
+#include "contract/store_program.h"
 
 namespace sluice::test {
 namespace {
-
-StoreOptions options_for(const Dirs& dirs) {
-  StoreOptions options;
-  options.wait_ms = 60'000;
-  options.start.region_directory = dirs.region;
-  return options;
-}
-
-Store open_store(const Dirs& dirs) {
-  Result<Store> store = Store::open(dirs.file("app.db"), options_for(dirs));
-  if (!store.ok()) {
-    ADD_FAILURE() << store.status().message();
-    std::exit(kChildFailed);
-  }
-  return std::move(store.value());
-}
-
-template <class T>
-T expect_ok(Result<T> result) {
-  if (!result.ok()) {
-    ADD_FAILURE() << result.status().message();
-    std::exit(kChildFailed);
-  }
-  return std::move(result.value());
-}
-
-std::int64_t number(const Store& store, std::string_view sql) {
-  const Rows rows = expect_ok(store.query(sql));
-  return rows[0].get<std::int64_t>(0).value_or(-1);
-}
 
 ISOLATED_TEST(Store, AnswersWhatWasJustSaid) {
   Store store = open_store(dirs);
@@ -363,39 +333,6 @@ ISOLATED_TEST(Store, ManyThreadsSayAndAsk) {
   EXPECT_EQ(expect_ok(store.get_log_statistics()).total_logs, kThreads * kRows);
 }
 
-// A child goes on with the handle, in the same file; its parent is not disturbed.
-ISOLATED_TEST(Store, AForkedChildGoesOn) {
-  Store store = open_store(dirs);
-  const std::uint64_t hook = expect_ok(store.on_commit([](const Commit&) {}));
-  store.log(Level::info, "parent", "before");
-  ASSERT_TRUE(store.flush(60'000).ok());
-  Cursor cursor = expect_ok(store.cursor("SELECT id FROM logs"));
-  const int code = exit_code_of([&] {
-    store.log(Level::info, "child", "hello");
-    EXPECT_EQ(number(store, "SELECT count(*) FROM logs WHERE module = 'child'"), 1);
-    EXPECT_FALSE(cursor.next().ok());
-    store.remove_hook(hook);
-  });
-  EXPECT_EQ(code, 0);
-  EXPECT_TRUE(expect_ok(cursor.next()));
-  store.log(Level::info, "parent", "after");
-  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 3);
-}
-
-ISOLATED_TEST(Store, AForkedChildHasAPrivateFileOfItsOwn) {
-  Store store = expect_ok(Store::open(":memory:", options_for(dirs)));
-  store.log(Level::info, "parent", "before");
-  ASSERT_TRUE(store.flush(60'000).ok());
-  const int code = exit_code_of([&] {
-    store.log(Level::info, "child", "hello");
-    EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
-    EXPECT_TRUE(store.close().ok());
-  });
-  EXPECT_EQ(code, 0);
-  EXPECT_TRUE(std::filesystem::exists(store.path()));
-  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
-}
-
 ISOLATED_TEST(Store, MistakesAreSaid) {
   EXPECT_FALSE(Store::open("", options_for(dirs)).ok());
   const Result<Store> nowhere = Store::open("/proc/nope/x.db", options_for(dirs));
@@ -465,20 +402,6 @@ ISOLATED_TEST(Store, ACursorThatHasEndedStaysSo) {
   EXPECT_FALSE(failing.next().ok());
 }
 
-ISOLATED_TEST(Store, ACursorOfTheParentHasNoValuesInTheChild) {
-  Store store = open_store(dirs);
-  store.log(Level::info, "parent", "before");
-  Cursor cursor = expect_ok(store.cursor("SELECT message FROM logs"));
-  EXPECT_TRUE(expect_ok(cursor.next()));
-  EXPECT_EQ(exit_code_of([&] {
-              store.log(Level::info, "child", "hello");
-              EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 2);
-              EXPECT_TRUE(cursor[0].is_null());
-            }),
-            0);
-  EXPECT_EQ(cursor.get<std::string>(0), "before");
-}
-
 ISOLATED_TEST(Store, AStatementThatRollsBackEndsTheTransaction) {
   Store store = open_store(dirs);
   expect_ok(store.execute("CREATE TABLE mine(x UNIQUE)"));
@@ -503,17 +426,6 @@ ISOLATED_TEST(Store, AnyLimitIsOne) {
   EXPECT_EQ(expect_ok(store.get_logs(Level::info, SIZE_MAX)).size(), 1u);
   EXPECT_EQ(expect_ok(store.get_metrics({}, SIZE_MAX)).size(), 1u);
   EXPECT_EQ(expect_ok(store.get_metrics("m", SIZE_MAX)).size(), 1u);
-}
-
-ISOLATED_TEST(Store, AForkedChildMayAskBeforeItLogs) {
-  Store store = open_store(dirs);
-  store.log(Level::info, "parent", "before");
-  ASSERT_TRUE(store.flush(60'000).ok());
-  EXPECT_EQ(exit_code_of([&] {
-              EXPECT_TRUE(store.status().ok());
-              EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
-            }),
-            0);
 }
 
 ISOLATED_TEST(Store, APrivateStoreMayBeNamedInTheSinks) {
@@ -551,32 +463,6 @@ ISOLATED_TEST(Store, StatementsCannotTakeItsTablesAway) {
   expect_ok(store.execute("DROP TABLE mine"));
   store.log(Level::info, "m", "row");
   EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
-}
-
-// Threads that ask hold locks; a child has none of these threads.
-ISOLATED_TEST(Store, AForkFindsReadersAtWork) {
-  Store store = open_store(dirs);
-  store.log(Level::info, "m", "row");
-  ASSERT_TRUE(store.flush(60'000).ok());
-  std::atomic<bool> ended{false};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 3; ++i) {
-    threads.emplace_back([&] {
-      while (!ended) (void)store.query("SELECT 1", {}, QueryOptions{.wait = false});
-    });
-  }
-  for (int i = 0; i < 100; ++i) {
-    ASSERT_EQ(exit_code_of([&] {
-                ::alarm(20);
-                store.log(Level::info, "child", "hello");
-                (void)store.query("SELECT 1", {}, QueryOptions{.wait = false});
-                std::_Exit(0);
-              }),
-              0)
-        << i;
-  }
-  ended = true;
-  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace
