@@ -120,6 +120,7 @@ Outcome recover_one(const std::string& path, const RecoverCommand& command,
     if (!outcome.alive) outcome.refused = status.message();
     return outcome;
   }
+  skip = command.paths.empty() && !runtime::is_named_after(path, options.product);
   outcome.refused = status.message();
   return outcome;
 }

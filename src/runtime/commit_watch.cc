@@ -14,6 +14,8 @@ constexpr std::chrono::milliseconds kLookInterval{10};
 constexpr std::chrono::milliseconds kRetryInterval{200};
 constexpr std::size_t kRowsAtOnce = 1000;
 
+thread_local bool t_in_hook = false;
+
 constexpr char kLastLog[] = "SELECT coalesce(max(id), 0) FROM records";
 constexpr char kLastMetric[] = "SELECT coalesce(max(id), 0) FROM points";
 
@@ -56,7 +58,10 @@ CommitWatch::~CommitWatch() {
   thread_.join();
 }
 
+bool CommitWatch::in_hook() { return t_in_hook; }
+
 void CommitWatch::main() {
+  t_in_hook = true;
   os::block_signals();
   os::set_thread_name("sluice-hook");
   for (bool stopping = false;;) {

@@ -40,6 +40,8 @@ class CommitWatch {
   [[nodiscard]] bool is_this_thread() const {
     return thread_.get_id() == std::this_thread::get_id();
   }
+  // Whether this thread is that of a hook, whichever.
+  [[nodiscard]] static bool in_hook();
 
  private:
   CommitWatch(std::string path, Hook hook, Reporter& reporter);

@@ -264,9 +264,6 @@ Result<RegionSummary> recover_region(const std::string& path, const RecoverOptio
   return summary;
 }
 
-namespace {
-
-// True when a region's file is named after `product` ("": any), as Region::create() names it.
 bool is_named_after(const std::string& path, const std::string& product) {
   if (product.empty()) return true;
   const std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
@@ -274,8 +271,6 @@ bool is_named_after(const std::string& path, const std::string& product) {
   return std::equal(product.begin(), product.end(), name.begin(),
                     [](char wanted, char there) { return there == wanted || there == '_'; });
 }
-
-}  // namespace
 
 std::vector<RegionSummary> recover_all(const RecoverOptions& options, Reporter& reporter) {
   std::vector<RegionSummary> all;

@@ -57,6 +57,9 @@ std::vector<std::string> find_regions(const std::string& directory);
 Result<RegionSummary> recover_region(const std::string& path, const RecoverOptions& options,
                                      Reporter& reporter);
 
+// True when a region's file is named after `product` ("": any), as Region::create() names it.
+bool is_named_after(const std::string& path, const std::string& product);
+
 // Every dead region that `options` means. Regions that live are left out.
 std::vector<RegionSummary> recover_all(const RecoverOptions& options, Reporter& reporter);
 

@@ -76,11 +76,6 @@ struct Store::Impl {
   std::map<std::uint64_t, runtime::CommitWatch::Owner> hooks;  // under mutex
   std::uint64_t last_hook = 0;                                 // under mutex
 
-  bool in_hook() {
-    const std::lock_guard lock(mutex);
-    return std::any_of(hooks.begin(), hooks.end(),
-                       [](const auto& hook) { return hook.second->is_this_thread(); });
-  }
   // The caller ends them, without the lock.
   auto take_hooks() {
     decltype(hooks) taken;
@@ -256,13 +251,15 @@ Result<Store> Store::open(std::string_view path, const StoreOptions& options) {
 
 Status Store::close() {
   if (!impl_) return {};
-  if (impl_->in_hook()) return fatal("close() was called by a hook; call it elsewhere");
+  if (runtime::CommitWatch::in_hook())
+    return fatal("close() was called by a hook; call it elsewhere");
   Status status;
   if (impl_->place().ok()) status = impl_->settled(impl_->wait_ms).status();
   // Those that are taken end here. They get what is committed, and may ask, and add others, until
   // they have it.
   while (!impl_->take_hooks().empty()) {
   }
+  impl_->readers->close();  // before the writer, which puts the file in order as the last
   if (impl_->started && !stop()) status = {ErrorClass::kRetryable, std::string(last_error())};
   impl_.reset();
   return status;

@@ -200,4 +200,10 @@ void Readers::give_back(std::unique_ptr<Reader> reader) {
   if (idle_.size() < kIdleMax) idle_.push_back(std::move(reader));
 }
 
+void Readers::close() {
+  const DatabaseUse use;
+  const std::lock_guard lock(mutex_);
+  idle_.clear();
+}
+
 }  // namespace sluice::storage

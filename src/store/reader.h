@@ -59,6 +59,8 @@ class Readers {
   // The one to be used now, and given back.
   [[nodiscard]] Result<std::unique_ptr<Reader>> take(const std::string& path);
   void give_back(std::unique_ptr<Reader> reader);
+  // Closes those that are not in use.
+  void close();
 
  private:
   static constexpr std::size_t kIdleMax = 8;

@@ -133,6 +133,7 @@ TEST_F(Recover, ARegionOfAnOlderFormatIsRefusedAndStays) {
       std::string::npos)
       << one.out << one.error;
   EXPECT_EQ(sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY").code, 1);
+  EXPECT_EQ(sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY --product other").code, 0);
   const Finished seen = sh("$SLUICE cat " + region);
   EXPECT_EQ(seen.code, 2);
   EXPECT_NE(seen.error.find("another version"), std::string::npos) << seen.error;
