@@ -74,7 +74,7 @@ bool Front::creating_here() { return t_creating.load(std::memory_order_relaxed);
 bool ensure_region(const RegionWanted* wanted) {
   Front& front = g_front;
   bool made = false;
-  const auto make = [&front, &made, wanted] {
+  const auto make = [&] {
     front.creator.store(os::thread_id(), std::memory_order_relaxed);
     t_creating.store(true, std::memory_order_relaxed);
     if (wanted) front.options.first = *wanted;
@@ -82,7 +82,7 @@ bool ensure_region(const RegionWanted* wanted) {
     t_creating.store(false, std::memory_order_relaxed);
     return made;
   };
-  const auto wait = [&front] {
+  const auto wait = [&] {
     // A handler that interrupted the creator must not wait for it.
     if (front.creator.load(std::memory_order_relaxed) == os::thread_id()) return false;
     os::yield();

@@ -181,9 +181,9 @@ bool is_memory_filesystem(const char* path) {
 bool is_kernel_filesystem(const char* path) {
   struct statfs info;
   if (::statfs(path, &info) != 0) return false;
-  for (const u32 magic : {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
-                          DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, DEVPTS_SUPER_MAGIC}) {
-    if (u32(info.f_type) == magic) return true;
+  for (const auto magic : {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                           DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, DEVPTS_SUPER_MAGIC}) {
+    if (u32(info.f_type) == u32(magic)) return true;
   }
   return false;
 }

@@ -80,7 +80,7 @@ class IntentArea {
   // `text` stands in space(), or is longer than it.
   void arm(std::string_view text, u64 first_sequence, u64 next_sequence,
            const back::SinkCounts& counts);
-  void disarm() { region::Marks::set(intent_->next_sequence, 0); }
+  void disarm() { region::Marks::set(intent_->next_sequence, u64{0}); }
 
   [[nodiscard]] u64 new_attempt() { return ++head_->attempts; }
   void move(const IntentPlace& place);

@@ -67,7 +67,7 @@ class RenderingSink final : public back::Sink {
 
   Drained& out_;
   sink::Selection selection_;
-  TextPattern pattern_ = std::move(TextPattern::compile(kDefaultPattern, {}).value());
+  TextPattern pattern_ = TextPattern::compile(kDefaultPattern, {}).value();
   JsonLines json_;
   TextBuffer text_;
 };
