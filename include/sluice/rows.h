@@ -29,15 +29,7 @@ class SqlValue {
   SqlValue() = default;
   SqlValue(std::nullptr_t) {}
   template <std::integral T>
-  SqlValue(T value) {
-    if constexpr (std::is_unsigned_v<T> && sizeof(T) == sizeof(std::int64_t)) {
-      if (value > std::uint64_t(INT64_MAX)) {
-        value_ = static_cast<double>(value);
-        return;
-      }
-    }
-    value_ = static_cast<std::int64_t>(value);
-  }
+  SqlValue(T value) : value_(number(value)) {}
   template <std::floating_point T>
   SqlValue(T value) : value_(static_cast<double>(value)) {}
   SqlValue(const char* text) : SqlValue(std::string(text)) {}
@@ -56,7 +48,17 @@ class SqlValue {
 
  private:
   friend struct SqlValueAccess;
-  std::variant<std::nullptr_t, std::int64_t, double, std::string, Blob> value_ = nullptr;
+  using Variant = std::variant<std::nullptr_t, std::int64_t, double, std::string, Blob>;
+
+  template <class T>
+  static Variant number(T value) {
+    if constexpr (std::is_unsigned_v<T> && sizeof(T) == sizeof(std::int64_t)) {
+      if (value > std::uint64_t(INT64_MAX)) return static_cast<double>(value);
+    }
+    return static_cast<std::int64_t>(value);
+  }
+
+  Variant value_ = nullptr;
 };
 
 // The result of a query, in memory.
