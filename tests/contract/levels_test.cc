@@ -201,26 +201,6 @@ ISOLATED_TEST(Levels, OfAFileAndTheCloserPlaceHolds) {
   EXPECT_EQ(set_site_level(__FILE__, Level::trace), 8u);
 }
 
-ISOLATED_TEST(Levels, OfACallSiteInAChildAndInTheNextStart) {
-  ::setenv("SLUICE_REGION_DIRECTORY", dirs.region.c_str(), 1);
-  set_site_level("levels_test.cc", Level::error);  // before anything was said
-  Kept kept;
-  ASSERT_TRUE(start(options_for(dirs, kept)));
-  say_all();
-  EXPECT_EQ(kept.messages(), (std::vector<std::string>{"error", "critical"}));
-  EXPECT_EQ(exit_code_of([] {
-              say_all();
-              (void)flush();
-              EXPECT_EQ(stats().filtered, 4u);
-              EXPECT_EQ(stats().attempted, 6u);
-            }),
-            0);
-  ASSERT_TRUE(stop(60'000));
-  ASSERT_TRUE(start(options_for(dirs, kept)));
-  say_all();
-  EXPECT_EQ(kept.messages(), (std::vector<std::string>{"error", "critical"}));
-}
-
 // The logger's own test comes first, in the caller.
 ISOLATED_TEST(Levels, ACallSiteOfALoggerObjectCanBeSilenced) {
   Kept kept;
