@@ -9,7 +9,7 @@ find_package(GTest REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 # What has one thread and nothing for ThreadSanitizer to find, and what is a model of memory itself.
-set(SLUICE_ONE_THREAD "/tests/(base|record|segment|region|explorer)/")
+set(SLUICE_ONE_THREAD "/tests/(base|record|segment|region|store|explorer)/")
 set(SLUICE_MODELS "/tests/explorer/")
 
 # True in `out` when the file may be part of this build.

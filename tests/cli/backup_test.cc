@@ -1,3 +1,5 @@
+// sanitizers: address (commands of one thread, in which ThreadSanitizer has nothing to find)
+//
 // sluice backup: sound copies of a store that is written, and nothing half done.
 #include "cli/cli_fixture.h"
 #include "store/store_fixture.h"

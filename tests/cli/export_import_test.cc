@@ -1,3 +1,5 @@
+// sanitizers: address (commands of one thread, in which ThreadSanitizer has nothing to find)
+//
 // sluice export and import: rows that come back as they were; logs of any program, each line once.
 #include "cli/cli_fixture.h"
 #include "store/store_fixture.h"

@@ -1,3 +1,5 @@
+// sanitizers: address (commands of one thread, in which ThreadSanitizer has nothing to find)
+//
 // sluice import of the CSV that sluice export wrote: rows that come back, each once; other CSV is
 // refused.
 #include "cli/cli_fixture.h"

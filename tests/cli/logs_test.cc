@@ -1,3 +1,5 @@
+// sanitizers: address (commands of one thread, in which ThreadSanitizer has nothing to find)
+//
 // sluice logs and tail --store: the records of a store, while a program writes them too.
 #include "cli/store_cli.h"
 

@@ -1,3 +1,5 @@
+// sanitizers: address (commands of one thread, in which ThreadSanitizer has nothing to find)
+//
 // sluice metrics: series, samples, and what they come to.
 #include "cli/store_cli.h"
 

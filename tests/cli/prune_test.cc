@@ -1,3 +1,5 @@
+// sanitizers: address (commands of one thread, in which ThreadSanitizer has nothing to find)
+//
 // sluice prune: beside a program that writes, killed in the middle, with mistakes.
 #include "cli/cli_fixture.h"
 #include "store/store_fixture.h"

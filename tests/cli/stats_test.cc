@@ -1,3 +1,5 @@
+// sanitizers: address (commands of one thread, in which ThreadSanitizer has nothing to find)
+//
 // sluice stats: the numbers of a store.
 #include "cli/store_cli.h"
 
