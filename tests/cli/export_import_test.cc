@@ -1,7 +1,7 @@
 // sanitizers: address (commands of one thread, in which ThreadSanitizer has nothing to find)
 //
 // sluice export and import: rows that come back as they were; logs of any program, each line once.
-#include "cli/cli_fixture.h"
+#include "cli/import_cli.h"
 #include "store/store_fixture.h"
 
 namespace sluice::test {
@@ -19,15 +19,8 @@ constexpr const char* kContents[] = {
     "SELECT time_ns, value, sequence, name, kind, unit, tags, hex(region) FROM points JOIN series"
     " ON series.id = series LEFT JOIN runs ON run = runs.id ORDER BY points.id"};
 
-class ExportImport : public Cli {
+class ExportImport : public ImportCli {
  protected:
-  void write_sql(const std::string& store, const std::string& sql) {
-    const auto opened = storage::Connection::open(path(store), storage::Access::kWrite);
-    ASSERT_EQ(opened.value()->run(sql).message(), "");
-  }
-  std::string row(const std::string& sql) { return row_in(path("b.db"), sql); }
-  std::vector<std::string> rows(const std::string& sql) { return rows_in(path("b.db"), sql); }
-  Finished import(const std::string& words) { return sh("$SLUICE import --store b.db " + words); }
   void expect_same_contents() {
     for (const char* const sql : kContents) {
       EXPECT_EQ(rows_in(path("b.db"), sql), rows_in(path("a.db"), sql));

@@ -2,7 +2,7 @@
 //
 // sluice import of the CSV that sluice export wrote: rows that come back, each once; other CSV is
 // refused.
-#include "cli/cli_fixture.h"
+#include "cli/import_cli.h"
 #include "store/store_fixture.h"
 
 namespace sluice::test {
@@ -18,15 +18,8 @@ constexpr const char* kMetrics =
 constexpr const char* kHead =
     "timestamp,level,module,message,thread_id,event,attributes,context,run,sequence\r\n";
 
-class ImportCsv : public Cli {
+class ImportCsv : public ImportCli {
  protected:
-  void write_sql(const std::string& store, const std::string& sql) {
-    const auto opened = storage::Connection::open(path(store), storage::Access::kWrite);
-    ASSERT_EQ(opened.value()->run(sql).message(), "");
-  }
-  std::string row(const std::string& sql) { return row_in(path("b.db"), sql); }
-  std::vector<std::string> rows(const std::string& sql) { return rows_in(path("b.db"), sql); }
-  Finished import(const std::string& words) { return sh("$SLUICE import --store b.db " + words); }
   // A file that nobody writes to any more.
   void write_old(const std::string& name, const std::string& text) {
     write(name, text);
