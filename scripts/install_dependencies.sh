@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs what Sluice needs on Debian 12, and only what is missing.
 #
-# usage: scripts/install_dependencies.sh [run|test]
+# usage: scripts/install_dependencies.sh [run|test|full]
 #   run   compiler, CMake, Ninja and the libraries the product is built from
 #   test  (default) run, and what the tests, fuzz targets, checks and benchmarks need
+#   full  test, and what ./test --full needs besides
 #
 # SLUICE_NO_INSTALL=1: installs nothing; lists what is missing with the command that would install
 # it and exits 3, or 0 when nothing is missing. Otherwise exits 0, or 1 when installing failed.
@@ -14,16 +15,18 @@ run_set="g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11
   zlib1g-dev libzstd-dev"
 test_set="$run_set ccache python3 libgtest-dev libspdlog-dev clang-16 libclang-rt-16-dev
   clang-format-16 strace zstd"
+full_set="$test_set clang-tidy-16"
 case $set_name in
   run) wanted=$run_set ;;
   test) wanted=$test_set ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  full) wanted=$full_set ;;
+  *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 
 # A tool that is there counts, whoever installed it; a library counts by its package.
 present() {
   case $1 in
-    g++ | cmake | ccache | python3 | clang-16 | clang-format-16 | strace | zstd)
+    g++ | cmake | ccache | python3 | clang-16 | clang-format-16 | clang-tidy-16 | strace | zstd)
       command -v "$1" >/dev/null 2>&1 && return 0 ;;
     ninja-build) command -v ninja >/dev/null 2>&1 && return 0 ;;
     pkg-config) command -v pkg-config >/dev/null 2>&1 && return 0 ;;

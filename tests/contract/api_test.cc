@@ -236,6 +236,7 @@ ISOLATED_TEST(Api, BeforeStartAndAfterStop) {
   ASSERT_TRUE(stop(60'000)) << last_error();
   EXPECT_EQ(info("after"), Admission::kStopped);
   EXPECT_EQ(log_text(Level::info, "a.b", "after"), Admission::kStopped);
+  sinks_begin_here();
   Kept second;
   ASSERT_TRUE(start(options_for(dirs, second)));
   SLUICE_INFO("again");

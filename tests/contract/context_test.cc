@@ -81,6 +81,7 @@ ISOLATED_TEST(Context, BeforeStartAndOverARestart) {
   ASSERT_TRUE(start(options_for(dirs, kept)));
   SLUICE_INFO("during");
   ASSERT_TRUE(stop(60'000));
+  sinks_begin_here();
   ASSERT_TRUE(start(options_for(dirs, second)));
   SLUICE_INFO("again");
   (void)flush();

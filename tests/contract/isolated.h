@@ -3,7 +3,8 @@
 // There is one Sluice in a process and its region lives as long, so a test that starts it runs in a
 // forked child: the parent never logs. What the child finds wrong is printed by it and becomes one
 // failure of the parent. The folders (one on disk, one on tmpfs for the region) are removed with
-// everything in them when the parent's test ends.
+// everything in them when the parent's test ends. When the body of any child has ended its own
+// counts must add up, whatever the test was about.
 //
 //     ISOLATED_TEST(Flush, WaitsForEverySink) { sluice::start(options_for(dirs)); ... }
 #ifndef SLUICE_TESTS_CONTRACT_ISOLATED_H_
@@ -16,6 +17,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+
+#include "contract/conservation.h"
 
 namespace sluice::test {
 
@@ -58,6 +61,7 @@ int exit_code_of(F&& body) {
   const pid_t child = ::fork();
   if (child == 0) {
     body();
+    EXPECT_EQ(settled_imbalance(), "") << "after the body";
     std::exit(::testing::Test::HasFailure() ? kChildFailed : 0);
   }
   int status = 0;

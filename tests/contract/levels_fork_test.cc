@@ -40,6 +40,7 @@ ISOLATED_TEST(LevelsFork, OfACallSiteInAChildAndInTheNextStart) {
             }),
             0);
   ASSERT_TRUE(stop(60'000));
+  sinks_begin_here();
   ASSERT_TRUE(start(options_for(dirs, kept)));
   say_all();
   EXPECT_EQ(kept.messages(), (std::vector<std::string>{"error", "critical"}));
