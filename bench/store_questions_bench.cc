@@ -2,11 +2,11 @@
 // that writes to it as fast as it can?
 //
 // A process fills a file through sluice::Store and says the memory it holds after each tenth; then
-// a new one opens it and asks, each question many times in turn, with nothing else going on, and
-// another while a third logs into the same file without a pause. Every question has at most
-// 100 rows for an answer, which are read. Milliseconds.
+// a new one opens it and asks, each question again and again in turn, with nothing else going on,
+// and another while a third logs into the same file without a pause. Every question has at most 100
+// rows for an answer, which are read. Milliseconds.
 //
-//   store_questions_bench [directory [rows [rounds]]]      default: /tmp 10000000 50
+//   store_questions_bench [directory [rows [seconds]]]      default: /tmp 10000000 10
 #include <fcntl.h>
 #include <sluice/sluice.h>
 #include <sluice/store.h>
@@ -140,10 +140,10 @@ std::size_t find(storage::Connection& connection, const Filter& filter) {
   return rows;
 }
 
-void ask_all(const std::vector<Question>& questions, int rounds, const char* when) {
+void ask_all(const std::vector<Question>& questions, double seconds, const char* when) {
   std::vector<std::vector<double>> times(questions.size());
   std::vector<std::size_t> rows(questions.size());
-  for (int round = 0; round < rounds; ++round) {
+  for (const i64 first = os::monotonic_ns(); ms_since(first) < seconds * 1e3;) {
     for (std::size_t i = 0; i < questions.size(); ++i) {
       const i64 begun = os::monotonic_ns();
       rows[i] = questions[i].ask();
@@ -159,7 +159,7 @@ void ask_all(const std::vector<Question>& questions, int rounds, const char* whe
   }
 }
 
-void ask(const std::string& path, i64 rows, int rounds, const char* when) {
+void ask(const std::string& path, i64 rows, double seconds, const char* when) {
   const i64 begun = os::monotonic_ns();
   Store store = must(Store::open(path));
   const double opened = ms_since(begun);
@@ -167,8 +167,8 @@ void ask(const std::string& path, i64 rows, int rounds, const char* when) {
   std::printf("\nopened in %.1f ms, answered the first question after %.1f ms\n", opened,
               ms_since(begun));
   const auto connection = must(storage::Connection::open(path, storage::Access::kRead));
-  const i64 middle = must(
-      connection->integer_of("SELECT time_ns FROM records WHERE id = " + std::to_string(rows / 2)));
+  const i64 moment = must(connection->integer_of("SELECT time_ns FROM records WHERE id = " +
+                                                 std::to_string(rows * 2 / 3)));
   const std::vector<Question> questions = {
       {"get_logs(), the newest 100", [&] { return must(store.get_logs({}, kAnswer)).size(); }},
       {"get_logs(error), the newest 100",
@@ -178,14 +178,14 @@ void ask(const std::string& path, i64 rows, int rounds, const char* when) {
        [&] {
          return find(*connection, {.fields = {{"user_id", "4711"}}});
        }},
-      {"a second in the middle, 100",
-       [&] { return find(*connection, {.since_ns = middle, .until_ns = middle + 1'000'000'000}); }},
+      {"a second of it, 100",
+       [&] { return find(*connection, {.since_ns = moment, .until_ns = moment + 1'000'000'000}); }},
       {"SELECT ... WHERE id BETWEEN", [&] {
          return must(store.query("SELECT * FROM logs WHERE id BETWEEN ? AND ?",
                                  {rows / 3, rows / 3 + i64(kAnswer) - 1}))
              .size();
        }}};
-  ask_all(questions, rounds, when);
+  ask_all(questions, seconds, when);
   must(store.close());
 }
 
@@ -196,14 +196,14 @@ int main(int argc, char** argv) {
   using namespace sluice;
   const std::string directory = argc > 1 ? argv[1] : "/tmp";
   const i64 rows = argc > 2 ? std::max(1000ll, std::atoll(argv[2])) : 10'000'000;
-  const int rounds = argc > 3 ? std::max(1, std::atoi(argv[3])) : 50;
+  const double seconds = argc > 3 ? std::atof(argv[3]) : 10;
   const std::string path = directory + "/store_questions_bench.db";
   const auto remove = [&path] {
     for (const char* const suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
   };
   remove();
   wait_for(start_process([&] { fill(path, rows); }));
-  wait_for(start_process([&] { ask(path, rows, rounds, "ms, nothing is written"); }));
+  wait_for(start_process([&] { ask(path, rows, seconds, "ms, nothing is written"); }));
 
   int stop[2], told[2];
   if (::pipe2(stop, O_NONBLOCK) != 0 || ::pipe(told) != 0) return 1;
@@ -214,7 +214,7 @@ int main(int argc, char** argv) {
   ::close(stop[0]);
   char byte;
   if (::read(told[0], &byte, 1) != 1) return 1;
-  wait_for(start_process([&] { ask(path, rows, rounds, "ms, while rows come without a pause"); }));
+  wait_for(start_process([&] { ask(path, rows, seconds, "ms, while rows come without a pause"); }));
   ::close(stop[1]);
   wait_for(writer);
   remove();

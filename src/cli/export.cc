@@ -50,7 +50,7 @@ void put_time(std::string& line, i64 time_ns) {
 }
 
 // A JSON object as it stands, where it can stand in a line; else `key`_text has it as a string.
-void put_object(std::string& line, std::string key, std::string_view json) {
+void put_object(std::string& line, const std::string& key, std::string_view json) {
   bool as_it_is = is_json(json) && is_json_object(json);
   if (as_it_is) {
     TextBuffer buffer;
