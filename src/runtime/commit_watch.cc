@@ -91,7 +91,7 @@ Status CommitWatch::read(Commit& commit) {
   const Result<i64> version = reader_->version();
   if (!version.ok()) return version.status();
   if (version.value() == version_) return {};
-  // What retention or a statement has taken from the end: these ids are given again.
+  // What a statement of a user's has taken from the end: these ids are given again.
   const Result<i64> log = reader_->number(kLastLog);
   if (!log.ok()) return log.status();
   const Result<i64> metric = reader_->number(kLastMetric);

@@ -52,23 +52,28 @@ Status Pruner::prepare() {
     const std::string name = kGrowingTables[i];
     const bool by_time = i == kRecordsTable;
     const std::string order = by_time ? "time_ns, id" : "id";
-    make(table.oldest, "SELECT time_ns FROM " + name + " ORDER BY " + order + " LIMIT 1");
+    // A '+' keeps SQLite from going by it.
+    const std::string but_newest = "+id < (SELECT max(id) FROM " + name + ")";
+    make(table.oldest, "SELECT time_ns FROM " + name + " WHERE " + but_newest + " ORDER BY " +
+                           order + " LIMIT 1");
     make(table.ends,
          "SELECT (SELECT min(id) FROM " + name + "), (SELECT max(id) FROM " + name + ")");
     make(table.count, "SELECT count(*) FROM " + name);
     make(table.delete_oldest, "DELETE FROM " + name + " WHERE id IN (SELECT id FROM " + name +
-                                  " ORDER BY " + order + " LIMIT ?1)");
+                                  " WHERE " + but_newest + " ORDER BY " + order + " LIMIT ?1)");
     if (by_time && !keep_.whole_runs) {
       make(table.delete_before, "DELETE FROM " + name + " WHERE id IN (SELECT id FROM " + name +
-                                    " WHERE time_ns < ?1 ORDER BY time_ns, id LIMIT ?2)");
+                                    " WHERE time_ns < ?1 AND " + but_newest +
+                                    " ORDER BY time_ns, id LIMIT ?2)");
     } else {
       make(table.delete_before, "DELETE FROM " + name +
-                                    " WHERE id BETWEEN ?2 AND ?3 AND time_ns < ?1" +
-                                    (keep_.whole_runs ? " AND run IS NULL" : ""));
+                                    " WHERE id BETWEEN ?2 AND ?3 AND time_ns < ?1 AND " +
+                                    but_newest + (keep_.whole_runs ? " AND run IS NULL" : ""));
     }
     make(table.delete_runs, "DELETE FROM " + name +
                                 " WHERE id BETWEEN ?1 AND ?2 AND run IN"
-                                " (SELECT value FROM json_each(?3))");
+                                " (SELECT value FROM json_each(?3)) AND " +
+                                but_newest);
   }
   if (!status.ok()) return status;
   const Result<i64> page_bytes = connection_.integer_of("PRAGMA page_size");
@@ -89,6 +94,15 @@ Status Pruner::forget_counts() {
   data_version_ = version.value();
   for (Table& table : tables_) table.rows = -1;
   return {};
+}
+
+Result<i64> Pruner::newest_id(std::size_t table) {
+  Statement& ends = tables_[table].ends;
+  const Result<bool> row = ends.step();
+  if (!row.ok()) return row.status();
+  const i64 id = ends.integer(1);
+  ends.reset();
+  return id;
 }
 
 Result<u64> Pruner::bytes_in_use() {
@@ -213,24 +227,12 @@ Result<bool> Pruner::is_due() {
 }
 
 Status Pruner::work(i64 until_ns) {
-  const auto newest_record = [&]() -> Result<i64> {
-    Statement& ends = tables_[kRecordsTable].ends;
-    const Result<bool> row = ends.step();
-    if (!row.ok()) return row.status();
-    const i64 id = ends.integer(1);
-    ends.reset();
-    return id;
-  };
-  const Result<i64> newest = newest_record();
-  if (!newest.ok()) return newest.status();
   while (phase_ != Phase::kIdle && phase_ != Phase::kCensus && os::monotonic_ns() < until_ns) {
     const Result<bool> more = bit(until_ns);
     if (!more.ok()) return more.status();
     if (!more.value()) next_phase();
   }
-  const Result<i64> now = newest_record();
-  if (!now.ok()) return now.status();
-  return now.value() < newest.value() ? shorten_runs(now.value()) : Status();
+  return {};
 }
 
 Result<bool> Pruner::bit(i64 until_ns) {
@@ -250,14 +252,6 @@ Result<bool> Pruner::bit(i64 until_ns) {
     default:
       return false;
   }
-}
-
-// Ids above the newest record are given again: no run's range may reach there.
-Status Pruner::shorten_runs(i64 newest_record) {
-  const std::string id = std::to_string(newest_record);
-  return connection_.run(
-      "UPDATE runs SET first_record = NULL, last_record = NULL WHERE first_record > " + id +
-      "; UPDATE runs SET last_record = " + id + " WHERE last_record > " + id);
 }
 
 // ---- rows ----

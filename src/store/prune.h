@@ -9,6 +9,9 @@
 // what nobody refers to any more (series, call sites, runs; the run of a file that was imported
 // stays, it says what has been taken), then the pages that this has freed.
 //
+// The newest row of a table stays, whatever its age: the next one gets the highest id plus one, so
+// no id is given twice, and who follows a table by ids misses no row.
+//
 // Two ways:
 //   kOnce    until every bound holds just so: exact, and what is unused goes at once.
 //   kPolicy  for a sink that prunes beside its own writing: begins when a bound is passed and goes
@@ -104,6 +107,8 @@ class Pruner {
   [[nodiscard]] Result<bool> delete_unused(i64 until_ns);
   [[nodiscard]] Result<bool> vacuum();
   [[nodiscard]] Result<u64> run_delete(std::size_t table, Statement& statement);
+  [[nodiscard]] Result<i64> newest_id(std::size_t table);
+  [[nodiscard]] u64 rows_to_go(const Census::Run& run, std::size_t table) const;
   Status choose_victims();
   Status load_candidates();
   Status delete_candidate(std::size_t kind, i64 id);
@@ -111,7 +116,6 @@ class Pruner {
   // Exact, unless it is no more than `enough`.
   [[nodiscard]] Result<u64> rows_of(std::size_t table, u64 enough);
   Status forget_counts();
-  Status shorten_runs(i64 newest_record);
   void next_phase();
   [[nodiscard]] bool once() const { return way_ == Way::kOnce; }
   [[nodiscard]] u64 goal(u64 bound) const { return once() ? bound : bound - bound / 16; }
@@ -133,6 +137,7 @@ class Pruner {
   std::vector<i64> victim_runs_;
   std::string victims_;  // the same as a JSON array
   std::array<std::array<i64, 2>, kGrowingTables.size()> victim_ids_ = {};  // first and last
+  std::array<i64, kGrowingTables.size()> newest_ids_ = {};                 // when they were chosen
   // Series, sites, runs that no row referred to when the census was complete; not yet deleted.
   std::array<std::vector<i64>, 3> candidates_;
   bool candidates_loaded_ = false;

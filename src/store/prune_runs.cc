@@ -31,6 +31,9 @@ Status Pruner::choose_victims() {
     if (!count.ok()) return count.status();
     rows[i] = u64(count.value());
     rows_in_all += rows[i];
+    const Result<i64> newest = newest_id(i);
+    if (!newest.ok()) return newest.status();
+    newest_ids_[i] = newest.value();
   }
   const Result<u64> bytes = bytes_in_use();
   if (!bytes.ok()) return bytes.status();
@@ -45,16 +48,17 @@ Status Pruner::choose_victims() {
     bool goes = keep_.age_ns != 0 && last_ns < horizon_ns_;
     goes = goes || (keep_.bytes != 0 && double(rows_in_all) * row_bytes > double(keep_.bytes));
     for (std::size_t i = 0; i < rows.size() && keep_.rows != 0; ++i) {
-      goes = goes || (rows[i] > keep_.rows && run.shares[i].rows > 0);
+      goes = goes || (rows[i] > keep_.rows && rows_to_go(run, i) > 0);
     }
     if (!goes) continue;
     victims_ += (victim_runs_.empty() ? "" : ",") + std::to_string(id);
     victim_runs_.push_back(id);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const Census::Share& share = run.shares[i];
-      if (share.rows == 0) continue;
-      rows[i] -= u64(share.rows);
-      rows_in_all -= u64(share.rows);
+      const u64 gone = rows_to_go(run, i);
+      if (gone == 0) continue;
+      rows[i] -= gone;
+      rows_in_all -= gone;
       auto& [first, last] = victim_ids_[i];
       first = last == 0 ? share.first_id : std::min(first, share.first_id);
       last = std::max(last, share.last_id);
@@ -62,6 +66,12 @@ Status Pruner::choose_victims() {
   }
   victims_ += "]";
   return {};
+}
+
+// All but the newest row of the table.
+u64 Pruner::rows_to_go(const Census::Run& run, std::size_t table) const {
+  const Census::Share& share = run.shares[table];
+  return u64(share.rows) - (share.rows > 0 && share.last_id == newest_ids_[table] ? 1 : 0);
 }
 
 Result<bool> Pruner::delete_victims() {
@@ -174,10 +184,13 @@ Result<PruneCounts> Pruner::look(i64 wall_ns) {
     status = choose_victims();
     if (!status.ok()) return status;
     for (const i64 id : victim_runs_) {
-      ++counts.runs;
+      const Census::Run& run = census_.runs().at(id);
+      bool whole = true;
       for (std::size_t i = 0; i < left.size(); ++i) {
-        counts.rows[i] += u64(census_.runs().at(id).shares[i].rows);
+        counts.rows[i] += rows_to_go(run, i);
+        whole = whole && rows_to_go(run, i) == u64(run.shares[i].rows);
       }
+      counts.runs += whole;
     }
   }
   u64 left_in_all = 0, rows_in_all = 0;
@@ -186,7 +199,8 @@ Result<PruneCounts> Pruner::look(i64 wall_ns) {
     if (!rows.ok()) return rows.status();
     const Result<i64> old = connection_.integer_of(
         std::string("SELECT count(*) FROM ") + kGrowingTables[i] + " WHERE time_ns < " +
-        std::to_string(horizon_ns_) + (keep_.whole_runs ? " AND run IS NULL" : ""));
+        std::to_string(horizon_ns_) + " AND id < (SELECT max(id) FROM " + kGrowingTables[i] + ")" +
+        (keep_.whole_runs ? " AND run IS NULL" : ""));
     if (!old.ok()) return old.status();
     counts.rows[i] += u64(old.value());
     left[i] = u64(rows.value()) - counts.rows[i];

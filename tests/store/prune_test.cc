@@ -86,10 +86,11 @@ TEST_F(PruneTest, ByAgeJustWhatIsOlderAndWhatNobodyRefersToAnyMore) {
   add_run(2, 500, 100);   // 500 to 401
   run("INSERT INTO params VALUES(1, 'lr', 0.5, " + std::to_string(kNow - 1000 * kSecond) +
       "), (2, 'lr', 0.5, 0);"
-      "INSERT INTO states(run, time_ns, sequence, patch, after_gap) VALUES(1, 5, 1, '{}', 0);"
-      "INSERT INTO tracks(run, topic, time_ns, fields) VALUES(2, 't', " +
+      "INSERT INTO states(run, time_ns, sequence, patch, after_gap) VALUES(1, 5, 1, '{}', 0),"
+      "(2, 5, 1, '{}', 0);"
+      "INSERT INTO tracks(run, topic, time_ns, fields) VALUES(1, 't', 5, '{}'), (2, 't', " +
       std::to_string(kNow) +
-      ", '{}'), (1, 't', 5, '{}');"
+      ", '{}');"
       "INSERT INTO state_values VALUES(1, 5, '{}')");
   const PruneCounts counts = prune({.age_ns = 450 * kSecond});
   EXPECT_EQ(counts.rows, (std::array<u64, 5>{150, 150, 1, 1, 0}));
@@ -169,14 +170,39 @@ TEST_F(PruneTest, LookingSaysTheSameAndChangesNothing) {
   }
 }
 
-// Ids of records that are given a second time must not lie in the range of an older run.
-TEST_F(PruneTest, RangesOfRunsDoNotReachBeyondTheNewestRecord) {
-  add_run(1, 10, 20);
+// The next row gets the highest id plus one: without the newest row, that of a row that is gone.
+TEST_F(PruneTest, TheNewestRowOfATableStaysByAge) {
+  add_run(1, 100, 20);
   add_run(2, 1000, 20);  // the newest ids have the oldest times
-  run("INSERT INTO params VALUES(2, 'lr', 0.5, 0)");
-  prune({.rows = 15});
-  EXPECT_EQ(rows_of(*store_, "SELECT id, first_record, last_record FROM runs ORDER BY id"),
-            (std::vector<std::string>{"1|1|20", "2|-|-"}));
+  EXPECT_EQ(prune({.age_ns = 5}, Pruner::Way::kPolicy).all_rows(), 78u);
+  EXPECT_EQ(row("SELECT count(*), min(id) FROM records"), "1|40");
+  EXPECT_EQ(row("SELECT count(*), min(id) FROM points"), "1|40");
+  EXPECT_EQ(prune({.age_ns = 5}, Pruner::Way::kPolicy).steps, 0u) << "it is no reason to begin";
+  EXPECT_EQ(prune({.age_ns = 5}).all_rows(), 0u);
+  EXPECT_EQ(row("SELECT id FROM sites"), "2") << "in use";
+  EXPECT_EQ(row("SELECT id FROM runs"), "2");
+  run("INSERT INTO logs(message) VALUES('next')");
+  EXPECT_EQ(row("SELECT max(id) FROM records"), "41");
+}
+
+TEST_F(PruneTest, TheNewestRowOfATableStaysByRowsAndBytes) {
+  add_run(1, 10, 20);
+  add_run(2, 1000, 20);
+  EXPECT_EQ(prune({.rows = 15}).rows[0], 25u);
+  EXPECT_EQ(row("SELECT sum(run = 1), sum(run = 2), max(id) FROM records"), "14|1|40");
+  EXPECT_EQ(prune({.bytes = 1}).rows[0], 14u) << "and it ends";
+  EXPECT_EQ(row("SELECT count(*), max(id) FROM records"), "1|40");
+}
+
+TEST_F(PruneTest, TheNewestRowOfATableStaysOfAWholeRun) {
+  add_run(1, 10, 20);
+  add_run(2, 1000, 20);
+  const Keep keep{.age_ns = 50 * kSecond, .whole_runs = true};
+  Pruner looking(*store_, keep, Pruner::Way::kOnce);
+  EXPECT_EQ(looking.look(kNow).value().rows[0], 19u);
+  EXPECT_EQ(prune(keep).rows[0], 19u);
+  EXPECT_EQ(row("SELECT count(*), max(id) FROM records"), "21|40");
+  EXPECT_EQ(row("SELECT count(*) FROM runs"), "2");
 }
 
 TEST_F(PruneTest, RunsThatAreYoungInUseOrRememberAnImportStay) {
@@ -234,14 +260,16 @@ TEST_F(PruneTest, AWriterLooksAgainWhenSitesSeriesAndItsRunHaveGone) {
     ASSERT_TRUE(status.ok()) << status.message();
   };
   write();
+  run("INSERT INTO logs(message) VALUES('newest'); INSERT INTO metrics(metric_name) VALUES('n')");
   const PruneCounts counts = prune({.age_ns = 1});
   EXPECT_EQ(counts.sites + counts.series + counts.runs, 3u);
   add_run(1, 10, 1);  // takes the ids
   write();
   EXPECT_EQ(row("SELECT format, run_id FROM records JOIN sites ON sites.id = site JOIN runs ON"
-                " runs.id = run WHERE records.id = 2"),
+                " runs.id = run ORDER BY records.id DESC LIMIT 1"),
             "row|run-7");
-  EXPECT_EQ(row("SELECT name FROM points JOIN series ON series.id = series WHERE points.id = 2"),
+  EXPECT_EQ(row("SELECT name FROM points JOIN series ON series.id = series ORDER BY points.id DESC"
+                " LIMIT 1"),
             "load");
   EXPECT_EQ(row("SELECT next_sequence FROM cursors JOIN runs ON id = run WHERE run_id = 'run-7'"),
             "9");
