@@ -128,7 +128,7 @@ bool SinkRunner::run_once() {
       // Only in a region that something wrote over: what is committed cannot be found any more.
       // acquire: with commit(): the batches before it (P3)
       const u64 committed = region_.journal_lines().committed.load(JournalOrders::read_committed);
-      reporter_.report("sluice: " + name_ + ": the journal is damaged; records were lost");
+      report("the journal is damaged; records were lost");
       reader_ = {region_.journal(), committed};
       publish_position();
       return true;
@@ -178,7 +178,7 @@ void SinkRunner::note_gap(const BatchView& batch) {
     const u64 in_all = entry_.dropped_backlog.fetch_add(missed, std::memory_order_relaxed) + missed;
     // A failed notice is not repeated: the counter has it.
     const Status said = sink_->write_gap(missed, in_all);
-    if (!said.ok()) reporter_.report("sluice: " + name_ + ": " + said.message());
+    if (!said.ok()) report(said.message());
     entry_.cursor_callers.store(before, std::memory_order_relaxed);
   }
 }
@@ -247,7 +247,7 @@ void SinkRunner::settle(bool durable, bool at_once) {
 void SinkRunner::finish() {
   if (opened_ && !ended()) {
     const Status status = sink_->close();
-    if (!status.ok()) reporter_.report("sluice: " + name_ + ": " + status.message());
+    if (!status.ok()) report(status.message());
   }
   // Together, for wait_reached(): what an ended sink has not reached counts as behind.
   const std::lock_guard lock(mutex_);
@@ -256,11 +256,17 @@ void SinkRunner::finish() {
   moved_.notify_all();
 }
 
+// Most problems say themselves at which path they are.
+void SinkRunner::report(const std::string& what) {
+  const bool named = what.starts_with(name_ + ": ");
+  reporter_.report("sluice: " + (named ? what : name_ + ": " + what));
+}
+
 void SinkRunner::fail(const Status& status) {
   const ErrorClass error = status.error_class();
   if (error == ErrorClass::kDisableSink || error == ErrorClass::kFatal) return give_up(status);
   if (!failing_.exchange(true, std::memory_order_relaxed)) {
-    reporter_.report("sluice: " + name_ + ": " + status.message() + "; trying again");
+    report(status.message() + "; trying again");
     pause_ns_ = kPauseFirstNs;
     note_problem(status.message());
   }
@@ -288,13 +294,13 @@ std::string SinkRunner::problem() {
 
 void SinkRunner::recover_from_failure() {
   if (failing_.exchange(false, std::memory_order_relaxed)) {
-    reporter_.report("sluice: " + name_ + ": works again");
+    report("works again");
     note_problem({});
   }
 }
 
 void SinkRunner::give_up(const Status& status) {
-  reporter_.report("sluice: " + name_ + ": " + status.message() + "; this sink is given up");
+  report(status.message() + "; this sink is given up");
   note_problem(status.message());
   given_up_.store(true, std::memory_order_relaxed);
   signals_.end();

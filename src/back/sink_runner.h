@@ -91,6 +91,7 @@ class SinkRunner {
   void fail(const Status& status);
   void recover_from_failure();
   void note_problem(std::string text);
+  void report(const std::string& what);
   void give_up(const Status& status);
 
   region::Region& region_;

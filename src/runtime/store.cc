@@ -102,8 +102,9 @@ struct Store::Impl {
     if (flushed.complete) return found;
     std::string why = runtime::runtime().sink_problem(*found.value().sink);
     if (why.empty()) why = "it is slower than what is said";
-    return Status{ErrorClass::kRetryable, found.value().path +
-                                              ": what was logged is not stored after " +
+    const std::string place = found.value().path + ": ";
+    if (why.starts_with(place)) why.erase(0, place.size());
+    return Status{ErrorClass::kRetryable, place + "what was logged is not stored after " +
                                               std::to_string(timeout_ms) + " ms: " + why};
   }
 

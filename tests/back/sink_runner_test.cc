@@ -145,6 +145,17 @@ TEST_F(SinkRunnerTest, ARetryableErrorIsSaidOnceAndLosesNothing) {
   EXPECT_EQ(said_.count("works again"), 1u);
 }
 
+// Errors begin with the path of what they are about, which mostly is the sink's name.
+TEST_F(SinkRunnerTest, APlaceIsNamedOnce) {
+  add({Status(), Status(ErrorClass::kRetryable, "scripted: no space"),
+       Status(ErrorClass::kRetryable, "scripted"), Status(ErrorClass::kFatal, "/other: forbidden")});
+  say(0, 10);
+  for (int i = 0; i < 4; ++i) (void)engine_->drain_all(true);
+  EXPECT_EQ(said_.all(),
+            "sluice: scripted: no space; trying again\n"
+            "sluice: scripted: /other: forbidden; this sink is given up\n");
+}
+
 TEST_F(SinkRunnerTest, SmallBatchesAreWrittenTogether) {
   add({Status(), Status(ErrorClass::kRetryable, "busy")});
   const auto commit = [&](u64 from, u64 to) {

@@ -301,6 +301,8 @@ ISOLATED_TEST(Store, SaysWhatKeepsIt) {
   const Status waited = store.flush(1000);
   EXPECT_EQ(waited.error_class(), ErrorClass::kRetryable);
   EXPECT_NE(waited.message().find("locked"), std::string::npos) << waited.message();
+  EXPECT_EQ(waited.message().find(store.path()), 0u) << waited.message();
+  EXPECT_EQ(waited.message().rfind(store.path()), 0u) << "once: " << waited.message();
   EXPECT_NE(store.status().message().find("locked"), std::string::npos);
   holding.rollback();
   EXPECT_TRUE(store.flush(60'000).ok());
