@@ -12,7 +12,8 @@
 // database. Tables and views: docs/formats/store.md.
 //
 // Threading: thread-safe, but for moving, closing and destruction. A forked child may go on with
-// it. Errors: a Status; kFatal: a mistake in the call, kRetryable: worth another try.
+// it. Errors: a Status; kFatal: a mistake in the call, kRetryable: worth another try, kRotate: the
+// file is damaged (the sink sets it aside and begins a new one).
 #ifndef SLUICE_STORE_H_
 #define SLUICE_STORE_H_
 

@@ -112,7 +112,9 @@ struct Store::Impl {
   Result<std::unique_ptr<Reader>> reader(bool wait) const {
     const Result<StorePlace> found = wait ? settled(wait_ms) : place();
     if (!found.ok()) return found.status();
-    return readers->take(found.value().path);
+    auto taken = readers->take(found.value().path);
+    if (!taken.ok()) return storage::as_answer(taken.status());
+    return taken;
   }
 
   // What `ask` answers with a reader that sees all that was said before.
@@ -130,11 +132,11 @@ struct Store::Impl {
   Status change_schema(Work&& work) const {
     const Result<StorePlace> found = settled(wait_ms);
     if (!found.ok()) return found.status();
-    return storage::retry_while_locked(deadline_in(wait_ms), [&]() -> Status {
+    return storage::as_answer(storage::retry_while_locked(deadline_in(wait_ms), [&]() -> Status {
       const DatabaseUse use;
       const auto connection = Change::connect(found.value().path);
       return connection.ok() ? work(*connection.value()) : connection.status();
-    });
+    }));
   }
 };
 
@@ -325,7 +327,7 @@ Result<Transaction> Store::begin() {
   const Result<StorePlace> found = impl_->settled(impl_->wait_ms);
   if (!found.ok()) return found.status();
   auto change = Change::begin(found.value().path, deadline_in(impl_->wait_ms));
-  if (!change.ok()) return change.status();
+  if (!change.ok()) return storage::as_answer(change.status());
   auto impl = std::make_unique<Transaction::Impl>();
   impl->change = std::move(change.value());
   return Transaction(std::move(impl));
@@ -355,7 +357,7 @@ Result<std::uint64_t> Store::on_commit(std::function<void(const Commit&)> hook) 
   const Result<StorePlace> found = impl_->settled(impl_->wait_ms);
   if (!found.ok()) return found.status();
   auto watch = runtime::CommitWatch::start(found.value().path, std::move(hook), runtime::runtime());
-  if (!watch.ok()) return watch.status();
+  if (!watch.ok()) return storage::as_answer(watch.status());
   const std::lock_guard lock(impl_->mutex);
   impl_->hooks.emplace(++impl_->last_hook, std::move(watch.value()));
   return impl_->last_hook;

@@ -12,6 +12,7 @@
 
 #include "contract/outputs.h"
 #include "contract/store_program.h"
+#include "store/sqlite.h"
 
 namespace sluice::test {
 namespace {
@@ -344,6 +345,26 @@ ISOLATED_TEST(Store, MistakesAreSaid) {
   ASSERT_TRUE(stop(60'000));
   EXPECT_EQ(store.log(Level::info, "m", "too late"), Admission::kStopped);
   EXPECT_EQ(store.get_logs().status().error_class(), ErrorClass::kRetryable);
+}
+
+// Somebody has taken the tables away: no class of an error but those that store.h names.
+ISOLATED_TEST(Store, ErrorsHaveTheClassesThatAreNamed) {
+  Store store = open_store(dirs);
+  ASSERT_TRUE(store.flush(60'000).ok());
+  Transaction transaction = expect_ok(store.begin());
+  transaction.rollback();
+  expect_ok(store.execute("CREATE TABLE records_by_field_x(y)"));
+  EXPECT_EQ(store.add_field_index("x").error_class(), ErrorClass::kFatal);
+  const auto other = storage::Connection::open(store.path(), storage::Access::kWrite);
+  ASSERT_TRUE(other.value()->run("DROP TABLE points; DROP TABLE records").ok());
+  EXPECT_EQ(store.on_commit([](const Commit&) {}).status().error_class(), ErrorClass::kFatal);
+  EXPECT_EQ(store.add_column("host", ColumnType::text).error_class(), ErrorClass::kFatal);
+  EXPECT_EQ(store.add_field_index("host").error_class(), ErrorClass::kFatal);
+  EXPECT_EQ(store.get_logs().status().error_class(), ErrorClass::kFatal);
+  EXPECT_EQ(store.get_metrics().status().error_class(), ErrorClass::kFatal);
+  EXPECT_EQ(store.get_log_statistics().status().error_class(), ErrorClass::kFatal);
+  EXPECT_EQ(store.execute("DELETE FROM records").status().error_class(), ErrorClass::kFatal);
+  EXPECT_EQ(transaction.commit().error_class(), ErrorClass::kFatal);
 }
 
 // ---- what may be forgotten ----
