@@ -214,7 +214,8 @@ class SLUICE_API Store {
   // `hook` gets what is committed from now on, in order and each row once, on a thread of the
   // store's own. It may ask and log (what it logs comes back to it), and may be slow: rows wait in
   // the file, not in memory; those that retention removes meanwhile it does not see. An exception
-  // of it is said on stderr and ends nothing.
+  // of it is said on stderr and ends nothing. stop() waits, within its deadline, until it has had
+  // everything.
   [[nodiscard]] Result<std::uint64_t> on_commit(std::function<void(const Commit&)> hook);
   // After it the hook does not run any more. Not from a hook.
   void remove_hook(std::uint64_t id);

@@ -21,7 +21,32 @@ constexpr char kLastMetric[] = "SELECT coalesce(max(id), 0) FROM points";
 
 }  // namespace
 
-Result<CommitWatch::Owner> CommitWatch::start(std::string path, Hook hook, Reporter& reporter) {
+void CommitWatches::add(const std::shared_ptr<Looks>& looks) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(all_, [](const auto& one) { return one.expired(); });
+  all_.push_back(looks);
+}
+
+void CommitWatches::wait(i64 deadline_ns) {
+  if (t_in_hook) return;  // it would wait for itself
+  std::vector<std::weak_ptr<Looks>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all = all_;
+  }
+  const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline_ns)};
+  for (const auto& one : all) {
+    const std::shared_ptr<Looks> looks = one.lock();
+    if (!looks) continue;
+    std::unique_lock lock(looks->mutex);
+    const u64 mine = ++looks->asked;
+    looks->changed.notify_all();
+    looks->changed.wait_until(lock, until, [&] { return looks->ended || looks->done >= mine; });
+  }
+}
+
+Result<CommitWatch::Owner> CommitWatch::start(std::string path, Hook hook, Reporter& reporter,
+                                              CommitWatches& watches) {
   Owner watch(new CommitWatch(std::move(path), std::move(hook), reporter));
   {
     const storage::DatabaseUse use;
@@ -35,6 +60,7 @@ Result<CommitWatch::Owner> CommitWatch::start(std::string path, Hook hook, Repor
     watch->last_metric_ = metric.value();
   }
   watch->thread_ = std::thread([self = watch.get()] { self->main(); });
+  watches.add(watch->looks_);
   return watch;
 }
 
@@ -51,9 +77,9 @@ void CommitWatch::End::operator()(CommitWatch* watch) const {
 CommitWatch::~CommitWatch() {
   if (!thread_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    stop_.notify_all();
+    const std::lock_guard lock(looks_->mutex);
+    looks_->stopping = true;
+    looks_->changed.notify_all();
   }
   thread_.join();
 }
@@ -64,17 +90,24 @@ void CommitWatch::main() {
   t_in_hook = true;
   os::block_signals();
   os::set_thread_name("sluice-hook");
-  for (bool stopping = false;;) {
+  CommitWatches::Looks& looks = *looks_;
+  for (std::unique_lock lock(looks.mutex);;) {
+    const bool stopping = looks.stopping;
+    const u64 asked = looks.asked;
+    lock.unlock();
     const bool well = hand_on_all();
+    lock.lock();
+    looks.done = asked;
+    looks.ended = stopping;
+    looks.changed.notify_all();
     if (stopping) return;
-    std::unique_lock lock(mutex_);
-    stopping =
-        stop_.wait_for(lock, well ? kLookInterval : kRetryInterval, [this] { return stopping_; });
+    looks.changed.wait_for(lock, well ? kLookInterval : kRetryInterval,
+                           [&] { return looks.stopping || looks.asked != looks.done; });
   }
 }
 
 Status CommitWatch::open() {
-  if (reader_ && reader_->is_of(path_)) return {};
+  if (reader_ && reader_->may_go_on(path_)) return {};
   auto opened = storage::Reader::open(path_);
   if (!opened.ok()) return opened.status();
   const bool another = reader_ != nullptr;

@@ -4,7 +4,7 @@
 // rolled back. Rows come with their ids, which grow with every commit.
 //
 // Threading: a thread of its own for each, joined at its end, after the hook has had what was
-// committed before.
+// committed before. A file that is removed (a private store's, at its end) is read to its end.
 #ifndef SLUICE_SRC_RUNTIME_COMMIT_WATCH_H_
 #define SLUICE_SRC_RUNTIME_COMMIT_WATCH_H_
 
@@ -14,12 +14,38 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/reporter.h"
 #include "sluice/store.h"
 #include "store/reader.h"
 
 namespace sluice::runtime {
+
+// How far the hooks are, for who waits for them. A hook may be removed, and others added,
+// meanwhile.
+class CommitWatches {
+ public:
+  // Until each hook that there is has had what is committed now, or the clock (CLOCK_MONOTONIC)
+  // says so. Nothing from a hook.
+  void wait(i64 deadline_ns);
+
+ private:
+  friend class CommitWatch;
+  // Of one hook. A look at the file begins when it is asked for, or after a while.
+  struct Looks {
+    std::mutex mutex;
+    std::condition_variable changed;
+    u64 asked = 0;          // under mutex, all of them
+    u64 done = 0;           // of those that were asked for
+    bool stopping = false;  // after one more look
+    bool ended = false;
+  };
+  void add(const std::shared_ptr<Looks>& looks);
+
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Looks>> all_;  // under mutex_
+};
 
 class CommitWatch {
  public:
@@ -32,7 +58,8 @@ class CommitWatch {
   using Owner = std::unique_ptr<CommitWatch, End>;
 
   // From the rows on that are not in the file yet.
-  [[nodiscard]] static Result<Owner> start(std::string path, Hook hook, Reporter& reporter);
+  [[nodiscard]] static Result<Owner> start(std::string path, Hook hook, Reporter& reporter,
+                                           CommitWatches& watches);
   ~CommitWatch();
   CommitWatch(const CommitWatch&) = delete;
   CommitWatch& operator=(const CommitWatch&) = delete;
@@ -62,9 +89,7 @@ class CommitWatch {
   i64 last_metric_ = 0;
   bool failing_ = false;
 
-  std::mutex mutex_;
-  std::condition_variable stop_;
-  bool stopping_ = false;  // under mutex_
+  const std::shared_ptr<CommitWatches::Looks> looks_ = std::make_shared<CommitWatches::Looks>();
   std::thread thread_;
 };
 

@@ -289,6 +289,7 @@ std::string Runtime::stop(u32 deadline_ms) {
   } else {
     behind = engine_->stop(deadline);
   }
+  commit_watches_.wait(deadline);
   if (engine_->left_behind()) {
     static auto* const kept = new std::vector<std::shared_ptr<back::Engine>>;
     kept->push_back(engine_);  // a stuck sink uses it as long as the process lives

@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "back/engine.h"
+#include "runtime/commit_watch.h"
 #include "runtime/config.h"
 #include "runtime/recover.h"
 #include "sluice/sluice.h"
@@ -73,6 +74,7 @@ class Runtime final : public Reporter {
   StorePlace find_store(std::string_view path);
   // What keeps the sink from getting on; empty: nothing.
   std::string sink_problem(u32 sink);
+  CommitWatches& commit_watches() { return commit_watches_; }
   void run_now();
   void at_exit();
 
@@ -102,6 +104,7 @@ class Runtime final : public Reporter {
   std::condition_variable starter_ended_;
   bool starting_ = false;  // under starter_mutex_
   std::mutex immediate_;   // one caller at a time runs the sinks
+  CommitWatches commit_watches_;
 };
 
 // This process's instance.

@@ -356,7 +356,9 @@ Status Store::status() const {
 Result<std::uint64_t> Store::on_commit(std::function<void(const Commit&)> hook) {
   const Result<StorePlace> found = impl_->settled(impl_->wait_ms);
   if (!found.ok()) return found.status();
-  auto watch = runtime::CommitWatch::start(found.value().path, std::move(hook), runtime::runtime());
+  runtime::Runtime& owner = runtime::runtime();
+  auto watch = runtime::CommitWatch::start(found.value().path, std::move(hook), owner,
+                                           owner.commit_watches());
   if (!watch.ok()) return storage::as_answer(watch.status());
   const std::lock_guard lock(impl_->mutex);
   impl_->hooks.emplace(++impl_->last_hook, std::move(watch.value()));

@@ -80,6 +80,10 @@ bool Reader::is_of(const std::string& path) const {
   return connection_->is_ours() && connection_->path() == path && file_ == file_at(path);
 }
 
+bool Reader::may_go_on(const std::string& path) const {
+  return is_of(path) || (connection_->is_ours() && file_at(path) == os::FileId());
+}
+
 void Reader::limit(i64 deadline_ns, std::stop_token stop) {
   connection_->set_deadline(deadline_ns);
   connection_->set_stop(std::move(stop));

@@ -47,6 +47,8 @@ class Reader {
   [[nodiscard]] bool is_ours() const { return connection_->is_ours(); }
   // Whether it may be used in this process, for what stands at `path` now.
   [[nodiscard]] bool is_of(const std::string& path) const;
+  // The same, or nothing stands there any more: what was removed can be read to its end.
+  [[nodiscard]] bool may_go_on(const std::string& path) const;
 
  private:
   Reader() = default;

@@ -253,6 +253,49 @@ ISOLATED_TEST(Store, HooksGetWhatIsCommittedOnce) {
   EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 5003);
 }
 
+// stop() takes a private file away; its hooks have had all of it by then.
+ISOLATED_TEST(Store, HooksHaveEverythingWhenStopReturns) {
+  for (const std::string& path : {std::string(":memory:"), dirs.file("app.db")}) {
+    StoreOptions options = options_for(dirs);
+    options.start.overflow = Overflow::block;
+    options.start.block_deadline_ms = 60'000;
+    Store store = expect_ok(Store::open(path, options));
+    std::atomic<int> seen{0};
+    expect_ok(store.on_commit([&](const Commit& commit) {
+      if (seen == 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it is slow
+      seen += int(commit.logs.size());
+    }));
+    for (int i = 0; i < 5000; ++i) store.log(Level::info, "m", "row");
+    ASSERT_TRUE(stop(60'000)) << last_error();
+    EXPECT_EQ(seen.load(), 5000) << path;
+  }
+}
+
+// A hook that hangs costs stop() its deadline and no more; one that calls stop() waits for none.
+ISOLATED_TEST(Store, AHookThatHangsDoesNotHoldStop) {
+  Store store = open_store(dirs);
+  std::promise<void> called, release;
+  const std::uint64_t hangs = expect_ok(store.on_commit([&](const Commit&) {
+    called.set_value();
+    release.get_future().wait();
+  }));
+  store.log(Level::info, "m", "row");
+  called.get_future().wait();
+  EXPECT_TRUE(stop(300)) << last_error();
+  release.set_value();
+  store.remove_hook(hangs);
+}
+
+ISOLATED_TEST(Store, AHookMayStop) {
+  Store store = open_store(dirs);
+  std::promise<bool> stopped;
+  const std::uint64_t hook =
+      expect_ok(store.on_commit([&](const Commit&) { stopped.set_value(stop(600'000)); }));
+  store.log(Level::info, "m", "row");
+  EXPECT_TRUE(stopped.get_future().get());
+  store.remove_hook(hook);
+}
+
 ISOLATED_TEST(Store, NumbersAndTextsThatAreNone) {
   Store store = open_store(dirs);
   store.log_metric("m", std::nan(""));
