@@ -14,17 +14,6 @@ void bind(Statement& statement, int at, const std::optional<std::string>& value)
   value ? statement.bind(at, std::string_view(*value)) : statement.bind_null(at);
 }
 
-// Runs `insert` (or nothing, when it is there) and gives what `find` finds.
-Result<i64> insert_and_find(Statement& insert, Statement& find) {
-  const Status status = insert.run();
-  if (!status.ok()) return status;
-  const Result<bool> row = find.step();
-  if (!row.ok()) return row.status();
-  const i64 id = row.value() ? find.integer(0) : 0;
-  find.reset();
-  return id;
-}
-
 }  // namespace
 
 Status Restorer::prepare() {
@@ -36,27 +25,20 @@ Status Restorer::prepare() {
        "INSERT OR IGNORE INTO runs(region, run_id, product, version, host, pid, started_ns,"
        " ended_ns, exit_code, signal, reason) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   make(find_run_, "SELECT id FROM runs WHERE region = ?");
-  make(insert_site_,
-       "INSERT OR IGNORE INTO sites(kind, severity, logger, file, line, function, format)"
-       " VALUES(?, ?, ?, ?, ?, ?, ?)");
-  make(find_site_,
-       "SELECT id FROM sites WHERE kind = ? AND severity = ? AND logger = ? AND file = ?"
-       " AND line = ? AND function = ? AND format = ?");
-  make(insert_series_, "INSERT OR IGNORE INTO series(name, kind, unit, tags) VALUES(?, ?, ?, ?)");
-  make(find_series_, "SELECT id FROM series WHERE name = ? AND kind = ? AND unit = ? AND tags = ?");
-  make(insert_log_,
-       "INSERT INTO records(time_ns, severity, run, sequence, thread, site, logger, event, body,"
-       " attributes, context) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  make(insert_point_,
-       "INSERT INTO points(series, time_ns, value, run, sequence) VALUES(?, ?, ?, ?, ?)");
+  make(insert_point_, kInsertPoint);
   make(widen_run_,
        "UPDATE runs SET first_record = min(coalesce(first_record, ?2), ?2),"
        " last_record = max(coalesce(last_record, ?3), ?3) WHERE id = ?1");
-  if (!status.ok()) return status;
-  const Result<std::vector<CustomColumn>> columns = custom_columns(connection_);
+  if (status.ok()) status = ids_.prepare(connection_);
+  return status.ok() ? look_for_columns() : status;
+}
+
+Status Restorer::look_for_columns() {
+  Result<std::vector<CustomColumn>> columns = custom_columns(connection_);
   if (!columns.ok()) return columns.status();
-  for (const CustomColumn& column : columns.value()) columns_.push_back(column.name);
-  return {};
+  const Status status = connection_.prepare_into(insert_log_, insert_record_sql(columns.value()));
+  if (status.ok()) columns_ = std::move(columns.value());
+  return status;
 }
 
 void Restorer::forget() {
@@ -89,16 +71,13 @@ Result<i64> Restorer::site(const SiteRow& row) {
     key.append(1, '\n').append(std::to_string(text->size())).append(1, '\n').append(*text);
   }
   if (const auto known = sites_.find(key); known != sites_.end()) return known->second;
-  for (Statement* statement : {&insert_site_, &find_site_}) {
-    statement->bind(1, std::string_view(row.kind));
-    statement->bind(2, row.severity);
-    statement->bind(3, std::string_view(row.logger));
-    statement->bind(4, std::string_view(row.file));
-    statement->bind(5, row.line);
-    statement->bind(6, std::string_view(row.function));
-    statement->bind(7, std::string_view(row.format));
-  }
-  const Result<i64> id = insert_and_find(insert_site_, find_site_);
+  const Result<i64> id = ids_.site({.kind = row.kind,
+                                    .severity = row.severity,
+                                    .logger = row.logger,
+                                    .file = row.file,
+                                    .line = row.line,
+                                    .function = row.function,
+                                    .format = row.format});
   if (!id.ok()) return id;
   if (sites_.size() >= kKnownMax) sites_.clear();
   sites_.emplace(std::move(key), id.value());
@@ -118,6 +97,7 @@ Status Restorer::add(const LogRow& row) {
   to.bind(9, std::string_view(row.body));
   bind(to, 10, row.attributes);
   bind(to, 11, row.context);
+  bind_columns(row);
   const Status status = to.run();
   if (!status.ok()) return status;
   const i64 id = connection_.last_row_id();
@@ -126,33 +106,28 @@ Status Restorer::add(const LogRow& row) {
     if (first == 0) first = id;
     last = id;
   }
-  return row.columns.empty() ? Status() : add_columns(row, id);
+  return {};
 }
 
-Status Restorer::add_columns(const LogRow& row, i64 id) {
+void Restorer::bind_columns(const LogRow& row) {
+  Statement& to = insert_log_;
+  for (int at = 1; at <= int(columns_.size()); ++at) to.bind_null(kOwnRecordMarks + at);
   for (const auto& [name, value] : row.columns) {
-    if (std::find(columns_.begin(), columns_.end(), name) == columns_.end()) {
+    const auto column = std::find_if(columns_.begin(), columns_.end(),
+                                     [&](const auto& there) { return there.name == name; });
+    if (column == columns_.end()) {
       if (std::find(missing_.begin(), missing_.end(), name) == missing_.end()) {
         missing_.push_back(name);
       }
       continue;
     }
-    Statement& set = set_column_[name];
-    if (!set) {
-      const Status status = connection_.prepare_into(
-          set, "UPDATE records SET " + quoted_name(name) + " = ?1 WHERE id = ?2");
-      if (!status.ok()) return status;
-    }
-    if (const i64* integer = std::get_if<i64>(&value)) set.bind(1, *integer);
-    if (const double* real = std::get_if<double>(&value)) set.bind(1, *real);
+    const int at = kOwnRecordMarks + 1 + int(column - columns_.begin());
+    if (const i64* integer = std::get_if<i64>(&value)) to.bind(at, *integer);
+    if (const double* real = std::get_if<double>(&value)) to.bind(at, *real);
     if (const std::string* text = std::get_if<std::string>(&value)) {
-      set.bind(1, std::string_view(*text));
+      to.bind(at, std::string_view(*text));
     }
-    set.bind(2, id);
-    const Status status = set.run();
-    if (!status.ok()) return status;
   }
-  return {};
 }
 
 Status Restorer::add(const PointRow& row) {
@@ -160,13 +135,8 @@ Status Restorer::add(const PointRow& row) {
                     std::to_string(row.unit.size()) + '\n' + row.unit + '\n' + row.tags;
   auto known = series_.find(key);
   if (known == series_.end()) {
-    for (Statement* statement : {&insert_series_, &find_series_}) {
-      statement->bind(1, std::string_view(row.name));
-      statement->bind(2, std::string_view(row.kind));
-      statement->bind(3, std::string_view(row.unit));
-      statement->bind(4, std::string_view(row.tags));
-    }
-    const Result<i64> id = insert_and_find(insert_series_, find_series_);
+    const Result<i64> id =
+        ids_.series({.name = row.name, .kind = row.kind, .unit = row.unit, .tags = row.tags});
     if (!id.ok()) return id.status();
     if (series_.size() >= kKnownMax) series_.clear();
     known = series_.emplace(std::move(key), id.value()).first;

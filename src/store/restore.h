@@ -15,7 +15,7 @@
 #include <variant>
 #include <vector>
 
-#include "store/schema.h"
+#include "store/row_ids.h"
 
 namespace sluice::storage {
 
@@ -91,16 +91,16 @@ class Restorer {
   [[nodiscard]] const std::vector<std::string>& missing_columns() const { return missing_; }
 
  private:
-  Status add_columns(const LogRow& row, i64 id);
+  Status look_for_columns();
+  void bind_columns(const LogRow& row);
 
   Connection& connection_;
-  Statement insert_run_, find_run_, insert_site_, find_site_, insert_series_, find_series_;
-  Statement insert_log_, insert_point_, widen_run_;
+  Statement insert_run_, find_run_, insert_log_, insert_point_, widen_run_;
+  RowIds ids_;
   std::map<i64, std::pair<i64, i64>> ranges_;  // of runs in this transaction
   std::unordered_map<std::string, i64> sites_;
   std::unordered_map<std::string, i64> series_;
-  std::map<std::string, Statement> set_column_;
-  std::vector<std::string> columns_;
+  std::vector<CustomColumn> columns_;
   std::vector<std::string> missing_;
 };
 

@@ -129,8 +129,7 @@ Status Rows::prepare() {
   const auto make = [&](Statement& to, std::string_view sql) {
     if (status.ok()) status = connection_.prepare_into(to, sql);
   };
-  make(insert_point_,
-       "INSERT INTO points(series, time_ns, value, run, sequence) VALUES(?, ?, ?, ?, ?)");
+  make(insert_point_, kInsertPoint);
   make(insert_state_,
        "INSERT INTO states(run, time_ns, sequence, patch, after_gap) VALUES(?, ?, ?, ?, ?)");
   make(merge_state_,
@@ -139,17 +138,9 @@ Status Rows::prepare() {
   make(insert_track_, "INSERT INTO tracks(run, topic, time_ns, fields) VALUES(?, ?, ?, ?)");
   make(insert_param_, "INSERT OR REPLACE INTO params(run, key, value, time_ns) VALUES(?, ?, ?, ?)");
   make(insert_file_, "INSERT INTO files(run, name, time_ns, fields) VALUES(?, ?, ?, ?)");
-  make(insert_site_,
-       "INSERT OR IGNORE INTO sites(kind, severity, logger, file, line, function, format)"
-       " VALUES(?, ?, ?, ?, ?, ?, ?)");
-  make(find_site_,
-       "SELECT id FROM sites WHERE kind = ? AND severity = ? AND logger = ? AND file = ?"
-       " AND line = ? AND function = ? AND format = ?");
-  make(insert_series_, "INSERT OR IGNORE INTO series(name, kind, unit, tags) VALUES(?, ?, ?, ?)");
-  make(find_series_, "SELECT id FROM series WHERE name = ? AND kind = ? AND unit = ? AND tags = ?");
   make(note_end_,
        "UPDATE runs SET ended_ns = ?2, exit_code = ?3, signal = ?4, reason = ?5 WHERE id = ?1");
-  return status;
+  return status.ok() ? ids_.prepare(connection_) : status;
 }
 
 Status Rows::begin(i64 run) {
@@ -175,15 +166,7 @@ Status Rows::look_for_columns() {
   if (cookie.value() == schema_cookie_ && insert_record_) return {};
   Result<std::vector<CustomColumn>> columns = custom_columns(connection_);
   if (!columns.ok()) return columns.status();
-  std::string names, marks;
-  for (const CustomColumn& column : columns.value()) {
-    names += ", " + quoted_name(column.name);
-    marks += ", ?";
-  }
-  Result<Statement> insert = connection_.prepare(
-      "INSERT INTO records(time_ns, severity, run, sequence, thread, site, logger, event, body,"
-      " attributes, context" +
-      names + ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?" + marks + ")");
+  Result<Statement> insert = connection_.prepare(insert_record_sql(columns.value()));
   if (!insert.ok()) return insert.status();
   insert_record_ = std::move(insert.value());
   columns_ = std::move(columns.value());
@@ -279,10 +262,9 @@ Status Rows::add_record(const Entry& entry, KnownSite& site) {
 }
 
 void Rows::bind_custom_columns(const Entry& entry) {
-  constexpr int kFirst = 12;
   const PayloadFields payload(entry);
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    const int at = kFirst + int(i);
+    const int at = kOwnRecordMarks + 1 + int(i);
     Value value;
     const Value* found = find_argument(entry, columns_[i].name, value);
     if (found == nullptr) found = payload.find(columns_[i].name, value);
@@ -313,22 +295,13 @@ Result<i64> Rows::id_of_site(const Entry& entry) {
   const std::string texts[] = {
       escaped(TextForm::kStored, site.logger), escaped(TextForm::kStored, site.file),
       escaped(TextForm::kStored, site.function), escaped(TextForm::kStored, site.format)};
-  for (Statement* statement : {&insert_site_, &find_site_}) {
-    statement->bind(1, kind_name(site.kind));
-    statement->bind(2, i64(site.level));
-    statement->bind(3, std::string_view(texts[0]));
-    statement->bind(4, std::string_view(texts[1]));
-    statement->bind(5, i64(site.line));
-    statement->bind(6, std::string_view(texts[2]));
-    statement->bind(7, std::string_view(texts[3]));
-  }
-  Status status = insert_site_.run();
-  if (!status.ok()) return status;
-  const Result<bool> row = find_site_.step();
-  if (!row.ok()) return row.status();
-  const i64 id = row.value() ? find_site_.integer(0) : 0;
-  find_site_.reset();
-  return id;
+  return ids_.site({.kind = kind_name(site.kind),
+                    .severity = i64(site.level),
+                    .logger = texts[0],
+                    .file = texts[1],
+                    .line = i64(site.line),
+                    .function = texts[2],
+                    .format = texts[3]});
 }
 
 Result<i64> Rows::id_of_series(const Entry& entry, KnownSite& site) {
@@ -343,20 +316,13 @@ Result<i64> Rows::id_of_series(const Entry& entry, KnownSite& site) {
     series_key_ += part;
   }
   if (const auto known = series_.find(series_key_); known != series_.end()) return known->second;
-  for (Statement* statement : {&insert_series_, &find_series_}) {
-    statement->bind(1, std::string_view(series_key_).substr(0, name_bytes));
-    statement->bind(2, kind);
-    statement->bind(3, std::string_view(unit));
-    statement->bind(4, tags.empty() ? std::string_view("{}") : tags);
-  }
-  Status status = insert_series_.run();
-  if (!status.ok()) return status;
-  const Result<bool> row = find_series_.step();
-  if (!row.ok()) return row.status();
-  const i64 id = row.value() ? find_series_.integer(0) : 0;
-  find_series_.reset();
+  const Result<i64> id = ids_.series({.name = std::string_view(series_key_).substr(0, name_bytes),
+                                      .kind = kind,
+                                      .unit = unit,
+                                      .tags = tags.empty() ? std::string_view("{}") : tags});
+  if (!id.ok()) return id;
   if (series_.size() >= kSeriesKnownMax) series_.clear();
-  series_.emplace(series_key_, id);
+  series_.emplace(series_key_, id.value());
   return id;
 }
 

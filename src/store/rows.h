@@ -12,7 +12,7 @@
 #include "record/fields.h"
 #include "record/message.h"
 #include "record/site_cache.h"
-#include "store/schema.h"
+#include "store/row_ids.h"
 
 namespace sluice::storage {
 
@@ -70,7 +70,8 @@ class Rows {
 
   Statement insert_record_, insert_point_, insert_state_, merge_state_;
   Statement insert_track_, insert_param_, insert_file_;
-  Statement insert_site_, find_site_, insert_series_, find_series_, note_end_;
+  Statement note_end_;
+  RowIds ids_;
 };
 
 }  // namespace sluice::storage
