@@ -148,6 +148,7 @@ class Exporter {
  private:
   // Sites and runs are defined once; 0 for NULL.
   Status define(std::unordered_set<i64>& known, Statement& find, std::string_view kind, i64 id);
+  void define_columns(const std::vector<storage::CustomColumn>& columns);
   Status logs();
   Status metrics();
   [[nodiscard]] Result<Statement> select(const std::string& columns, const std::string& from,
@@ -207,6 +208,17 @@ Status Exporter::define(std::unordered_set<i64>& known, Statement& find, std::st
   }
   find.reset();
   return {};
+}
+
+void Exporter::define_columns(const std::vector<storage::CustomColumn>& columns) {
+  for (const storage::CustomColumn& column : columns) {
+    std::string line = "{\"define\":\"column\"";
+    put_key(line, "name");
+    put_text(line, column.name);
+    put_key(line, "type");
+    put_text(line, column.type);
+    open_ = open_ && target_.write(line + "}\n");
+  }
 }
 
 std::string Exporter::log_line(const Statement& row) {
@@ -368,7 +380,10 @@ Status Exporter::run() {
   }
   if (!status.ok()) return status;
   if (!command_.csv) open_ = target_.write("{\"define\":\"export\",\"version\":1}\n");
-  if (command_.what != "metrics") status = logs();
+  if (command_.what != "metrics") {
+    if (!command_.csv) define_columns(columns.value());
+    status = logs();
+  }
   if (status.ok() && command_.what != "logs") status = metrics();
   return status;
 }

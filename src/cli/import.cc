@@ -16,6 +16,7 @@
 #include "cli/store_option.h"
 #include "os/io.h"
 #include "os/process.h"
+#include "store/change.h"
 #include "store/file.h"
 #include "store/writer.h"
 
@@ -31,6 +32,7 @@ constexpr int kDepthMax = 16;        // of directories
 struct ImportCommand {
   std::string store;
   std::vector<std::string> paths;
+  std::vector<std::string> columns;
   bool json = false;
 };
 
@@ -359,12 +361,28 @@ bool tell(const Found& found, const Outcome& outcome, bool as_json, Output& outp
   return problems.empty();
 }
 
+// "host=TEXT"
+std::vector<storage::CustomColumn> read_columns(const std::vector<std::string>& texts,
+                                                std::vector<std::string>& mistakes) {
+  std::vector<storage::CustomColumn> columns;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.rfind('=');
+    if (equals == std::string::npos) {
+      mistakes.push_back("--column: " + in_quotes(text) + " has no type; write host=TEXT");
+    } else {
+      columns.push_back({text.substr(0, equals), text.substr(equals + 1)});
+    }
+  }
+  return columns;
+}
+
 int import_files(const ImportCommand& command) {
   std::vector<std::string> mistakes;
   std::string path = command.store;
   check_store_option(path, mistakes);
   std::vector<Found> files;
   for (const std::string& name : command.paths) find_files(name, 0, files, mistakes);
+  const std::vector<storage::CustomColumn> columns = read_columns(command.columns, mistakes);
   if (!path.empty()) {
     const Status status = storage::check_file(path);
     if (!status.ok()) mistakes.push_back(status.message());
@@ -374,6 +392,12 @@ int import_files(const ImportCommand& command) {
   if (!writer.ok()) return refuse({writer.status().message()});
   storage::Restorer restorer(writer.value()->connection());
   if (const Status status = restorer.prepare(); !status.ok()) return refuse({status.message()});
+  for (const storage::CustomColumn& column : columns) {
+    const Status status = storage::retry_while_locked(os::monotonic_ns() + kLockWaitNs,
+                                                      [&] { return restorer.column(column); });
+    if (!status.ok()) mistakes.push_back("--column: " + status.message());
+  }
+  if (!mistakes.empty()) return refuse(mistakes);
   Import import(*writer.value(), restorer);
   Output output;
   bool sound = true;
@@ -407,6 +431,10 @@ void add_import(CLI::App& app, Chosen& chosen) {
       ->required();
   sub->add_option("--store", command->store, "The database, made if needed (default: SLUICE_STORE)")
       ->type_name("FILE")
+      ->allow_extra_args(false);
+  sub->add_option("--column", command->columns,
+                  "Make this column of the store's logs, for CSV that has it; repeatable")
+      ->type_name("NAME=TYPE")
       ->allow_extra_args(false);
   sub->add_flag("--json", command->json, "What was taken, one JSON object a file");
   sub->footer(

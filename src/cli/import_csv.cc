@@ -109,6 +109,7 @@ Status ExportedCsv::set_columns(std::string_view record,
         " where " + in_quotes(name) + " should be (column " + std::to_string(i + 1) + ")" + mend);
   }
   custom_.clear();
+  Status unknown;
   for (std::size_t i = own; i < columns_; ++i) {
     const std::string& name = names.value()[i].text;
     const bool twice = std::any_of(names.value().begin(), names.value().begin() + std::ptrdiff_t(i),
@@ -119,9 +120,16 @@ Status ExportedCsv::set_columns(std::string_view record,
     }
     const auto known = std::find_if(custom.begin(), custom.end(),
                                     [&](const auto& column) { return column.name == name; });
-    custom_.push_back(known != custom.end() ? *known : storage::CustomColumn{name, "TEXT"});
+    if (known != custom.end()) {
+      custom_.push_back(*known);
+    } else if (unknown.ok()) {
+      unknown = fatal(
+          "its first line has a column " + in_quotes(name) + " (column " + std::to_string(i + 1) +
+          ") that the store has not, and CSV says no types: make it, as by --column " + name +
+          "=TEXT (or INTEGER, REAL, ANY), or import JSON Lines of `sluice export`");
+    }
   }
-  return {};
+  return unknown;
 }
 
 // A run of its own for an id: the files of one store's logs and metrics share it.

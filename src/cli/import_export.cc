@@ -107,6 +107,10 @@ Status ExportedLines::define(std::string_view line) {
   Members members(object);
   const std::string what = members.text("define");
   if (what == "export") return {};
+  if (what == "column") {
+    const storage::CustomColumn column{members.text("name"), members.text("type")};
+    return members.status().ok() ? restorer_.column(column) : members.status();
+  }
   const std::optional<i64> row = members.number("row");
   if (!row) return fatal("defines nothing");
   if (what == "run") {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "store/values.h"
+
 namespace sluice::storage {
 namespace {
 
@@ -37,7 +39,15 @@ Status Restorer::look_for_columns() {
   Result<std::vector<CustomColumn>> columns = custom_columns(connection_);
   if (!columns.ok()) return columns.status();
   const Status status = connection_.prepare_into(insert_log_, insert_record_sql(columns.value()));
-  if (status.ok()) columns_ = std::move(columns.value());
+  if (!status.ok()) return status;
+  columns_ = std::move(columns.value());
+  columns_known_ = true;
+  return {};
+}
+
+Status Restorer::column(const CustomColumn& column) {
+  Status status = as_answer(add_column(connection_, column.name, column.type));
+  columns_known_ = columns_known_ && !status.ok();
   return status;
 }
 
@@ -45,6 +55,7 @@ void Restorer::forget() {
   ranges_.clear();
   sites_.clear();
   series_.clear();
+  columns_known_ = false;
 }
 
 Result<i64> Restorer::run(const RunRow& row) {
@@ -85,6 +96,10 @@ Result<i64> Restorer::site(const SiteRow& row) {
 }
 
 Status Restorer::add(const LogRow& row) {
+  if (!columns_known_) {
+    const Status status = look_for_columns();
+    if (!status.ok()) return status;
+  }
   Statement& to = insert_log_;
   to.bind(1, row.time_ns);
   to.bind(2, row.severity);

@@ -81,6 +81,9 @@ class Restorer {
   // The id of the row, which is made when there is none that is the same (runs: of that region).
   [[nodiscard]] Result<i64> run(const RunRow& row);
   [[nodiscard]] Result<i64> site(const SiteRow& row);
+  // Makes the column when there is none of that name. kFatal: it is there with another type, or
+  // cannot be made.
+  Status column(const CustomColumn& column);
   Status add(const LogRow& row);
   Status add(const PointRow& row);
   // What belongs to the rows that were added: the ranges of their runs.
@@ -101,6 +104,7 @@ class Restorer {
   std::unordered_map<std::string, i64> sites_;
   std::unordered_map<std::string, i64> series_;
   std::vector<CustomColumn> columns_;
+  bool columns_known_ = false;
   std::vector<std::string> missing_;
 };
 

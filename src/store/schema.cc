@@ -127,9 +127,10 @@ std::string logs_view(const std::vector<CustomColumn>& custom) {
          values + "); END";
 }
 
-// Everything or nothing.
+// Everything or nothing; within the caller's transaction if there is one.
 template <class Work>
 Status in_transaction(Connection& connection, Work&& work) {
+  if (connection.in_transaction()) return work();
   Status status = connection.run("BEGIN IMMEDIATE");
   if (!status.ok()) return status;
   status = work();

@@ -41,7 +41,8 @@ struct CustomColumn {
 [[nodiscard]] Result<std::vector<CustomColumn>> custom_columns(Connection& connection);
 
 // Adds a column to the records and to the view `logs`; records that have a field of that name fill
-// it. One that is there with the same type is left as it is. `type`: as in CustomColumn.
+// it. One that is there with the same type is left as it is. `type`: as in CustomColumn. Within the
+// caller's transaction if there is one.
 Status add_column(Connection& connection, std::string_view name, std::string_view type);
 
 // Makes queries for one value of this field fast, in what is stored already and what comes.

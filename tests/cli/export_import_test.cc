@@ -85,11 +85,63 @@ TEST_F(ExportImport, FiltersCsvAndColumnsOfTheUsers) {
             "sequence,host\r");
   EXPECT_NE(csv[1].find(",ERROR,sh,ERROR bad,"), std::string::npos) << csv[1];
   EXPECT_TRUE(csv[1].ends_with(",box\r")) << csv[1];
-  ASSERT_EQ(sh("$SLUICE export --store a.db > a.jsonl").code, 0);
-  const Finished without = import("a.jsonl");
-  EXPECT_EQ(without.code, 1);
-  EXPECT_NE(without.error.find("no column 'host'"), std::string::npos) << without.error;
-  expect_same_contents();
+}
+
+constexpr char kColumnsOfUsers[] =
+    "SELECT host, n, x, anything, typeof(anything) FROM logs ORDER BY id";
+
+TEST_F(ExportImport, ColumnsOfTheUsersAreMade) {
+  ASSERT_EQ(sh("$SLUICE run --quiet --store a.db -- seq 1 2000; : > none.log;"
+               " $SLUICE import --store a.db none.log --column host=TEXT --column n=INTEGER"
+               " --column x=REAL --column anything=ANY")
+                .code,
+            0);
+  write_sql("a.db",
+            "UPDATE records SET host = 'box' || id, n = id, x = id / 3.0 WHERE id % 2 = 0;"
+            "UPDATE records SET anything = 7 WHERE id = 1; UPDATE records SET anything = '7' WHERE"
+            " id = 2; UPDATE records SET anything = 0.5 WHERE id = 3");
+  ASSERT_EQ(sh("$SLUICE export --store a.db --output a.jsonl").code, 0);
+  // Killed before they are made, and behind it.
+  for (int i = 0; i < 4; ++i) {
+    sh("rm -f b.db*");
+    const pid_t pid = start("exec $SLUICE import --store b.db a.jsonl", path("o"), path("e"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20 * i));
+    ::kill(pid, SIGKILL);
+    wait_for(pid);
+    const Finished done = import("a.jsonl");
+    ASSERT_EQ(done.code, 0) << done.error;
+    expect_same_contents();
+    EXPECT_EQ(rows(kColumnsOfUsers), rows_in(path("a.db"), kColumnsOfUsers));
+  }
+  EXPECT_NE(sh("$SLUICE cat a.jsonl").out.find(" 2000"), std::string::npos);
+}
+
+TEST_F(ExportImport, AColumnThatCannotBeMadeIsSaid) {
+  write("a.jsonl",
+        "{\"define\":\"export\",\"version\":1}\n"
+        "{\"define\":\"column\",\"name\":\"n\",\"type\":\"TEXT\"}\n"
+        "{\"define\":\"column\",\"name\":\"x'y\",\"type\":\"TEXT\"}\n"
+        "{\"define\":\"column\",\"name\":\"body\",\"type\":\"TEXT\"}\n"
+        "{\"define\":\"column\",\"name\":\"b\",\"type\":\"BLOB); DROP TABLE runs; --\"}\n"
+        "{\"define\":\"column\"}\n"
+        "{\"ts\":\"2026-01-01T00:00:00Z\",\"level\":\"info\",\"msg\":\"text\","
+        "\"columns\":{\"n\":\"seven\"}}\n"
+        "{\"ts\":\"2026-01-01T00:00:00Z\",\"level\":\"info\",\"msg\":\"number\","
+        "\"columns\":{\"n\":7,\"later\":1}}\n");
+  write("none.log", "");
+  ASSERT_EQ(import("none.log --column n=INTEGER").code, 0);
+  const Finished done = import("a.jsonl");
+  EXPECT_EQ(done.code, 1);
+  EXPECT_EQ(done.out, "a.jsonl: 1 rows\n");
+  EXPECT_NE(done.error.find("6 lines are not as sluice export writes them and were left out; the"
+                            " first (at byte 34) column \"n\" is there with the type INTEGER"),
+            std::string::npos)
+      << done.error;
+  EXPECT_NE(done.error.find("no column 'later'"), std::string::npos) << done.error;
+  EXPECT_EQ(rows("SELECT message, n FROM logs"), (std::vector<std::string>{"number|7"}));
+  const Finished wrong = import("none.log --column host");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_NE(wrong.error.find("'host' has no type"), std::string::npos) << wrong.error;
 }
 
 TEST_F(ExportImport, LogsOfAnyProgram) {

@@ -84,8 +84,10 @@ TEST_F(ImportCsv, ColumnsOfTheUsers) {
   ASSERT_EQ(sh("$SLUICE export --store a.db --csv --output a.csv").code, 0);
   const Finished without = import("a.csv");
   EXPECT_EQ(without.code, 1);
-  EXPECT_NE(without.error.find("no column 'a,b'"), std::string::npos) << without.error;
-  EXPECT_EQ(rows(kLogs), rows_in(path("a.db"), kLogs));
+  EXPECT_NE(without.error.find("a column 'a,b' (column 11) that the store has not"),
+            std::string::npos)
+      << without.error;
+  EXPECT_EQ(row("SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM runs)"), "0|0");
   sh("rm b.db*; : > none.log");
   ASSERT_EQ(import("none.log").code, 0);
   write_sql("b.db", columns);
@@ -94,6 +96,20 @@ TEST_F(ImportCsv, ColumnsOfTheUsers) {
   const char* const sql = "SELECT \"a,b\", n, x, typeof(\"a,b\") FROM records ORDER BY id";
   EXPECT_EQ(rows(sql), rows_in(path("a.db"), sql));
   EXPECT_EQ(row("SELECT x = 2.0 / 3 FROM records WHERE id = 1"), "1");
+}
+
+TEST_F(ImportCsv, ColumnsAreMadeWhereTheirTypeIsSaid) {
+  make_store();
+  write_sql("a.db", "ALTER TABLE records ADD COLUMN n INTEGER; UPDATE records SET n = id");
+  ASSERT_EQ(sh("$SLUICE export --store a.db --csv --output a.csv").code, 0);
+  const Finished without = import("a.csv");
+  EXPECT_EQ(without.code, 1);
+  EXPECT_NE(without.error.find("--column n=TEXT (or INTEGER, REAL, ANY)"), std::string::npos)
+      << without.error;
+  const Finished with = import("a.csv --column n=INTEGER");
+  EXPECT_EQ(with.code, 0) << with.error;
+  EXPECT_EQ(rows(kLogs), rows_in(path("a.db"), kLogs));
+  EXPECT_EQ(row("SELECT count(*) FROM logs WHERE n = id AND typeof(n) = 'integer'"), "8");
 }
 
 TEST_F(ImportCsv, OtherColumnsAreRefused) {
