@@ -18,7 +18,7 @@ constexpr i64 kIdleLookNs = 1'000'000'000;
 // What is too much is taken out after each transaction, for as long as that took: enough, since
 // taking out a row is no dearer than putting one in. Transactions are short meanwhile, so that
 // neither keeps the other waiting for long.
-constexpr i64 kPruneMaxNs = 4 * storage::Pruner::kStepNs;
+constexpr i64 kPruneMaxNs = 30'000'000;
 constexpr u64 kPruningRecords = 1000;
 
 storage::Keep keep_of(const back::SinkConfig& config) {
@@ -27,6 +27,7 @@ storage::Keep keep_of(const back::SinkConfig& config) {
   keep.age_ns = i64(std::min(config.keep_seconds, kSecondsMax) * 1'000'000'000);
   keep.rows = config.keep_rows;
   keep.bytes = config.keep_bytes;
+  keep.whole_runs = config.keep_whole_runs;
   return keep;
 }
 
@@ -161,7 +162,7 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
 // One step at least; a step that has begun is finished.
 void StoreSink::prune(i64 time_ns) {
   i64 now = os::monotonic_ns();
-  const i64 until = now + std::min(time_ns, kPruneMaxNs) - storage::Pruner::kStepNs / 2;
+  const i64 until = now + std::min(time_ns, kPruneMaxNs) - storage::StepSize::kWorkNs / 2;
   if (!pruning_ && now < next_prune_ns_) return;
   do {
     const Result<bool> more = writer_->prune_step(os::wall_ns());

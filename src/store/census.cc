@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "os/process.h"
-
 namespace sluice::storage {
 namespace {
 
@@ -34,12 +32,12 @@ void Census::start_over() {
   series_.clear();
 }
 
-Result<bool> Census::read_until(i64 monotonic_ns) {
+Result<bool> Census::read_until(i64 until_ns, i64 (*now)()) {
   Status status = prepare();
   for (std::size_t i = 0; i < kGrowingTables.size() && status.ok(); ++i) {
     at_end_ = false;
     while (status.ok() && !at_end_) {
-      if (os::monotonic_ns() >= monotonic_ns) return false;
+      if (now() >= until_ns) return false;
       status = read_window(i);
     }
   }

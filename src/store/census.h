@@ -39,9 +39,11 @@ class Census {
   // `connection` must outlive it and have the tables.
   explicit Census(Connection& connection) : connection_(connection) {}
 
-  // Reads on until the clock (CLOCK_MONOTONIC) says so. True: all there is has been read.
-  [[nodiscard]] Result<bool> read_until(i64 monotonic_ns);
+  // Reads on until the clock says so. True: all there is has been read.
+  [[nodiscard]] Result<bool> read_until(i64 until_ns, i64 (*now)());
   void start_over();
+  // Its rows have gone.
+  void forget_run(i64 id) { runs_.erase(id); }
 
   [[nodiscard]] const std::unordered_map<i64, Run>& runs() const { return runs_; }
   [[nodiscard]] bool has_site(i64 id) const { return sites_.contains(id); }

@@ -4,15 +4,12 @@
 #include <cstdint>
 #include <numeric>
 
-#include "os/process.h"
-
 namespace sluice::storage {
 namespace {
 
-// Between two looks at the clock: well under a millisecond.
-constexpr i64 kBitRows = 32;
 constexpr i64 kWindowIds = 256;
-constexpr u64 kVacuumPagesMax = 4096;
+constexpr u64 kVacuumPagesMax = 512;
+constexpr i64 kAgeEveryNs = 1'000'000'000;
 constexpr i64 kCensusFirstNs = 600'000'000'000;  // after the start of a policy
 constexpr i64 kCensusEveryNs = i64{6} * 3600 * 1'000'000'000;
 
@@ -28,12 +25,13 @@ Result<i64> Pruner::ask(Statement& statement) {
 
 u64 PruneCounts::all_rows() const { return std::accumulate(rows.begin(), rows.end(), u64{0}); }
 
-Pruner::Pruner(Connection& connection, const Keep& keep, Way way)
+Pruner::Pruner(Connection& connection, const Keep& keep, Way way, Clock now)
     : connection_(connection),
       keep_(keep),
       way_(way),
+      now_(now),
       census_(connection),
-      next_census_ns_(os::monotonic_ns() + kCensusFirstNs) {}
+      next_census_ns_(now() + kCensusFirstNs) {}
 
 Status Pruner::prepare() {
   if (prepared_) return {};
@@ -56,24 +54,23 @@ Status Pruner::prepare() {
     const std::string but_newest = "+id < (SELECT max(id) FROM " + name + ")";
     make(table.oldest, "SELECT time_ns FROM " + name + " WHERE " + but_newest + " ORDER BY " +
                            order + " LIMIT 1");
-    make(table.ends,
-         "SELECT (SELECT min(id) FROM " + name + "), (SELECT max(id) FROM " + name + ")");
-    make(table.count, "SELECT count(*) FROM " + name);
+    if (status.ok()) status = table.count.prepare(connection_, name, by_time);
     make(table.delete_oldest, "DELETE FROM " + name + " WHERE id IN (SELECT id FROM " + name +
-                                  " WHERE " + but_newest + " ORDER BY " + order + " LIMIT ?1)");
+                                  " WHERE " + but_newest + " ORDER BY " + order +
+                                  " LIMIT min(?1, ?2))");
     if (by_time && !keep_.whole_runs) {
       make(table.delete_before, "DELETE FROM " + name + " WHERE id IN (SELECT id FROM " + name +
                                     " WHERE time_ns < ?1 AND " + but_newest +
                                     " ORDER BY time_ns, id LIMIT ?2)");
     } else {
-      make(table.delete_before, "DELETE FROM " + name +
-                                    " WHERE id BETWEEN ?2 AND ?3 AND time_ns < ?1 AND " +
-                                    but_newest + (keep_.whole_runs ? " AND run IS NULL" : ""));
+      make(table.delete_before, "DELETE FROM " + name + " WHERE id IN (SELECT id FROM " + name +
+                                    " WHERE id BETWEEN ?3 AND ?4 AND time_ns < ?1 AND " +
+                                    but_newest + (keep_.whole_runs ? " AND run IS NULL" : "") +
+                                    " ORDER BY id LIMIT ?2)");
     }
-    make(table.delete_runs, "DELETE FROM " + name +
-                                " WHERE id BETWEEN ?1 AND ?2 AND run IN"
-                                " (SELECT value FROM json_each(?3)) AND " +
-                                but_newest);
+    make(table.delete_run, "DELETE FROM " + name + " WHERE id IN (SELECT id FROM " + name +
+                               " WHERE id BETWEEN ?3 AND ?4 AND run = ?1 AND " + but_newest +
+                               " ORDER BY id LIMIT ?2)");
   }
   if (!status.ok()) return status;
   const Result<i64> page_bytes = connection_.integer_of("PRAGMA page_size");
@@ -83,26 +80,17 @@ Status Pruner::prepare() {
   page_bytes_ = page_bytes.value();
   can_vacuum_ = auto_vacuum.value() == 2;
   prepared_ = true;
-  return forget_counts();
+  return look_at_others();
 }
 
-Status Pruner::forget_counts() {
+Status Pruner::look_at_others() {
   const Result<i64> version = ask(version_);
   if (!version.ok()) return version.status();
   // What others have done to the file is not in our counts.
   if (version.value() == data_version_) return {};
   data_version_ = version.value();
-  for (Table& table : tables_) table.rows = -1;
+  for (Table& table : tables_) table.count.doubt();
   return {};
-}
-
-Result<i64> Pruner::newest_id(std::size_t table) {
-  Statement& ends = tables_[table].ends;
-  const Result<bool> row = ends.step();
-  if (!row.ok()) return row.status();
-  const i64 id = ends.integer(1);
-  ends.reset();
-  return id;
 }
 
 Result<u64> Pruner::bytes_in_use() {
@@ -115,43 +103,34 @@ Result<u64> Pruner::bytes_in_use() {
   return u64((pages.value() - free.value()) * page_bytes_);
 }
 
-Result<u64> Pruner::rows_of(std::size_t index, u64 enough) {
-  Table& table = tables_[index];
-  const Result<bool> row = table.ends.step();
-  if (!row.ok()) return row.status();
-  const i64 first = table.ends.integer(0), last = table.ends.integer(1);
-  table.ends.reset();
-  const u64 most = last == 0 ? 0 : u64(last - first + 1);
-  if (most <= enough) return most;
-  if (table.rows < 0 || last < table.last_id) {
-    const Result<i64> rows = ask(table.count);
-    if (!rows.ok()) return rows.status();
-    table.rows = rows.value();
-  } else {
-    table.rows += last - table.last_id;  // new rows have the ids above
-  }
-  table.last_id = last;
-  return u64(table.rows);
-}
-
 // ---- a step ----
 
 void Pruner::next_phase() {
+  // A policy of whole runs goes on with its census, which is dear.
+  const bool keeps_census = keep_.whole_runs && !once();
   switch (phase_) {
     case Phase::kIdle:
-      census_.start_over();
-      candidates_loaded_ = false;
-      phase_ = keep_.whole_runs && once() ? Phase::kFirstCensus : Phase::kAge;
+      if (!keeps_census) census_.start_over();
+      phase_ = Phase::kCount;
+      break;
+    case Phase::kCount:
+      phase_ = keep_.whole_runs ? Phase::kFirstCensus : Phase::kAge;
       break;
     case Phase::kBytes: {
-      const bool census = once() || os::monotonic_ns() >= next_census_ns_;
-      if (census) next_census_ns_ = os::monotonic_ns() + kCensusEveryNs;
-      census_.start_over();
+      const bool census = once() || now_() >= next_census_ns_;
+      if (census) next_census_ns_ = now_() + kCensusEveryNs;
+      if (census || !keeps_census) census_.start_over();
       phase_ = census ? Phase::kCensus : Phase::kVacuum;
       break;
     }
+    case Phase::kCensus:
+      candidates_ = {};
+      candidates_after_ = {};
+      candidates_kind_ = 0;
+      phase_ = Phase::kUnused;
+      break;
     case Phase::kVacuum:
-      census_.start_over();
+      if (!keeps_census) census_.start_over();
       phase_ = Phase::kIdle;
       done_ = once();
       break;
@@ -167,67 +146,120 @@ Result<bool> Pruner::step(i64 wall_ns) {
   if (done_) return false;
   if (phase_ == Phase::kIdle) {
     horizon_ns_ = keep_.age_ns != 0 ? wall_ns - keep_.age_ns : INT64_MIN;
-    status = forget_counts();
+    status = look_at_others();
     if (!status.ok()) return status;
     const Result<bool> due = is_due();
     if (!due.ok() || !due.value()) return due;
     next_phase();
   }
-  i64 started = os::monotonic_ns();
-  if (phase_ == Phase::kFirstCensus || phase_ == Phase::kCensus) {
-    const Result<bool> complete = census_.read_until(started + kStepNs);
-    if (!complete.ok() || !complete.value()) return complete.ok() ? Result<bool>(true) : complete;
-    if (phase_ == Phase::kFirstCensus) status = choose_victims();
-    if (!status.ok()) return status;
-    next_phase();
-    return true;
-  }
+  const Result<bool> ready = read_ahead();
+  if (!ready.ok()) return ready;
+  if (!ready.value()) return phase_ != Phase::kIdle;
   status = begin_.run();
   if (!status.ok()) return status;
-  started = os::monotonic_ns();
+  const i64 started = now_();
   const PruneCounts before = counts_;
-  status = work(started + kStepNs);
+  status = work(started + step_size_.work_ns());
   if (status.ok()) status = commit_.run();
   if (!status.ok()) {
     if (connection_.in_transaction()) (void)rollback_.run();
+    for (std::size_t i = 0; i < tables_.size(); ++i) {
+      tables_[i].count.removed(i64(before.rows[i]) - i64(counts_.rows[i]));
+      tables_[i].passed_id = 0;
+    }
     counts_ = before;
     phase_ = Phase::kIdle;  // what is there says what is left to do
     done_ = false;
-    for (Table& table : tables_) {
-      table.rows = -1;
-      table.passed_id = 0;
-    }
+    census_.start_over();
     return status;
   }
+  const i64 took = now_() - started;
+  step_size_.took(took);
   ++counts_.steps;
-  counts_.longest_step_ns = std::max(counts_.longest_step_ns, os::monotonic_ns() - started);
+  counts_.longest_step_ns = std::max(counts_.longest_step_ns, took);
   return phase_ != Phase::kIdle;
 }
 
+// Whether a bound is passed, or perhaps: rows that may be too many are counted next.
 Result<bool> Pruner::is_due() {
-  if (once()) return true;
-  for (std::size_t i = 0; i < tables_.size(); ++i) {
-    if (keep_.age_ns != 0) {
-      const Result<bool> row = tables_[i].oldest.step();
+  certain_ = once();
+  bool perhaps = false;
+  // Of runs that go as a whole the oldest rows may be old for long.
+  const bool look_at_age =
+      keep_.age_ns != 0 && (!keep_.whole_runs || once() || now_() >= next_age_ns_);
+  if (look_at_age) next_age_ns_ = now_() + kAgeEveryNs;
+  for (Table& table : tables_) {
+    if (look_at_age) {
+      const Result<bool> row = table.oldest.step();
       if (!row.ok()) return row;
-      const bool old = row.value() && tables_[i].oldest.integer(0) < horizon_ns_;
-      tables_[i].oldest.reset();
-      if (old) return true;
+      certain_ = certain_ || (row.value() && table.oldest.integer(0) < horizon_ns_);
+      table.oldest.reset();
     }
-    if (keep_.rows != 0) {
-      const Result<u64> rows = rows_of(i, keep_.rows);
-      if (!rows.ok()) return rows.status();
-      if (rows.value() > keep_.rows) return true;
-    }
+    if (keep_.rows == 0) continue;
+    const Result<u64> rows = table.count.at_most();
+    if (!rows.ok()) return rows.status();
+    perhaps = perhaps || rows.value() > keep_.rows;
   }
-  if (keep_.bytes == 0) return false;
-  const Result<i64> pages = ask(page_count_);
-  if (!pages.ok()) return pages.status();
-  return u64(pages.value() * page_bytes_) > keep_.bytes;
+  if (keep_.bytes != 0) {
+    const Result<i64> pages = ask(page_count_);
+    if (!pages.ok()) return pages.status();
+    certain_ = certain_ || u64(pages.value() * page_bytes_) > keep_.bytes;
+  }
+  return certain_ || perhaps;
+}
+
+Result<bool> Pruner::read_ahead() {
+  const i64 until = now_() + StepSize::kWorkNs;
+  switch (phase_) {
+    case Phase::kCount: {
+      const Result<bool> complete = count_rows(until);
+      if (!complete.ok() || !complete.value()) return complete;
+      certain_ ? next_phase() : void(phase_ = Phase::kIdle);
+      return false;
+    }
+    case Phase::kFirstCensus: {
+      const Result<bool> complete = census_.read_until(until, now_);
+      if (!complete.ok() || !complete.value()) return complete;
+      const Status status = choose_victims();
+      if (!status.ok()) return status;
+      next_phase();
+      return false;
+    }
+    case Phase::kCensus: {
+      const Result<bool> complete = census_.read_until(until, now_);
+      if (!complete.ok()) return complete;
+      if (complete.value()) next_phase();
+      return false;
+    }
+    case Phase::kUnused: {
+      const Result<bool> complete = census_.read_until(until, now_);
+      if (!complete.ok() || !complete.value()) return complete;
+      return load_candidates(until);
+    }
+    default:
+      return true;
+  }
+}
+
+Result<bool> Pruner::count_rows(i64 until_ns) {
+  for (Table& table : tables_) {
+    table.over = false;
+    if (keep_.rows == 0) continue;
+    Result<u64> rows = table.count.at_most();
+    if (rows.ok() && rows.value() > keep_.rows && !table.count.is_exact()) {
+      const Result<bool> complete = table.count.count_until(until_ns, now_);
+      if (!complete.ok() || !complete.value()) return complete;
+      rows = table.count.at_most();
+    }
+    if (!rows.ok()) return rows.status();
+    table.over = rows.value() > keep_.rows;
+    certain_ = certain_ || table.over;
+  }
+  return true;
 }
 
 Status Pruner::work(i64 until_ns) {
-  while (phase_ != Phase::kIdle && phase_ != Phase::kCensus && os::monotonic_ns() < until_ns) {
+  while (phase_ != Phase::kIdle && phase_ != Phase::kCensus && now_() < until_ns) {
     const Result<bool> more = bit(until_ns);
     if (!more.ok()) return more.status();
     if (!more.value()) next_phase();
@@ -256,11 +288,15 @@ Result<bool> Pruner::bit(i64 until_ns) {
 
 // ---- rows ----
 
+// Of a statement whose second mark is the number of rows.
 Result<u64> Pruner::run_delete(std::size_t index, Statement& statement) {
+  statement.bind(2, piece_size_.rows());
+  const i64 started = now_();
   const Status status = statement.run();
   if (!status.ok()) return status;
+  piece_size_.took(now_() - started);
   const i64 gone = connection_.changes();
-  if (tables_[index].rows >= 0) tables_[index].rows -= gone;
+  tables_[index].count.removed(gone);
   counts_.rows[index] += u64(gone);
   return u64(gone);
 }
@@ -278,37 +314,36 @@ Result<bool> Pruner::delete_old_of(std::size_t index) {
   Table& table = tables_[index];
   table.delete_before.bind(1, horizon_ns_);
   if (index == kRecordsTable && !keep_.whole_runs) {
-    table.delete_before.bind(2, kBitRows);
     const Result<u64> gone = run_delete(index, table.delete_before);
     if (!gone.ok()) return gone.status();
     return gone.value() > 0;
   }
-  const Result<bool> row = table.ends.step();
-  if (!row.ok()) return row.status();
-  const i64 first = table.ends.integer(0), last = table.ends.integer(1);
-  table.ends.reset();
+  const Result<RowCount::Ends> ends = table.count.ends();
+  if (!ends.ok()) return ends.status();
+  const auto [first, last] = ends.value();
   if (last == 0) return false;
   // As they were stored is as they are old, mostly; once, all are looked at.
   const i64 from = once() ? std::max(first, table.passed_id + 1) : first;
   if (from > last) return false;
-  const i64 to = std::min(last, from + (once() ? kWindowIds : kBitRows) - 1);
-  table.delete_before.bind(2, from);
-  table.delete_before.bind(3, to);
+  const i64 to = std::min(last, from + kWindowIds - 1), rows = piece_size_.rows();
+  table.delete_before.bind(3, from);
+  table.delete_before.bind(4, to);
   const Result<u64> gone = run_delete(index, table.delete_before);
   if (!gone.ok()) return gone.status();
-  table.passed_id = to;
+  if (gone.value() < u64(rows)) table.passed_id = to;
   return once() || gone.value() > 0;
 }
 
 Result<bool> Pruner::delete_surplus() {
-  if (keep_.rows == 0) return false;
   const u64 wanted = goal(keep_.rows);
   for (std::size_t i = 0; i < tables_.size(); ++i) {
-    const Result<u64> rows = rows_of(i, wanted);
+    Table& table = tables_[i];
+    if (!table.over) continue;
+    const Result<u64> rows = table.count.at_most();
     if (!rows.ok()) return rows.status();
     if (rows.value() <= wanted) continue;
-    tables_[i].delete_oldest.bind(1, std::min(kBitRows, i64(rows.value() - wanted)));
-    const Result<u64> gone = run_delete(i, tables_[i].delete_oldest);
+    table.delete_oldest.bind(1, i64(rows.value() - wanted));
+    const Result<u64> gone = run_delete(i, table.delete_oldest);
     if (!gone.ok()) return gone.status();
     if (gone.value() > 0) return true;
   }
@@ -333,7 +368,7 @@ Result<bool> Pruner::delete_for_bytes() {
     tables_[i].oldest.reset();
   }
   if (oldest == tables_.size()) return false;
-  tables_[oldest].delete_oldest.bind(1, kBitRows);
+  tables_[oldest].delete_oldest.bind(1, INT64_MAX);
   const Result<u64> gone = run_delete(oldest, tables_[oldest].delete_oldest);
   if (!gone.ok()) return gone.status();
   return gone.value() > 0;
@@ -350,13 +385,13 @@ Result<bool> Pruner::vacuum() {
   const bool too_large = keep_.bytes != 0 && u64(pages.value() * page_bytes_) > keep_.bytes;
   const bool wanted = once() || too_large || free.value() > pages.value() / 8;
   if (free.value() == 0 || !wanted) return false;
-  const i64 started = os::monotonic_ns();
+  const i64 started = now_();
   const Status status =
       connection_.run("PRAGMA incremental_vacuum(" + std::to_string(vacuum_pages_) + ")");
   if (!status.ok()) return status;
-  const i64 took = os::monotonic_ns() - started;
-  if (took < kStepNs / 8) vacuum_pages_ = std::min(vacuum_pages_ * 2, kVacuumPagesMax);
-  if (took > kStepNs / 2) vacuum_pages_ = std::max<u64>(vacuum_pages_ / 2, 4);
+  const i64 took = now_() - started;
+  if (took < StepSize::kWorkNs / 8) vacuum_pages_ = std::min(vacuum_pages_ * 2, kVacuumPagesMax);
+  if (took > StepSize::kWorkNs / 2) vacuum_pages_ = std::max<u64>(vacuum_pages_ / 2, 4);
   const Result<i64> left = ask(page_count_);
   if (!left.ok()) return left.status();
   counts_.pages += u64(std::max<i64>(pages.value() - left.value(), 0));

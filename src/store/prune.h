@@ -1,9 +1,11 @@
 // Retention: takes the oldest rows out of a store, in bounded steps, while others write it.
 //
-// A step is one short transaction: rows go 32 at a time until kStepNs is over, so it is sized by
-// the clock and holds the write lock for that long and the commit (docs/reliability.md has what was
-// measured). Nothing is remembered in the file: whoever comes after a kill looks at what is there
-// and goes on.
+// A step is one short transaction: rows go some at a time until the clock says so. How long that
+// is, store/step_size.h reckons from what the last steps took with their commits, so that the write
+// lock is held for about StepSize::kWholeNs, as far as a commit takes what the last one took
+// (docs/reliability.md has what was measured). Whatever reads more than that needs, counts rows or
+// looks for what is unused, reads it in steps without the lock. Nothing is remembered in the file:
+// whoever comes after a kill looks at what is there and goes on.
 //
 // Oldest: of records by their time, of the other tables as they were stored. Rows go first, then
 // what nobody refers to any more (series, call sites, runs; the run of a file that was imported
@@ -25,9 +27,13 @@
 
 #include <array>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
+#include "os/process.h"
 #include "store/census.h"
+#include "store/row_count.h"
+#include "store/step_size.h"
 
 namespace sluice::storage {
 
@@ -35,7 +41,7 @@ struct Keep {
   i64 age_ns = 0;           // 0, everywhere: no bound
   u64 rows = 0;             // of each of kGrowingTables
   u64 bytes = 0;            // of the database file
-  bool whole_runs = false;  // kOnce: runs that are over go as a whole before rows do
+  bool whole_runs = false;  // runs that are over go as a whole before rows do
 
   [[nodiscard]] bool any() const { return age_ns != 0 || rows != 0 || bytes != 0; }
 };
@@ -47,7 +53,7 @@ struct PruneCounts {
   u64 sites = 0;
   u64 pages = 0;  // given back to the file system
   u64 steps = 0;
-  i64 longest_step_ns = 0;  // with its commit
+  i64 longest_step_ns = 0;  // with its commit; the lock is held no longer
 
   [[nodiscard]] u64 all_rows() const;
 };
@@ -55,10 +61,10 @@ struct PruneCounts {
 class Pruner {
  public:
   enum class Way : u8 { kOnce, kPolicy };
-  static constexpr i64 kStepNs = 10'000'000;
+  using Clock = RowCount::Clock;  // monotonic, in nanoseconds
 
   // `connection` must outlive it and have the tables.
-  Pruner(Connection& connection, const Keep& keep, Way way);
+  Pruner(Connection& connection, const Keep& keep, Way way, Clock now = os::monotonic_ns);
 
   // Does one step. True: there is more to do now. `wall_ns`: the time that ages are reckoned from.
   [[nodiscard]] Result<bool> step(i64 wall_ns);
@@ -75,6 +81,7 @@ class Pruner {
  private:
   enum class Phase : u8 {
     kIdle,
+    kCount,  // without the lock, as the next and kCensus
     kFirstCensus,
     kWholeRuns,
     kAge,
@@ -85,17 +92,24 @@ class Pruner {
     kVacuum
   };
   struct Table {
-    Statement oldest, ends, count, delete_oldest, delete_before, delete_runs;
-    // Rows as they were counted when the newest had this id; kept up by what happens since.
-    i64 rows = -1;
-    i64 last_id = 0;
+    Statement oldest, delete_oldest, delete_before, delete_run;
+    RowCount count;
+    bool over = false;  // the bound on rows, when they were counted
     i64 passed_id = 0;  // kOnce: ids up to here have been looked at for their age
+  };
+  // A run that goes as a whole: its ids in each table that are still to be looked at.
+  struct Victim {
+    i64 run = 0;
+    std::array<RowCount::Ends, kGrowingTables.size()> ids = {};
   };
 
   // The first column of the only row.
   [[nodiscard]] static Result<i64> ask(Statement& statement);
   Status prepare();
   [[nodiscard]] Result<bool> is_due();
+  // What a phase reads before it takes the lock, or instead. False: it goes on with the next step.
+  [[nodiscard]] Result<bool> read_ahead();
+  [[nodiscard]] Result<bool> count_rows(i64 until_ns);
   Status work(i64 until_ns);
   [[nodiscard]] Result<bool> bit(i64 until_ns);
   // Each does a bit; false: nothing is left to do in it.
@@ -107,15 +121,13 @@ class Pruner {
   [[nodiscard]] Result<bool> delete_unused(i64 until_ns);
   [[nodiscard]] Result<bool> vacuum();
   [[nodiscard]] Result<u64> run_delete(std::size_t table, Statement& statement);
-  [[nodiscard]] Result<i64> newest_id(std::size_t table);
   [[nodiscard]] u64 rows_to_go(const Census::Run& run, std::size_t table) const;
   Status choose_victims();
-  Status load_candidates();
+  [[nodiscard]] Result<bool> load_candidates(i64 until_ns);
+  [[nodiscard]] Result<bool> load_some_candidates(std::size_t kind);
   Status delete_candidate(std::size_t kind, i64 id);
   [[nodiscard]] bool is_unused(std::size_t kind, i64 id) const;
-  // Exact, unless it is no more than `enough`.
-  [[nodiscard]] Result<u64> rows_of(std::size_t table, u64 enough);
-  Status forget_counts();
+  Status look_at_others();
   void next_phase();
   [[nodiscard]] bool once() const { return way_ == Way::kOnce; }
   [[nodiscard]] u64 goal(u64 bound) const { return once() ? bound : bound - bound / 16; }
@@ -123,24 +135,29 @@ class Pruner {
   Connection& connection_;
   const Keep keep_;
   const Way way_;
+  const Clock now_;
   PruneCounts counts_;
+  StepSize step_size_;
+  PieceSize piece_size_;
   Phase phase_ = Phase::kIdle;
   bool prepared_ = false;
-  bool done_ = false;  // kOnce: all of it
+  bool done_ = false;     // kOnce: all of it
+  bool certain_ = false;  // that a bound is passed; else rows are to be counted first
   i64 horizon_ns_ = 0;
+  i64 next_age_ns_ = 0;  // a policy of whole runs: when it looks at ages
   i64 spared_run_ = 0;
   std::array<Table, kGrowingTables.size()> tables_;
   i64 data_version_ = -1;  // of the file, when rows were counted
 
   Census census_;
   i64 next_census_ns_ = 0;
-  std::vector<i64> victim_runs_;
-  std::string victims_;  // the same as a JSON array
-  std::array<std::array<i64, 2>, kGrowingTables.size()> victim_ids_ = {};  // first and last
-  std::array<i64, kGrowingTables.size()> newest_ids_ = {};                 // when they were chosen
+  std::vector<Victim> victims_;                             // the next one last
+  std::array<i64, kGrowingTables.size()> newest_ids_ = {};  // when they were chosen
+  std::unordered_set<i64> gone_runs_;                       // as a whole: their parameters go too
   // Series, sites, runs that no row referred to when the census was complete; not yet deleted.
   std::array<std::vector<i64>, 3> candidates_;
-  bool candidates_loaded_ = false;
+  std::array<i64, 3> candidates_after_ = {};  // ids up to here have been looked at
+  std::size_t candidates_kind_ = 0;           // the next to be looked at
 
   Statement begin_, commit_, rollback_, version_, page_count_, free_pages_;
   i64 page_bytes_ = 0;
