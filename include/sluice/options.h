@@ -69,6 +69,7 @@ struct Sink {
   std::uint64_t keep_seconds = 0;
   std::uint64_t keep_rows = 0;
   std::uint64_t keep_bytes = 0;
+  bool keep_whole_runs = false;  // store: runs that are over go as a whole before single rows do
   // callback: called on a thread of the library, one record at a time.
   void (*callback)(const CallbackRecord& record, void* user) = nullptr;
   void* user = nullptr;

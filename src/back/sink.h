@@ -39,6 +39,7 @@ struct SinkConfig {
   u64 keep_seconds = 0;
   u64 keep_rows = 0;
   u64 keep_bytes = 0;
+  bool keep_whole_runs = false;
   bool private_file = false;  // the file goes with the sink
   bool required = false;
   // Not in the region: the variable that it comes from, if one, and the program's function.

@@ -135,8 +135,8 @@ void check(const Config& config, Mistakes& mistakes) {
     }
     if (file && !sink.path.empty()) check_paths(config, i, mistakes);
     const bool keeps = sink.keep_seconds != 0 || sink.keep_rows != 0 || sink.keep_bytes != 0;
-    if (keeps && sink.kind != SinkKind::store) {
-      mistakes.add(where, "keep_seconds, keep_rows and keep_bytes are for stores",
+    if ((keeps || sink.keep_whole_runs) && sink.kind != SinkKind::store) {
+      mistakes.add(where, "keep_seconds, keep_rows, keep_bytes and keep_whole_runs are for stores",
                    "leave them out; files have rotate_bytes and keep_files");
     }
     if (sink.keep_bytes != 0 && sink.keep_bytes < kKeepBytesMin) {
@@ -271,6 +271,7 @@ back::SinkConfig sink_config(const Sink& sink) {
   out.keep_seconds = sink.keep_seconds;
   out.keep_rows = sink.keep_rows;
   out.keep_bytes = sink.keep_bytes;
+  out.keep_whole_runs = sink.keep_whole_runs;
   const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
   out.required = sink.need == Sink::Need::required || (sink.need == Sink::Need::by_kind && file);
   out.callback = sink.callback;
@@ -355,6 +356,7 @@ std::string to_text(const Config& config) {
     if (sink.keep_seconds) value += ", keep " + std::to_string(sink.keep_seconds) + " seconds";
     if (sink.keep_rows) value += ", keep " + std::to_string(sink.keep_rows) + " rows";
     if (sink.keep_bytes) value += ", keep " + std::to_string(sink.keep_bytes) + " bytes";
+    if (sink.keep_whole_runs) value += ", whole runs first";
     if (sink.kind == SinkKind::console) {
       value += ", standard error from " + std::string(level_name(sink.stderr_level));
     }

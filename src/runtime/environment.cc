@@ -112,11 +112,15 @@ void read_keep(Config& config, Mistakes& mistakes) {
     mistakes.add("SLUICE_STORE_KEEP_AGE", "'" + age + "' is no age",
                  "write a number and its unit, such as 90s, 30m, 12h, 7d or 4w; 0: any age");
   }
+  bool whole_runs = false;
+  const bool has_whole_runs = !os::environment("SLUICE_STORE_KEEP_WHOLE_RUNS").empty();
+  read_switch("SLUICE_STORE_KEEP_WHOLE_RUNS", whole_runs, mistakes);
   for (back::SinkConfig& sink : config.sinks) {
     if (sink.kind != SinkKind::store) continue;
     if (!age.empty()) sink.keep_seconds = seconds;
     if (has_rows) sink.keep_rows = rows;
     if (has_bytes) sink.keep_bytes = bytes;
+    if (has_whole_runs) sink.keep_whole_runs = whole_runs;
   }
 }
 

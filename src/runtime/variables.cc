@@ -20,6 +20,7 @@ constexpr std::string_view kKnown[] = {
     "SLUICE_STORE_KEEP_AGE",
     "SLUICE_STORE_KEEP_BYTES",
     "SLUICE_STORE_KEEP_ROWS",
+    "SLUICE_STORE_KEEP_WHOLE_RUNS",
     "SLUICE_CONSOLE",
     "SLUICE_MODE",
     "SLUICE_OVERFLOW",

@@ -52,25 +52,32 @@ TEST(MakeConfig, WhatStoresKeepAndOnlyStores) {
   options.sinks = {store_file("a.db", {.keep_rows = 7}), text_file("a.log")};
   ::setenv("SLUICE_STORE_KEEP_AGE", "7d", 1);
   ::setenv("SLUICE_STORE_KEEP_BYTES", "1G", 1);
+  ::setenv("SLUICE_STORE_KEEP_WHOLE_RUNS", "1", 1);
   Config config;
   EXPECT_TRUE(make_config(options, config).empty());
   EXPECT_EQ(config.sinks[0].keep_seconds, 7u * 86'400);
   EXPECT_EQ(config.sinks[0].keep_rows, 7u);
   EXPECT_EQ(config.sinks[0].keep_bytes, u64{1} << 30);
   EXPECT_EQ(config.sinks[1].keep_bytes, 0u);
-  EXPECT_NE(to_text(config).find("keep 604800 seconds, keep 7 rows, keep 1073741824 bytes"),
+  EXPECT_TRUE(config.sinks[0].keep_whole_runs);
+  EXPECT_FALSE(config.sinks[1].keep_whole_runs);
+  EXPECT_NE(to_text(config).find("keep 604800 seconds, keep 7 rows, keep 1073741824 bytes, whole"
+                                 " runs first"),
             std::string::npos);
   ::setenv("SLUICE_STORE_KEEP_AGE", "a week", 1);
   ::setenv("SLUICE_STORE_KEEP_BYTES", "10K", 1);
+  ::setenv("SLUICE_STORE_KEEP_WHOLE_RUNS", "some", 1);
   options.sinks[1].keep_rows = 5;
   Config wrong;
   const std::vector<std::string> mistakes = make_config(options, wrong);
-  ASSERT_EQ(mistakes.size(), 3u);
+  ASSERT_EQ(mistakes.size(), 4u);
   EXPECT_NE(mistakes[0].find("SLUICE_STORE_KEEP_AGE: 'a week' is no age"), std::string::npos);
-  EXPECT_NE(mistakes[1].find("below 1 MiB"), std::string::npos);
-  EXPECT_NE(mistakes[2].find("are for stores"), std::string::npos);
+  EXPECT_NE(mistakes[1].find("'some' is neither on nor off"), std::string::npos);
+  EXPECT_NE(mistakes[2].find("below 1 MiB"), std::string::npos);
+  EXPECT_NE(mistakes[3].find("are for stores"), std::string::npos);
   ::unsetenv("SLUICE_STORE_KEEP_AGE");
   ::unsetenv("SLUICE_STORE_KEEP_BYTES");
+  ::unsetenv("SLUICE_STORE_KEEP_WHOLE_RUNS");
 }
 
 // Options are put together from texts that are gone when start() reads them.
