@@ -27,6 +27,26 @@ void add_points(Where& where, const Filter& filter) {
   if (!filter.run.empty()) add_run(where, filter.run);
 }
 
+// Samples of a run have no index, which each sample that is stored would pay for (docs/
+// performance.md): one pass over all of them serves all series.
+Query series_of_run_query(const Filter& filter) {
+  const auto text_of = [](const std::string& time_ns) {
+    return "strftime('%Y-%m-%d %H:%M:%f'," + time_ns + "/1000000/1000.0,'unixepoch')";
+  };
+  Where where;
+  if (filter.since_ns) where.add("time_ns >= ?", {*filter.since_ns});
+  if (filter.until_ns) where.add("time_ns < ?", {*filter.until_ns});
+  add_run(where, filter.run);
+  return {"SELECT name AS metric_name, kind, nullif(unit, '') AS unit, tags, points, " +
+              text_of("first") + " AS first, " + text_of("last") +
+              " AS last FROM (SELECT series, count(*) AS points, min(time_ns) AS first,"
+              " max(time_ns) AS last FROM points" +
+              where.sql() +
+              " GROUP BY +series) JOIN series ON series.id = series"
+              " ORDER BY metric_name, unit, tags, kind LIMIT ?",
+          where.values()};
+}
+
 // The nearest rank, in whole numbers: 99.9 % of 1000 is 999 and no hair more. Reorders the values.
 double percentile(std::vector<double>& values, u64 percent_e9) {
   __extension__ using u128 = unsigned __int128;
@@ -183,6 +203,12 @@ Result<std::vector<Series>> find_series(Connection& connection, const std::strin
 }
 
 Query series_query(const Filter& filter, u64 limit) {
+  const i64 rows = limit == 0 ? -1 : i64(std::min(limit, u64(INT64_MAX)));
+  if (!filter.run.empty()) {
+    Query query = series_of_run_query(filter);
+    query.values.emplace_back(rows);
+    return query;
+  }
   Where where;
   where.add("points.series = series.id");
   add_points(where, filter);
@@ -203,7 +229,7 @@ Query series_query(const Filter& filter, u64 limit) {
   for (int i = 0; i < 3; ++i) {
     query.values.insert(query.values.end(), where.values().begin(), where.values().end());
   }
-  query.values.emplace_back(limit == 0 ? i64{-1} : i64(std::min(limit, u64(INT64_MAX))));
+  query.values.emplace_back(rows);
   return query;
 }
 

@@ -182,6 +182,42 @@ TEST_F(PointsTest, TheIndexIsUsed) {
   }
 }
 
+// Samples have no index by their run: they are gone through once, for all series together.
+TEST_F(PointsTest, TheSeriesOfARunInOnePass) {
+  ASSERT_TRUE(connection_
+                  ->run("INSERT INTO runs(id, region, run_id, product, version, host, pid,"
+                        " started_ns) VALUES(1, x'01', 'run-1', '', '', '', 7, 5),"
+                        " (2, x'02', 'run-2', '', '', '', 7, 5)")
+                  .ok());
+  for (int i = 0; i < 90; ++i) add({1 + i % 3, kFrom + i * kMs, double(i)});
+  ASSERT_TRUE(connection_->run("UPDATE points SET run = 2 WHERE id > 60 OR series = 3").ok());
+  const auto ask = [&](const std::string& before, const Filter& filter, u64 limit) {
+    const storage::Query query = series_query(filter, limit);
+    Result<Statement> rows = connection_->prepare(before + query.sql);
+    EXPECT_TRUE(rows.ok()) << rows.status().message();
+    EXPECT_TRUE(bind_all(rows.value(), query.values).ok());
+    std::string text;
+    while (rows.value().step().value()) {
+      for (int i = 3; i < rows.value().columns(); ++i) {
+        text.append(rows.value().text(i)).append(i + 1 < rows.value().columns() ? "|" : "\n");
+      }
+    }
+    return text;
+  };
+  const std::string a = "{\"host\":\"a\"}|20|2023-11-14 22:13:00.000|2023-11-14 22:13:00.057\n";
+  const std::string b = "{\"host\":\"b\"}|20|2023-11-14 22:13:00.001|2023-11-14 22:13:00.058\n";
+  EXPECT_EQ(ask("", {.run = "run-1"}, 0), a + b);
+  EXPECT_EQ(ask("", {.run = "run-1"}, 1), a);
+  EXPECT_EQ(ask("", {.run = "none"}, 0), "");
+  const Filter part{.since_ns = kFrom + 3 * kMs, .until_ns = kFrom + 9 * kMs, .run = "run-1"};
+  EXPECT_EQ(ask("", part, 0),
+            "{\"host\":\"a\"}|2|2023-11-14 22:13:00.003|2023-11-14 22:13:00.006\n"
+            "{\"host\":\"b\"}|2|2023-11-14 22:13:00.004|2023-11-14 22:13:00.007\n");
+  const std::string plan = ask("EXPLAIN QUERY PLAN ", part, 0);
+  EXPECT_NE(plan.find("SCAN points"), std::string::npos) << plan;
+  EXPECT_EQ(plan.find("points", plan.find("SCAN points") + 11), std::string::npos) << plan;
+}
+
 TEST_F(PointsTest, Aggregates) {
   EXPECT_EQ(storage::parse_aggregate("p99.9").value().percent_e9, 99'900'000'000u);
   EXPECT_EQ(storage::parse_aggregate("p100").value().name, "p100");
