@@ -63,6 +63,15 @@ std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'
 
 std::string printable(std::string_view text) { return escaped(TextForm::kText, text); }
 
+std::string hex_of(ByteView bytes) {
+  std::string text;
+  for (const std::byte byte : bytes) {
+    text += "0123456789abcdef"[u8(byte) >> 4];
+    text += "0123456789abcdef"[u8(byte) & 15];
+  }
+  return text;
+}
+
 std::string json_line(const nlohmann::ordered_json& object) {
   const std::string json =
       object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);

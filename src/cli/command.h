@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
+
 namespace CLI {
 class App;
 }
@@ -73,6 +75,7 @@ class Output {
 [[nodiscard]] std::string in_quotes(std::string_view text);
 // The same without the quotes.
 [[nodiscard]] std::string printable(std::string_view text);
+[[nodiscard]] std::string hex_of(ByteView bytes);
 // An object as a line of JSON, safe for a terminal; bytes that are no UTF-8 become U+FFFD.
 [[nodiscard]] std::string json_line(const nlohmann::ordered_json& object);
 

@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "cli/command.h"
+#include "cli/filter_options.h"
 #include "cli/new_file.h"
 #include "cli/store_option.h"
 #include "os/process.h"
@@ -30,7 +31,7 @@ struct ExportCommand {
   std::string store;
   std::string output;
   std::string what = "logs";
-  std::string since, until, level, run;
+  FilterOptions filter;
   bool json_lines = false;
   bool csv = false;
   bool force = false;
@@ -100,15 +101,6 @@ void put_value(std::string& line, const Statement& rows, int column) {
   }
 }
 
-std::string hex_of(ByteView bytes) {
-  std::string text;
-  for (const std::byte byte : bytes) {
-    text += "0123456789abcdef"[u8(byte) >> 4];
-    text += "0123456789abcdef"[u8(byte) & 15];
-  }
-  return text;
-}
-
 // ---- rows ----
 
 constexpr std::string_view kRunText = "(SELECT run_id FROM runs WHERE runs.id = run)";
@@ -149,6 +141,8 @@ class Exporter {
   // Sites and runs are defined once; 0 for NULL.
   Status define(std::unordered_set<i64>& known, Statement& find, std::string_view kind, i64 id);
   void define_columns(const std::vector<storage::CustomColumn>& columns);
+  template <class Write>
+  Status write_rows(Statement& rows, Write&& write_json);
   Status logs();
   Status metrics();
   [[nodiscard]] Result<Statement> select(const std::string& columns, const std::string& from,
@@ -304,6 +298,21 @@ bool Exporter::csv_line(const Statement& row) {
   return target_.write(line + "\r\n");
 }
 
+template <class Write>
+Status Exporter::write_rows(Statement& rows, Write&& write_json) {
+  Status status;
+  while (open_ && status.ok()) {
+    const Result<bool> row = rows.step();
+    if (!row.ok() || !row.value()) return row.status();
+    if (command_.csv) {
+      open_ = csv_line(rows);
+    } else {
+      status = write_json(rows);
+    }
+  }
+  return status;
+}
+
 Status Exporter::logs() {
   std::string custom, names;
   for (const std::string& column : columns_) custom += ", " + storage::quoted_name(column);
@@ -323,20 +332,12 @@ Status Exporter::logs() {
     for (const std::string& column : columns_) put_csv_text(names += ',', column);
     open_ = target_.write(names + "\r\n");
   }
-  while (open_) {
-    const Result<bool> row = rows.value().step();
-    if (!row.ok()) return row.status();
-    if (!row.value()) break;
-    if (command_.csv) {
-      open_ = csv_line(rows.value());
-      continue;
-    }
-    Status status = define(runs_, find_run_, "run", rows.value().integer(9));
-    if (status.ok()) status = define(sites_, find_site_, "site", rows.value().integer(10));
-    if (!status.ok()) return status;
-    open_ = open_ && target_.write(log_line(rows.value()));
-  }
-  return {};
+  return write_rows(rows.value(), [&](const Statement& row) {
+    Status status = define(runs_, find_run_, "run", row.integer(9));
+    if (status.ok()) status = define(sites_, find_site_, "site", row.integer(10));
+    if (status.ok()) open_ = open_ && target_.write(log_line(row));
+    return status;
+  });
 }
 
 Status Exporter::metrics() {
@@ -347,19 +348,11 @@ Status Exporter::metrics() {
   if (command_.csv) {
     open_ = target_.write("timestamp,metric_name,kind,unit,value,tags,sequence,run\r\n");
   }
-  while (open_) {
-    const Result<bool> row = rows.value().step();
-    if (!row.ok()) return row.status();
-    if (!row.value()) break;
-    if (command_.csv) {
-      open_ = csv_line(rows.value());
-      continue;
-    }
-    const Status status = define(runs_, find_run_, "run", rows.value().integer(7));
-    if (!status.ok()) return status;
-    open_ = open_ && target_.write(metric_line(rows.value()));
-  }
-  return {};
+  return write_rows(rows.value(), [&](const Statement& row) {
+    const Status status = define(runs_, find_run_, "run", row.integer(7));
+    if (status.ok()) open_ = open_ && target_.write(metric_line(row));
+    return status;
+  });
 }
 
 Status Exporter::run() {
@@ -388,32 +381,11 @@ Status Exporter::run() {
   return status;
 }
 
-template <class T>
-void take(Result<T> result, std::string_view option, std::optional<T>& to,
-          std::vector<std::string>& mistakes) {
-  if (result.ok()) {
-    to = std::move(result.value());
-  } else {
-    mistakes.push_back(std::string(option) + ": " + result.status().message());
-  }
-}
-
 int export_rows(const ExportCommand& command) {
   std::vector<std::string> mistakes;
   std::string path = command.store;
   check_store_option(path, mistakes);
-  Filter filter;
-  const i64 now = os::wall_ns();
-  if (!command.level.empty()) {
-    take(parse_level_option(command.level), "--level", filter.level, mistakes);
-  }
-  if (!command.since.empty()) {
-    take(parse_time(command.since, now), "--since", filter.since_ns, mistakes);
-  }
-  if (!command.until.empty()) {
-    take(parse_time(command.until, now), "--until", filter.until_ns, mistakes);
-  }
-  filter.run = command.run;
+  const Filter filter = make_filter(command.filter, mistakes);
   if (command.json_lines && command.csv)
     mistakes.emplace_back("--json-lines and --csv: choose one");
   const bool all = command.what == "all";
@@ -458,11 +430,12 @@ void add_export(CLI::App& app, Chosen& chosen) {
   sub->add_option("--what", command->what, "logs (default), metrics or all")->type_name("WHAT");
   sub->add_flag("--json-lines", command->json_lines, "JSON Lines, which is the default");
   sub->add_flag("--csv", command->csv, "CSV (RFC 4180), also for other programs");
-  sub->add_option("--since", command->since, "From this time on: 10m, yesterday, @unix, RFC 3339")
+  sub->add_option("--since", command->filter.since,
+                  "From this time on: 10m, yesterday, @unix, RFC 3339")
       ->type_name("TIME");
-  sub->add_option("--until", command->until, "Before this time")->type_name("TIME");
-  sub->add_option("--level", command->level, "This level and worse")->type_name("LEVEL");
-  sub->add_option("--run", command->run, "Rows of the run whose id begins with ID")
+  sub->add_option("--until", command->filter.until, "Before this time")->type_name("TIME");
+  sub->add_option("--level", command->filter.level, "This level and worse")->type_name("LEVEL");
+  sub->add_option("--run", command->filter.run, "Rows of the run whose id begins with ID")
       ->type_name("ID");
   for (CLI::Option* option : sub->get_options()) option->allow_extra_args(false);
   sub->footer("`sluice import` takes them back. Exit code 0; 1 for a problem; 2 a mistake.");

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "cli/command.h"
 #include "cli/import_csv.h"
@@ -77,15 +78,6 @@ void find_files(const std::string& path, int depth, std::vector<Found>& files,
   for (const std::string& name : names) find_files(path + "/" + name, depth + 1, files, mistakes);
 }
 
-std::string hex_of(const ImportFile::Key& key) {
-  std::string text;
-  for (std::size_t i = 0; i < 8; ++i) {
-    text += "0123456789abcdef"[key[i] >> 4];
-    text += "0123456789abcdef"[key[i] & 15];
-  }
-  return text;
-}
-
 class Import {
  public:
   Import(storage::Writer& writer, storage::Restorer& restorer)
@@ -123,7 +115,9 @@ class Import {
 Result<u64> Import::choose_run(const ImportFile& file, const std::string& path) {
   storage::Connection& store = writer_.connection();
   storage::RunKey key = file.key();
-  const std::string id = "import-" + hex_of(file.has_content() ? file.content() : file.key());
+  const std::string id =
+      "import-" +
+      hex_of(std::as_bytes(std::span(file.has_content() ? file.content() : file.key())).first(8));
   const auto as_bytes = [](const storage::RunKey& of) {
     return ByteView{reinterpret_cast<const std::byte*>(of.data()), of.size()};
   };

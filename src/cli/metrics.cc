@@ -53,7 +53,8 @@ Status show_series(Connection& store, const Wanted& wanted, Form& form, Output& 
       storage::series_query(wanted.filter, wanted.filter.limit.value_or(0));
   Result<Statement> rows = store.prepare(query.sql);
   if (!rows.ok()) return rows.status();
-  bind_all(rows.value(), query.values);
+  const Status bound = bind_all(rows.value(), query.values);
+  if (!bound.ok()) return bound;
   return show_rows(rows.value(), form, output);
 }
 

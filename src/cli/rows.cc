@@ -18,15 +18,6 @@ namespace {
 constexpr std::size_t kTableRows = 1000;
 constexpr std::size_t kColumnMax = 60;
 
-std::string hex_of(ByteView bytes) {
-  std::string text;
-  for (const std::byte byte : bytes) {
-    text += "0123456789abcdef"[u8(byte) >> 4];
-    text += "0123456789abcdef"[u8(byte) & 15];
-  }
-  return text;
-}
-
 std::string real_text(double value) {
   if (std::isinf(value)) return value > 0 ? "Inf" : "-Inf";
   std::string text = fmt::format("{}", value);

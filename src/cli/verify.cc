@@ -22,15 +22,6 @@ struct VerifyCommand {
   bool json = false;
 };
 
-std::string hex(const RegionId& id) {
-  std::string text;
-  for (const auto byte : id) {
-    text += "0123456789abcdef"[u8(byte) >> 4];
-    text += "0123456789abcdef"[u8(byte) & 15];
-  }
-  return text;
-}
-
 ordered_json range_json(const DamagedRange& range) {
   return {{"offset", range.offset}, {"bytes", range.length}};
 }
@@ -42,7 +33,7 @@ ordered_json to_json(const std::string& path, const SegmentReport& report) {
   object["sealed"] = report.sealed;
   object["bytes"] = report.file_bytes;
   object["segment"] = report.segment_id ? ordered_json(*report.segment_id) : ordered_json(nullptr);
-  object["region"] = hex(report.region_id);
+  object["region"] = hex_of(std::as_bytes(std::span(report.region_id)));
   object["product"] = report.run.product;
   object["run"] = report.run.run_id;
   object["frames"] = report.counts.frames;

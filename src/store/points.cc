@@ -156,17 +156,12 @@ void keep_newest(std::vector<T>& all, u64 limit, Newer&& first) {
   all.resize(limit);
 }
 
-// Calls `take` for the rows until it says false.
 template <class Take>
-Status each_row(Connection& connection, const Query& query, Take&& take) {
-  Result<Statement> made = connection.prepare(query.sql);
-  if (!made.ok()) return made.status();
-  bind_all(made.value(), query.values);
-  for (;;) {
-    const Result<bool> row = made.value().step();
-    if (!row.ok()) return row.status();
-    if (!row.value() || !take(made.value())) return {};
-  }
+Status each_found(Connection& connection, const Query& query, Take&& take) {
+  Result<Statement> rows = connection.prepare(query.sql);
+  if (!rows.ok()) return rows.status();
+  const Status bound = bind_all(rows.value(), query.values);
+  return bound.ok() ? each_row(rows.value(), take) : bound;
 }
 
 }  // namespace
@@ -190,7 +185,7 @@ Result<Aggregate> parse_aggregate(std::string_view text) {
 
 Result<std::vector<Series>> find_series(Connection& connection, const std::string& name) {
   std::vector<Series> found;
-  const Status status = each_row(
+  const Status status = each_found(
       connection,
       {"SELECT id, kind, unit, tags FROM series WHERE name = ? ORDER BY unit, tags, kind", {name}},
       [&](const Statement& row) {
@@ -249,7 +244,7 @@ Result<std::vector<i64>> newest_points(Connection& connection, const std::vector
   for (const Series& one : series) {
     u64 taken = 0;
     const Status status =
-        each_row(connection, points_query(one, filter), [&](const Statement& row) {
+        each_found(connection, points_query(one, filter), [&](const Statement& row) {
           found.emplace_back(row.integer(1), row.integer(0));
           return ++taken != limit;
         });
@@ -278,7 +273,7 @@ Result<std::vector<Span>> aggregate_points(Connection& connection,
       open = false;
     };
     const Status status =
-        each_row(connection, points_query(series[i], filter), [&](const Statement& row) {
+        each_found(connection, points_query(series[i], filter), [&](const Statement& row) {
           const i64 time = row.integer(1), of = span_start(time, every_ns);
           if (!open || of != start) {
             close();

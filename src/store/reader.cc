@@ -45,16 +45,9 @@ os::FileId file_at(const std::string& path) {
   return info.id();
 }
 
-// Calls take(statement) for each row.
 template <class Take>
-Status each_row(Result<Statement>& statement, Take&& take) {
-  if (!statement.ok()) return statement.status();
-  for (;;) {
-    const Result<bool> row = statement.value().step();
-    if (!row.ok()) return as_answer(row.status());
-    if (!row.value()) return {};
-    take(statement.value());
-  }
+Status each_answer(Result<Statement>& statement, Take&& take) {
+  return statement.ok() ? as_answer(each_row(statement.value(), take)) : statement.status();
 }
 
 }  // namespace
@@ -118,7 +111,7 @@ Result<std::vector<LogRow>> Reader::logs(std::optional<Level> level, std::size_t
                       {limit_of(limit)});
   std::vector<LogRow> rows;
   const Status status =
-      each_row(statement, [&](const Statement& row) { rows.push_back(log_row(row)); });
+      each_answer(statement, [&](const Statement& row) { rows.push_back(log_row(row)); });
   if (!status.ok()) return status;
   return rows;
 }
@@ -133,7 +126,7 @@ Result<std::vector<MetricRow>> Reader::metrics(std::string_view name, std::size_
                     {name, limit_of(limit)});
   std::vector<MetricRow> rows;
   const Status status =
-      each_row(statement, [&](const Statement& row) { rows.push_back(metric_row(row)); });
+      each_answer(statement, [&](const Statement& row) { rows.push_back(metric_row(row)); });
   if (!status.ok()) return status;
   return rows;
 }
@@ -145,21 +138,21 @@ Result<LogStatistics> Reader::statistics() {
   if (!status.ok()) return status;
   Result<Statement> levels =
       prepare("SELECT level, count(*) FROM logs GROUP BY level ORDER BY 2 DESC, 1", {});
-  status = each_row(levels, [&](const Statement& row) {
+  status = each_answer(levels, [&](const Statement& row) {
     statistics.logs_by_level.emplace_back(row.text(0), row.integer(1));
     statistics.total_logs += row.integer(1);
   });
   if (status.ok()) {
     Result<Statement> threads =
         prepare("SELECT thread_id, count(*) FROM logs GROUP BY thread_id ORDER BY 2 DESC, 1", {});
-    status = each_row(threads, [&](const Statement& row) {
+    status = each_answer(threads, [&](const Statement& row) {
       statistics.logs_by_thread.emplace_back(row.integer(0), row.integer(1));
     });
   }
   if (status.ok()) {
     Result<Statement> metrics = prepare("SELECT count(*) FROM points", {});
-    status =
-        each_row(metrics, [&](const Statement& row) { statistics.total_metrics = row.integer(0); });
+    status = each_answer(metrics,
+                         [&](const Statement& row) { statistics.total_metrics = row.integer(0); });
   }
   const Status ended = connection_->run("ROLLBACK");
   if (status.ok()) status = ended;
@@ -173,12 +166,12 @@ Result<Commit> Reader::rows_after(i64 log_id, i64 metric_id, std::size_t limit) 
   Result<Statement> logs =
       prepare(std::string(kLogColumns) + " WHERE id > ? ORDER BY id LIMIT ?", {log_id, limit});
   Status status =
-      each_row(logs, [&](const Statement& row) { commit.logs.push_back(log_row(row)); });
+      each_answer(logs, [&](const Statement& row) { commit.logs.push_back(log_row(row)); });
   if (!status.ok()) return status;
   Result<Statement> metrics = prepare(
       std::string(kMetricColumns) + " WHERE id > ? ORDER BY id LIMIT ?", {metric_id, limit});
-  status =
-      each_row(metrics, [&](const Statement& row) { commit.metrics.push_back(metric_row(row)); });
+  status = each_answer(metrics,
+                       [&](const Statement& row) { commit.metrics.push_back(metric_row(row)); });
   if (!status.ok()) return status;
   return commit;
 }

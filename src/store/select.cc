@@ -69,20 +69,6 @@ bool line_may_hold(const StoredTexts& texts, std::string_view word) {
 
 }  // namespace
 
-void bind_all(Statement& statement, const std::vector<Bound>& values) {
-  int at = 0;
-  for (const Bound& value : values) {
-    ++at;
-    if (const auto* text = std::get_if<std::string>(&value)) {
-      statement.bind(at, std::string_view(*text));
-    } else if (const auto* real = std::get_if<double>(&value)) {
-      statement.bind(at, *real);
-    } else {
-      statement.bind(at, std::get<i64>(value));
-    }
-  }
-}
-
 void Where::add(std::string_view condition, std::vector<Bound> values) {
   sql_ += sql_.empty() ? " WHERE " : " AND ";
   sql_ += condition;
@@ -128,7 +114,8 @@ Result<bool> LogFinder::find_run() {
       "SELECT coalesce(min(first_record), 0), coalesce(max(last_record), 0) FROM runs" +
       where.sql());
   if (!range.ok()) return range.status();
-  bind_all(range.value(), where.values());
+  const Status bound = bind_all(range.value(), where.values());
+  if (!bound.ok()) return bound;
   const Result<bool> row = range.value().step();
   if (!row.ok()) return row.status();
   first_of_run_ = range.value().integer(0);
@@ -272,7 +259,8 @@ Status LogFinder::collect(const Query& query, u64 limit, std::vector<Found>& fou
   Result<Statement> made = connection_.prepare(query.sql);
   if (!made.ok()) return made.status();
   Statement& rows = made.value();
-  bind_all(rows, query.values);
+  const Status bound = bind_all(rows, query.values);
+  if (!bound.ok()) return bound;
   const bool check = rows.columns() > 2;
   u64 taken = 0;
   for (;;) {

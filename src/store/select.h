@@ -21,16 +21,16 @@
 
 #include <compare>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "record/filter.h"
 #include "store/row_text.h"
 #include "store/sqlite.h"
+#include "store/values.h"
 
 namespace sluice::storage {
 
-using Bound = std::variant<i64, double, std::string>;
+using Bound = SqlValue;
 
 // A statement and the values of its marks.
 struct Query {
@@ -38,9 +38,6 @@ struct Query {
   std::vector<Bound> values;
   bool newest_first = false;
 };
-
-// Binds values to the marks from the first on; they must outlive the statement's use.
-void bind_all(Statement& statement, const std::vector<Bound>& values);
 
 // Conditions, all of which hold.
 class Where {

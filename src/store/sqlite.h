@@ -19,6 +19,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -93,6 +94,21 @@ class Statement {
   sqlite3_stmt* statement_ = nullptr;
   u32 generation_ = 0;
 };
+
+// Calls take(statement) for each row there is left, until it says false, if it says anything.
+template <class Take>
+Status each_row(Statement& rows, Take&& take) {
+  for (;;) {
+    const Result<bool> row = rows.step();
+    if (!row.ok()) return row.status();
+    if (!row.value()) return {};
+    if constexpr (std::is_void_v<std::invoke_result_t<Take&, Statement&>>) {
+      take(rows);
+    } else if (!take(rows)) {
+      return {};
+    }
+  }
+}
 
 class Connection {
  public:

@@ -6,21 +6,12 @@
 namespace sluice::storage {
 namespace {
 
-// Steps through a statement without marks; the first error ends all.
+// Of a statement without marks; the first error ends all.
 template <class Take>
 void each_row(Connection& connection, const std::string& sql, Status& status, Take&& take) {
   if (!status.ok()) return;
   Result<Statement> rows = connection.prepare(sql);
-  if (!rows.ok()) {
-    status = rows.status();
-    return;
-  }
-  for (;;) {
-    const Result<bool> row = rows.value().step();
-    status = row.status();
-    if (!status.ok() || !row.value()) return;
-    take(rows.value());
-  }
+  status = rows.ok() ? storage::each_row(rows.value(), take) : rows.status();
 }
 
 void read_sizes(Connection& connection, StoreStats& stats, Status& status) {

@@ -171,7 +171,7 @@ TEST_F(PointsTest, TheIndexIsUsed) {
     const storage::Query query = storage::points_query({1, "", "", ""}, filter);
     Result<Statement> plan = connection_->prepare("EXPLAIN QUERY PLAN " + query.sql);
     ASSERT_TRUE(plan.ok()) << plan.status().message();
-    bind_all(plan.value(), query.values);
+    ASSERT_TRUE(bind_all(plan.value(), query.values).ok());
     std::string text;
     while (plan.value().step().value()) text += std::string(plan.value().text(3)) + "\n";
     const char* const wanted = filter.run.empty()

@@ -71,7 +71,7 @@ class SelectTest : public ::testing::Test {
     for (const Query& query : queries.value()) {
       Result<Statement> statement = reader_->prepare("EXPLAIN QUERY PLAN " + query.sql);
       if (!statement.ok()) return {statement.status().message()};
-      bind_all(statement.value(), query.values);
+      EXPECT_TRUE(bind_all(statement.value(), query.values).ok());
       std::string plan;
       while (statement.value().step().value())
         plan += std::string(statement.value().text(3)) + "\n";
