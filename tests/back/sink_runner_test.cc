@@ -148,7 +148,8 @@ TEST_F(SinkRunnerTest, ARetryableErrorIsSaidOnceAndLosesNothing) {
 // Errors begin with the path of what they are about, which mostly is the sink's name.
 TEST_F(SinkRunnerTest, APlaceIsNamedOnce) {
   add({Status(), Status(ErrorClass::kRetryable, "scripted: no space"),
-       Status(ErrorClass::kRetryable, "scripted"), Status(ErrorClass::kFatal, "/other: forbidden")});
+       Status(ErrorClass::kRetryable, "scripted"),
+       Status(ErrorClass::kFatal, "/other: forbidden")});
   say(0, 10);
   for (int i = 0; i < 4; ++i) (void)engine_->drain_all(true);
   EXPECT_EQ(said_.all(),
