@@ -160,6 +160,7 @@ Result<bool> Pruner::step(i64 wall_ns) {
   const i64 started = now_();
   const PruneCounts before = counts_;
   status = work(started + step_size_.work_ns());
+  const i64 worked = now_() - started;
   if (status.ok()) status = commit_.run();
   if (!status.ok()) {
     if (connection_.in_transaction()) (void)rollback_.run();
@@ -174,7 +175,7 @@ Result<bool> Pruner::step(i64 wall_ns) {
     return status;
   }
   const i64 took = now_() - started;
-  step_size_.took(took);
+  step_size_.took(worked, took);
   ++counts_.steps;
   counts_.longest_step_ns = std::max(counts_.longest_step_ns, took);
   return phase_ != Phase::kIdle;
@@ -258,12 +259,13 @@ Result<bool> Pruner::count_rows(i64 until_ns) {
   return true;
 }
 
+// A bit at least, however late it is already.
 Status Pruner::work(i64 until_ns) {
-  while (phase_ != Phase::kIdle && phase_ != Phase::kCensus && now_() < until_ns) {
+  do {
     const Result<bool> more = bit(until_ns);
     if (!more.ok()) return more.status();
     if (!more.value()) next_phase();
-  }
+  } while (phase_ != Phase::kIdle && phase_ != Phase::kCensus && now_() < until_ns);
   return {};
 }
 

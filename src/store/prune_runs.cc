@@ -170,11 +170,13 @@ Result<bool> Pruner::delete_unused(i64 until_ns) {
   if (!complete.ok()) return complete;
   for (std::size_t kind = 0; kind < kReferred.size(); ++kind) {
     std::vector<i64>& ids = candidates_[kind];
-    for (; !ids.empty(); ids.pop_back()) {
-      if (now_() >= until_ns) return true;
-      if (!is_unused(kind, ids.back())) continue;
-      const Status status = delete_candidate(kind, ids.back());
+    while (!ids.empty()) {
+      const i64 id = ids.back();
+      ids.pop_back();
+      if (!is_unused(kind, id)) continue;
+      const Status status = delete_candidate(kind, id);
       if (!status.ok()) return status;
+      if (now_() >= until_ns) return true;
     }
   }
   return false;

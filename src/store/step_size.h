@@ -21,10 +21,11 @@ class StepSize {
   static constexpr i64 kWorkMinNs = 100'000;   // as long as the smallest piece, about
 
   [[nodiscard]] i64 work_ns() const { return work_ns_; }
-  void took(i64 whole_ns) {
+  // `work_ns` of it were before the commit. One that had little to do says nothing about more.
+  void took(i64 work_ns, i64 whole_ns) {
     if (whole_ns > kWholeNs) {
       work_ns_ = i64(double(work_ns_) * double(kWholeNs) / double(whole_ns));
-    } else if (whole_ns < kWholeNs * 3 / 4) {
+    } else if (work_ns >= work_ns_ && whole_ns < kWholeNs * 3 / 4) {
       work_ns_ += work_ns_ / 2;
     }
     work_ns_ = std::clamp(work_ns_, kWorkMinNs, kWorkNs);

@@ -17,7 +17,7 @@ i64 longest(StepSize& size, double dearer, i64 fixed_ns, int steps) {
   for (int i = 0; i < steps; ++i) {
     const i64 whole = size.work_ns() + i64(double(size.work_ns()) * dearer) + fixed_ns;
     worst = std::max(worst, whole);
-    size.took(whole);
+    size.took(size.work_ns(), whole);
   }
   return worst;
 }
@@ -30,14 +30,14 @@ TEST(StepSize, NoStepIsTooLongHoweverDearCommitsAre) {
     EXPECT_GE(longest(size, dearer, 500'000, 100), std::min(StepSize::kWorkNs, 10 * kMs)) << dearer;
   }
   // Control: a size that does not change would be too long.
-  EXPECT_GT(StepSize::kWorkNs * 5, 50 * kMs);
+  EXPECT_GT(StepSize::kWorkNs + StepSize::kWorkNs * 20, 50 * kMs);
 }
 
 TEST(StepSize, AMachineThatBecomesSlowerIsFoundByOneStep) {
   StepSize size;
   longest(size, 0.2, 0, 100);
   EXPECT_EQ(size.work_ns(), StepSize::kWorkNs);
-  size.took(80 * kMs);  // the same work
+  size.took(StepSize::kWorkNs, 80 * kMs);
   EXPECT_EQ(size.work_ns(), StepSize::kWorkNs / 4);
   EXPECT_LE(longest(size, 7, 0, 100), StepSize::kWholeNs * 5 / 4);
 }
@@ -48,6 +48,14 @@ TEST(StepSize, ItIsNeverLessThanAPiece) {
   EXPECT_EQ(size.work_ns(), StepSize::kWorkMinNs);
   longest(size, 0, 0, 20);
   EXPECT_EQ(size.work_ns(), StepSize::kWorkNs);
+}
+
+TEST(StepSize, StepsThatHadLittleToDoMakeNoneLonger) {
+  StepSize size;
+  longest(size, 20, 0, 100);
+  const i64 before = size.work_ns();
+  for (int i = 0; i < 100; ++i) size.took(10'000, 20'000);
+  EXPECT_EQ(size.work_ns(), before);
 }
 
 TEST(PieceSize, RowsThatTakeLongGoFewAtATime) {
