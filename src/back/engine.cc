@@ -8,7 +8,8 @@
 namespace sluice::back {
 namespace {
 constexpr i64 kJournalFullNapNs = 500'000;
-// Of stop()'s time: what is kept for closing, and what closing a sink gets in any case.
+// Of stop()'s time: what is kept for closing, and what closing a sink gets in any case. A sink that
+// still gets on goes on for half of it.
 constexpr i64 kCloseNs = 200'000'000;
 constexpr i64 kCloseLeastNs = 20'000'000;
 }  // namespace
@@ -163,6 +164,8 @@ u32 Engine::stop(i64 deadline_ns) {
     os::wake_all(region_.wake().consumer);
     thread_.join();
   }
+  std::vector<u64> before;
+  for (const auto& runner : runners_) before.push_back(runner->sequence());
   // A sink that is stuck must not take the time that the others need to close.
   const i64 left_ns = std::max<i64>(deadline_ns - os::monotonic_ns(), 0);
   const FlushOutcome outcome = flush(true, deadline_ns - std::min(left_ns / 4, kCloseNs));
@@ -170,16 +173,32 @@ u32 Engine::stop(i64 deadline_ns) {
     for (auto& runner : runners_) runner->finish();
     return outcome.behind;
   }
-  for (auto& runner : runners_) runner->ask_to_stop();
-  for (auto& runner : runners_) {
+  const i64 now = os::monotonic_ns();
+  const i64 leave_ns = now + std::max(deadline_ns - now, kCloseLeastNs) / 2;
+  for (auto& runner : runners_) runner->ask_to_stop(leave_ns);
+  for (std::size_t i = 0; i < runners_.size(); ++i) {
+    SinkRunner& runner = *runners_[i];
     const i64 at_least = os::monotonic_ns() + kCloseLeastNs;
-    if (!runner->wait_for_thread(std::max(deadline_ns, at_least))) {
-      // Stuck in a call: it goes on using its runner, this engine and the region.
-      reporter_.report("sluice: " + runner->name() + " is stuck and was left behind");
-      left_behind_ = true;
-    }
+    const bool ended = runner.wait_for_thread(std::max(deadline_ns, at_least));
+    // In a call: it goes on using its runner, this engine and the region.
+    if (!ended) left_behind_ = true;
+    say_what_is_left(runner, ended, runner.sequence() != before[i]);
   }
   return outcome.behind;
+}
+
+void Engine::say_what_is_left(const SinkRunner& runner, bool ended, bool got_on) {
+  const EngineCounts now = counts();
+  const u64 left = runner.given_up() ? 0 : now.next_sequence - runner.sequence() + now.queued;
+  if (ended && left == 0) return;
+  std::string said = "sluice: " + runner.name();
+  if (!ended) said += got_on ? " is slow and was left behind" : " is stuck and was left behind";
+  if (left > 0) {
+    said += std::string(ended ? " has" : "; it has") + " not got the last " + std::to_string(left) +
+            " records: they " +
+            (region_.shared() ? "stay in " + std::string(region_.path()) : "end with this process");
+  }
+  reporter_.report(said);
 }
 
 EngineCounts Engine::counts() {

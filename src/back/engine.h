@@ -67,8 +67,8 @@ class Engine {
   // Waits until every sink, or the one at `only`, has what was published when it was called.
   FlushOutcome flush(bool durable, i64 deadline_ns, std::optional<u32> only = {});
 
-  // Delivers what is published, closes the sinks, ends the threads. The number of sinks that had to
-  // be abandoned or have not got everything.
+  // Delivers what is published, closes the sinks, ends the threads. The number of sinks that have
+  // not got everything, which is said of each; one that is in a call at the deadline is abandoned.
   u32 stop(i64 deadline_ns);
 
   [[nodiscard]] bool has_threads() const { return options_.threads; }
@@ -90,6 +90,7 @@ class Engine {
   void tell_sinks();
   bool merge_published(i64 deadline_ns);
   bool run_sinks_once();
+  void say_what_is_left(const SinkRunner& runner, bool ended, bool got_on);
 
   region::Region& region_;
   const EngineOptions options_;

@@ -54,7 +54,7 @@ void SinkRunner::thread_main() {
   os::set_thread_name("sluice-sink");
   detail::t_block.in_sink = 1;
   const auto work = [this] {
-    const bool more = run_once();
+    const bool more = !is_to_leave() && run_once();
     if (!more || settle_is_due()) settle(has_passed(wanted_durable_));
     return more;
   };
@@ -83,8 +83,15 @@ bool SinkRunner::settle_is_due() const {
   return has_passed(wanted_) || os::monotonic_ns() - last_flush_ns_ >= kFlushIntervalNs;
 }
 
-void SinkRunner::ask_to_stop() {
+// A thread that sees the time before it sees the stop goes to sleep, and is woken by the stop.
+bool SinkRunner::is_to_leave() const {
+  const i64 at = leave_ns_.load(std::memory_order_relaxed);
+  return at != 0 && os::monotonic_ns() >= at;
+}
+
+void SinkRunner::ask_to_stop(i64 leave_ns) {
   if (!thread_.joinable()) return;
+  leave_ns_.store(leave_ns, std::memory_order_relaxed);
   signals_.ask_to_stop(*epoch_);
   os::wake_all(*epoch_);
 }

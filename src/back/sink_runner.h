@@ -41,9 +41,10 @@ class SinkRunner {
   // Runs until stop_thread() and everything committed is handed over. `epoch`: futex word that is
   // stepped after commits.
   void start_thread(std::atomic<u32>& epoch);
-  // Asks the thread to finish what is committed, close the sink and end.
-  void ask_to_stop();
-  // Waits for that until `deadline_ns` (monotonic). False: it is stuck, and goes on using this.
+  // Asks the thread to finish what is committed, close the sink and end. From `leave_ns`
+  // (monotonic) on it only finishes the group that it has in hand: the rest stays in the journal.
+  void ask_to_stop(i64 leave_ns);
+  // Waits for that until `deadline_ns` (monotonic). False: it is in a call, and goes on using this.
   bool wait_for_thread(i64 deadline_ns);
 
   // What is committed, up to a group of batches. True when there was any.
@@ -66,6 +67,8 @@ class SinkRunner {
   [[nodiscard]] bool given_up() const { return given_up_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool is_callback() const { return entry_.kind == u32(SinkKind::callback); }
   [[nodiscard]] bool ended() const { return signals_.ended(); }
+  // Everything before it is with the destination.
+  [[nodiscard]] u64 sequence() const { return cursor_.sequence(); }
   [[nodiscard]] bool failing() const { return failing_.load(std::memory_order_relaxed); }
   // The error it is failing with, or was given up for; empty: none.
   [[nodiscard]] std::string problem();
@@ -82,6 +85,7 @@ class SinkRunner {
   // Whether a flush that wants what is before a sequence, if there is one, can have it now.
   [[nodiscard]] bool has_passed(const std::atomic<u64>& wanted) const;
   [[nodiscard]] bool settle_is_due() const;
+  [[nodiscard]] bool is_to_leave() const;
   // Reads the batches behind the first one, which is in bytes_, as long as they make one group.
   void read_group();
   bool hand_over();
@@ -117,6 +121,7 @@ class SinkRunner {
   std::atomic<u32> thread_id_{0};
   std::atomic<u32>* epoch_ = nullptr;
   SinkSignals<JournalSync> signals_;
+  std::atomic<i64> leave_ns_{0};       // 0: not asked to stop; relaxed: a time to look at
   std::atomic<bool> given_up_{false};  // relaxed: counted only
   std::atomic<bool> failing_{false};   // relaxed: shown only
   // What flushes wait for: the highest sequence, 0: nothing. Stored under mutex_.

@@ -20,6 +20,10 @@ constexpr i64 kIdleLookNs = 1'000'000'000;
 // neither keeps the other waiting for long.
 constexpr i64 kPruneMaxNs = 30'000'000;
 constexpr u64 kPruningRecords = 1000;
+// How long a transaction is gone on with: others wait for the file's lock, and how far the sink has
+// got is told by its commits. Looked at every so many rows.
+constexpr i64 kTransactionNs = 100'000'000;
+constexpr u64 kLookEveryRows = 64;
 
 storage::Keep keep_of(const back::SinkConfig& config) {
   constexpr u64 kSecondsMax = u64(INT64_MAX) / 1'000'000'000;
@@ -130,8 +134,13 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
     rows = 0;
     return true;
   };
+  const auto is_long = [&] {
+    return rows == commit_records_ || (pruning_ && rows >= kPruningRecords) ||
+           (rows > 0 && rows % kLookEveryRows == 0 &&
+            os::monotonic_ns() - transaction_began_ns_ >= kTransactionNs);
+  };
   const auto take = [&](const Item& item) {
-    if (rows == commit_records_ || (pruning_ && rows >= kPruningRecords)) {
+    if (is_long()) {
       if (!commit(item.sequence)) return false;
       if (pruning_) prune(os::monotonic_ns() - transaction_began_ns_);
       transaction_began_ns_ = os::monotonic_ns();

@@ -1,4 +1,5 @@
-// The store: records as rows of an SQLite database, a transaction for every group of batches.
+// The store: records as rows of an SQLite database, a transaction for every group of batches, or
+// several when it would be long.
 //
 // The place in the journal is stored in the same transaction, so that after a kill, or a commit
 // that failed, every record is there once. A locked file, a full disk, an error of the disk: the

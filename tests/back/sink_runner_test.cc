@@ -244,38 +244,85 @@ TEST_F(SinkRunnerTest, ARequiredSinkHoldsTheJournalBack) {
   EXPECT_TRUE(log_.gaps.empty());
 }
 
-// Asked for while more than one group waits: the sync comes behind the last of them, not the first.
-TEST_F(SinkRunnerTest, AFlushToTheDiskWaitsForAllThatIsBeforeIt) {
-  std::promise<void> gate;
+// A sink with a thread of its own, whose first write waits until it is let go.
+class GatedRunner {
+ public:
+  GatedRunner(region::Region& region, Log& log, Reporter& reporter)
+      : runner_(region, opened(region.sink(0)),
+                std::make_unique<Gated>(log, entered_, gate_.get_future()), "gated", true,
+                {.sync_interval_ns = 0}, reporter) {}
+
+  SinkRunner* operator->() { return &runner_; }
+  void start() { runner_.start_thread(epoch); }
+  void wait_until_in_write() { entered_.get_future().wait(); }
+  void let_go() { gate_.set_value(); }
+
+  std::atomic<u32> epoch{0};
+
+ private:
   class Gated final : public ScriptedSink {
    public:
-    Gated(Log& log, std::future<void> open) : ScriptedSink(log, {}), open_(std::move(open)) {}
-    Status open(const Catalog& catalog, Cursor& cursor) override {
-      open_.wait();
-      return ScriptedSink::open(catalog, cursor);
+    Gated(Log& log, std::promise<void>& entered, std::future<void> open)
+        : ScriptedSink(log, {}), entered_(entered), open_(std::move(open)) {}
+    Status write(Batches batches, Catalog& catalog, Cursor& cursor) override {
+      if (!std::exchange(waited_, true)) {
+        entered_.set_value();
+        open_.wait();
+      }
+      return ScriptedSink::write(batches, catalog, cursor);
     }
 
    private:
+    std::promise<void>& entered_;
     std::future<void> open_;
+    bool waited_ = false;
   };
-  region::SinkEntry& entry = region_.sink(0);
-  entry.cursor.store(1);
-  SinkRunner own(region_, entry, std::make_unique<Gated>(log_, gate.get_future()), "gated", true,
-                 {.sync_interval_ns = 0}, said_);
+  static region::SinkEntry& opened(region::SinkEntry& entry) {
+    entry.cursor.store(1);
+    return entry;
+  }
+
+  std::promise<void> entered_, gate_;
+  SinkRunner runner_;
+};
+constexpr i64 kPatienceNs = 10'000'000'000;
+
+// Asked for while more than one group waits: the sync comes behind the last of them, not the first.
+TEST_F(SinkRunnerTest, AFlushToTheDiskWaitsForAllThatIsBeforeIt) {
+  GatedRunner own(region_, log_, said_);
   say(0, 400, 1000);
   EXPECT_TRUE(engine_->drain_all(false));
-  std::atomic<u32> epoch{0};
-  own.start_thread(epoch);
+  own.start();
+  own.wait_until_in_write();
   const u64 all = engine_->counts().next_sequence;
-  own.request(all, true, epoch);
-  gate.set_value();
-  constexpr i64 kPatienceNs = 10'000'000'000;
-  EXPECT_TRUE(own.wait_reached(all, true, os::monotonic_ns() + kPatienceNs));
-  own.ask_to_stop();
-  ASSERT_TRUE(own.wait_for_thread(os::monotonic_ns() + kPatienceNs));
+  own->request(all, true, own.epoch);
+  own.let_go();
+  EXPECT_TRUE(own->wait_reached(all, true, os::monotonic_ns() + kPatienceNs));
+  const i64 until = os::monotonic_ns() + kPatienceNs;
+  own->ask_to_stop(until);
+  ASSERT_TRUE(own->wait_for_thread(until));
   EXPECT_EQ(log_.numbers.size(), 400u);
   EXPECT_GT(log_.groups.size(), 1u);
   EXPECT_EQ(log_.durable_flushes, 1);
+}
+
+// At the end of a stop's time a sink that gets on finishes the group in hand, closes, and ends; the
+// rest stays in the journal. With time left it takes all of it.
+TEST_F(SinkRunnerTest, AskedToLeaveItFinishesTheGroupInHand) {
+  say(0, 400, 1000);
+  EXPECT_TRUE(engine_->drain_all(false));
+  const u64 all = engine_->counts().next_sequence;
+  GatedRunner own(region_, log_, said_);
+  own.start();
+  own.wait_until_in_write();
+  own->ask_to_stop(os::monotonic_ns());
+  own.let_go();
+  ASSERT_TRUE(own->wait_for_thread(os::monotonic_ns() + kPatienceNs));
+  EXPECT_EQ(log_.groups.size(), 1u);
+  EXPECT_EQ(log_.closes, 1);
+  EXPECT_LT(own->sequence(), all);
+  EXPECT_EQ(own->sequence(), 1 + log_.numbers.size());
+  EXPECT_FALSE(own->given_up());
 }
 
 // A sink that got half way through a group has told how far: the rest of it is what it has not had.

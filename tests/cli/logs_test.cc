@@ -98,26 +98,6 @@ TEST_F(Logs, MistakesAreSaidAllAtOnce) {
   EXPECT_EQ(command("tail --store a.db other.log --format logfmt --lines 9999999").code, 2);
 }
 
-TEST_F(Logs, NoOptionReachesTheStatement) {
-  sql("INSERT INTO metrics(metric_name, value) VALUES('m', 1)");
-  for (const std::string& evil : injections()) {
-    for (const char* option : {"--logger ", "--grep ", "--run ", "--field a=", "--field "}) {
-      const bool is_key = std::string(option) == "--field ";
-      const Finished none =
-          command("logs --json " + std::string(option) + word(is_key ? evil + "=1" : evil));
-      EXPECT_TRUE(none.code == 0 || none.code == 2) << option << evil << none.error;
-      EXPECT_EQ(none.out, "") << option << evil;
-    }
-    for (const char* option : {"--level ", "--since ", "--until ", "--limit "}) {
-      EXPECT_EQ(command("logs " + std::string(option) + word(evil)).code, 2) << option << evil;
-    }
-    EXPECT_EQ(sh("$SLUICE logs --store " + word(evil)).code, 2);
-    EXPECT_FALSE(std::filesystem::exists(path(evil)));
-  }
-  EXPECT_EQ(value_of("SELECT count(*) FROM records"), "3");
-  EXPECT_EQ(value_of("SELECT count(*) FROM points"), "1");
-}
-
 TEST_F(Logs, NothingATerminalWouldObey) {
   sql("INSERT INTO logs(module, message, extra_data) VALUES('a' || char(27) || '[2J', char(27) ||"
       " '[31mred' || char(10) || char(8238) || 'x', '{\"k' || char(155) || '\":\"' || char(133) ||"
@@ -201,14 +181,13 @@ TEST_F(Logs, WhileAProgramLogs) {
       SLUICE_GAUGE("load", 0.5 * (i % 100));
       if (i % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    sluice::stop();
-    ::_exit(0);
+    ::_exit(sluice::stop(600'000) ? 0 : 1);  // as long as a loaded machine takes
   }
   EXPECT_TRUE(eventually([&] { return sh("$SLUICE logs --store live.db --limit 1").code == 0; }));
   const pid_t tail =
       start("exec $SLUICE tail --store live.db --since 1h --pattern '%(message)' --logger work",
             path("out"), path("error"));
-  int looks = 0;
+  int looks = 0, ended = -1;
   for (bool running = true; running; ++looks) {
     for (const char* words : {"logs --grep step", "metrics load --agg count", "stats --json"}) {
       const Finished look = sh("$SLUICE " + std::string(words) + " --store live.db");
@@ -216,9 +195,10 @@ TEST_F(Logs, WhileAProgramLogs) {
                 0)
           << words << look.error;
     }
-    running = ::waitpid(program, nullptr, WNOHANG) == 0;
+    running = ::waitpid(program, &ended, WNOHANG) == 0;
   }
   EXPECT_GT(looks, 1);
+  ASSERT_EQ(ended, 0) << "it could not store everything";
   EXPECT_TRUE(eventually([&] { return lines_of(text("out")).size() >= kRecords; }));
   ::kill(tail, SIGTERM);
   EXPECT_EQ(wait_for(tail), 0);
