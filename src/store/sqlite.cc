@@ -50,6 +50,20 @@ void make_private(const std::string& path) {
   if (fd >= 0) io.close(fd);
 }
 
+// A program that was killed while it made the file, before there was a write-ahead log, has left a
+// journal beside it. Only who may write can put that in order: SQLite does so at the first look.
+// What goes wrong, the reader finds too, and says.
+void roll_back_what_is_left(const std::string& path) {
+  os::FileInfo info;
+  if (os::real_io().stat((path + "-journal").c_str(), info) < 0) return;
+  sqlite3* db = nullptr;
+  const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READWRITE;
+  if (sqlite3_open_v2(path.c_str(), &db, flags, nullptr) == SQLITE_OK) {
+    (void)sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", nullptr, nullptr, nullptr);
+  }
+  sqlite3_close(db);
+}
+
 ErrorClass class_of(int code) {
   switch (code & 0xff) {
     case SQLITE_BUSY:
@@ -172,6 +186,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Ac
   const std::lock_guard lock(connections.mutex);
   if (connections.generation != os::fork_generation()) close_inherited(connections);
   if (access == Access::kCreate) make_private(path);
+  if (access == Access::kRead) roll_back_what_is_left(path);
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (access == Access::kRead) {
     flags |= SQLITE_OPEN_READONLY;
