@@ -166,7 +166,10 @@ int recover(const RecoverCommand& command) {
   Output output;
   bool left = false;
   std::vector<std::string> paths = command.paths;
-  if (paths.empty()) paths = runtime::find_regions(command.directory);
+  if (paths.empty()) {
+    runtime::remove_drafts(command.directory);
+    paths = runtime::find_regions(command.directory);
+  }
   std::size_t shown = 0;
   for (const std::string& path : paths) {
     bool skip = false;

@@ -35,7 +35,7 @@ std::vector<std::string> places(const std::string& directory) {
   return all;
 }
 
-void remove_dead_drafts(const std::string& directory) {
+void remove_drafts_in(const std::string& directory) {
   std::vector<std::string> drafts;
   os::real_io().list(directory.c_str(), [&](const char* name) {
     if (std::string_view(name).starts_with(region::kDraftPrefix)) {
@@ -231,6 +231,10 @@ std::vector<std::string> find_regions(const std::string& directory) {
   return found;
 }
 
+void remove_drafts(const std::string& directory) {
+  for (const std::string& place : places(directory)) remove_drafts_in(place);
+}
+
 Result<RegionSummary> recover_region(const std::string& path, const RecoverOptions& options,
                                      Reporter& reporter) {
   region::Region region;
@@ -276,7 +280,7 @@ std::vector<RegionSummary> recover_all(const RecoverOptions& options, Reporter& 
   std::vector<RegionSummary> all;
   std::string refused;
   u64 refusals = 0;
-  for (const std::string& place : places(options.directory)) remove_dead_drafts(place);
+  remove_drafts(options.directory);
   for (const std::string& path : find_regions(options.directory)) {
     Result<RegionSummary> one = recover_region(path, options, reporter);
     if (one.ok()) {

@@ -53,6 +53,9 @@ struct RecoverOptions {
 // Paths of all region files in the default places or in `directory`, whoever owns them.
 std::vector<std::string> find_regions(const std::string& directory);
 
+// Removes what processes have left that were killed while they made a region: nobody logged there.
+void remove_drafts(const std::string& directory);
+
 // One region. kRetryable: its owner (or another recovery) lives. kFatal: not a region of ours.
 Result<RegionSummary> recover_region(const std::string& path, const RecoverOptions& options,
                                      Reporter& reporter);

@@ -232,5 +232,13 @@ TEST_F(Recover, APathCannotHarmATerminal) {
   EXPECT_EQ(done.out.find('\x1b'), std::string::npos);
 }
 
+TEST_F(Recover, WhatAKillLeftOfARegionThatWasBeingMadeGoes) {
+  std::ofstream(regions_ + "/.new-0123456789abcdef") << "a draft that nobody holds";
+  std::ofstream(regions_ + "/other") << "no draft";
+  EXPECT_EQ(sh("$SLUICE recover --quiet --directory $SLUICE_REGION_DIRECTORY").code, 0);
+  EXPECT_FALSE(std::filesystem::exists(regions_ + "/.new-0123456789abcdef"));
+  EXPECT_TRUE(std::filesystem::exists(regions_ + "/other"));
+}
+
 }  // namespace
 }  // namespace sluice::test
