@@ -79,19 +79,5 @@ TEST_F(Metrics, Mistakes) {
   }
 }
 
-TEST_F(Metrics, NoOptionReachesTheStatement) {
-  for (const std::string& evil : injections()) {
-    const Finished name = command("metrics " + word(evil) + " --agg count");
-    EXPECT_EQ(name.code, 1) << evil;
-    EXPECT_EQ(name.out, "") << evil;
-    EXPECT_EQ(command("metrics load --json --run " + word(evil)).out, "") << evil;
-    for (const char* option : {"--every ", "--agg ", "--since ", "--until ", "--limit "}) {
-      EXPECT_EQ(command("metrics load " + std::string(option) + word(evil)).code, 2)
-          << option << evil;
-    }
-  }
-  EXPECT_EQ(value_of("SELECT count(*) FROM points"), "4");
-}
-
 }  // namespace
 }  // namespace sluice::test

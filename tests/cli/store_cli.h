@@ -21,11 +21,6 @@ class StoreCli : public Cli {
     const Finished done = sh("$SLUICE query --store a.db --write \"$(cat statements.sql)\"");
     ASSERT_EQ(done.code, 0) << done.error;
   }
-  std::string value_of(const std::string& query) {
-    const std::vector<std::string> lines =
-        lines_of(sh("$SLUICE query --store a.db --csv \"" + query + "\"").out);
-    return lines.size() == 2 ? lines[1].substr(0, lines[1].find('\r')) : "?";
-  }
   Finished command(const std::string& words) { return sh("SLUICE_STORE=a.db $SLUICE " + words); }
 
   // A word for a shell, whatever is in it.
@@ -33,18 +28,6 @@ class StoreCli : public Cli {
     std::string quoted = "'";
     for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return quoted + "'";
-  }
-  static const std::vector<std::string>& injections() {
-    static const std::vector<std::string> all = {"'; DROP TABLE records; --",
-                                                 "\"; DROP TABLE records; --",
-                                                 "' OR '1'='1",
-                                                 "x' UNION SELECT 1,2,3 --",
-                                                 "\\'; DELETE FROM points; --",
-                                                 "');DELETE FROM records;--",
-                                                 "%",
-                                                 "?1",
-                                                 "*' OR 1=1 --"};
-    return all;
   }
 };
 

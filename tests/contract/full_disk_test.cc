@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <sluice/sluice.h>
 #include <sys/mount.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -15,12 +14,14 @@
 #include <set>
 #include <thread>
 
+#include "contract/captured_stderr.h"
 #include "contract/conservation.h"
 #include "contract/isolated.h"
 #include "contract/outputs.h"
 #include "record/decode.h"
 #include "segment/directory.h"
 #include "segment/reader.h"
+#include "store/store_fixture.h"
 
 namespace sluice::test {
 namespace {
@@ -164,15 +165,19 @@ ISOLATED_TEST(FullDisk, SegmentsResumeAndCountWhatTheyLost) {
   });
 }
 
-std::string stderr_of(const Dirs& dirs, const std::function<void()>& body) {
-  const std::string path = dirs.file("stderr");
-  const int kept_fd = ::dup(STDERR_FILENO);
-  EXPECT_NE(std::freopen(path.c_str(), "w", stderr), nullptr);
-  body();
-  std::fflush(stderr);
-  ::dup2(kept_fd, STDERR_FILENO);
-  ::close(kept_fd);
-  return read_all(path);
+ISOLATED_TEST(FullDisk, AStoreResumesAndCountsWhatItLost) {
+  SmallDisk disk(dirs.file("disk"), "size=16m,mode=0700");
+  if (!disk.mounted()) return;
+  const std::string store = disk.file("a.db");
+  fill_and_free(dirs, disk, store_file(store), [&] {
+    EXPECT_EQ(row_in(store, "PRAGMA integrity_check"), "ok");
+    std::multiset<int> numbers;
+    for (const std::string& row :
+         rows_in(store, "SELECT attributes ->> 'n' FROM records WHERE logger = ''")) {
+      numbers.insert(std::stoi(row));
+    }
+    return numbers;
+  });
 }
 
 void log_and_check(const Dirs& dirs, bool shared) {
@@ -202,12 +207,12 @@ ISOLATED_TEST(FullDisk, SharedMemoryWithoutRoomForARegion) {
   SmallDisk memory(dirs.file("shm"), "size=256k,mode=0700");
   if (!memory.mounted()) return;
   const std::string log = dirs.file("a.log"), place = dirs.file("shm");
-  const std::string said = stderr_of(dirs, [&] {
-    ASSERT_TRUE(start({.product = "full", .sinks = {text_file(log)}, .region_directory = place}));
-    log_and_check(dirs, false);
-    EXPECT_FALSE(flush(Reach::shared, 0).complete);
-    ASSERT_TRUE(stop(60'000));
-  });
+  const CapturedStderr captured(dirs.file("stderr"));
+  ASSERT_TRUE(start({.product = "full", .sinks = {text_file(log)}, .region_directory = place}));
+  log_and_check(dirs, false);
+  EXPECT_FALSE(flush(Reach::shared, 0).complete);
+  ASSERT_TRUE(stop(60'000));
+  const std::string said = captured.text();
   const std::size_t first = said.find("do not survive");
   EXPECT_NE(first, std::string::npos) << said;
   EXPECT_EQ(said.find("do not survive", first + 1), std::string::npos) << "said twice";

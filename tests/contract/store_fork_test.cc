@@ -12,7 +12,7 @@ namespace sluice::test {
 namespace {
 
 // A child goes on with the handle, in the same file; its parent is not disturbed.
-ISOLATED_TEST(StoreFork, AForkedChildGoesOn) {
+STORE_TEST(StoreFork, AForkedChildGoesOn) {
   Store store = open_store(dirs);
   const std::uint64_t hook = expect_ok(store.on_commit([](const Commit&) {}));
   store.log(Level::info, "parent", "before");
@@ -30,7 +30,7 @@ ISOLATED_TEST(StoreFork, AForkedChildGoesOn) {
   EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 3);
 }
 
-ISOLATED_TEST(StoreFork, AForkedChildHasAPrivateFileOfItsOwn) {
+STORE_TEST(StoreFork, AForkedChildHasAPrivateFileOfItsOwn) {
   Store store = expect_ok(Store::open(":memory:", options_for(dirs)));
   store.log(Level::info, "parent", "before");
   ASSERT_TRUE(store.flush(60'000).ok());
@@ -44,7 +44,7 @@ ISOLATED_TEST(StoreFork, AForkedChildHasAPrivateFileOfItsOwn) {
   EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 1);
 }
 
-ISOLATED_TEST(StoreFork, ACursorOfTheParentHasNoValuesInTheChild) {
+STORE_TEST(StoreFork, ACursorOfTheParentHasNoValuesInTheChild) {
   Store store = open_store(dirs);
   store.log(Level::info, "parent", "before");
   Cursor cursor = expect_ok(store.cursor("SELECT message FROM logs"));
@@ -58,7 +58,7 @@ ISOLATED_TEST(StoreFork, ACursorOfTheParentHasNoValuesInTheChild) {
   EXPECT_EQ(cursor.get<std::string>(0), "before");
 }
 
-ISOLATED_TEST(StoreFork, AForkedChildMayAskBeforeItLogs) {
+STORE_TEST(StoreFork, AForkedChildMayAskBeforeItLogs) {
   Store store = open_store(dirs);
   store.log(Level::info, "parent", "before");
   ASSERT_TRUE(store.flush(60'000).ok());
@@ -70,7 +70,7 @@ ISOLATED_TEST(StoreFork, AForkedChildMayAskBeforeItLogs) {
 }
 
 // Threads that ask hold locks; a child has none of these threads.
-ISOLATED_TEST(StoreFork, AForkFindsReadersAtWork) {
+STORE_TEST(StoreFork, AForkFindsReadersAtWork) {
   Store store = open_store(dirs);
   store.log(Level::info, "m", "row");
   ASSERT_TRUE(store.flush(60'000).ok());

@@ -1,19 +1,15 @@
 // sanitizers: none (kills the processes under test at any instruction)
 //
-// What was logged to a store is in it, each record as one row: from many threads, through SIGKILL,
-// beside others who hold its lock, on a disk that fills, from a forked child.
+// What was logged to a store is in it, each record as one row: through SIGKILL, of one program and
+// of several with one file, and from forked children.
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 
-#include <fstream>
+#include <cstdlib>
 #include <map>
-#include <thread>
+#include <numeric>
 
-#include "contract/conservation.h"
-#include "contract/isolated.h"
-#include "contract/support/oracle.h"
-#include "contract/support/victim.h"
-#include "store/store_fixture.h"
+#include "contract/store_program.h"
+#include "contract/support/kept_rows.h"
 
 namespace sluice::testing {
 namespace {
@@ -22,82 +18,149 @@ using storage::Access;
 using storage::Connection;
 using test::Attempts;
 using test::Dirs;
-using test::imbalance_of_sinks;
 using test::row_in;
 using test::rows_in;
 
-constexpr const char kOurs[] = " FROM records WHERE event IS NULL AND logger <> 'sluice'";
-
-Options options_for(const std::string& store, const std::string& region) {
-  Options options;
-  options.product = "keeper";
-  options.sinks = {store_file(store)};
-  options.region_directory = region;
-  options.quiet = true;
-  return options;
+// Three threads, of which each flushes now and then, and takes the answer down.
+void log_and_flush(const Options& options, Ledger& ledger, std::uint64_t first_writer,
+                   std::uint64_t records) {
+  start(options);
+  std::vector<std::thread> threads;
+  for (std::uint64_t writer = first_writer; writer < first_writer + 3; ++writer) {
+    threads.emplace_back([&, writer] {
+      LedgerRow& row = ledger.row[writer];
+      for (std::uint64_t kept = 0; kept < records; kept = row.kept.load()) {
+        if (write_record(row, writer) != Admission::kOk) std::this_thread::yield();
+        if (kept % 1000 == 500 && flush(Reach::stored, 5000).complete) {
+          row.flushed.store(row.kept.load());
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  stop();
 }
 
-// Empty: the file is sound, and holds for each writer just what its calls were told.
-std::vector<std::string> judge_store(const Ledger& ledger, const std::string& path) {
-  if (!std::filesystem::exists(path)) return {};
-  std::vector<std::string> wrong;
-  const std::string check = row_in(path, "PRAGMA integrity_check");
-  if (check != "ok") wrong.push_back("integrity_check: " + check);
-  const std::string text = path + ".txt";
-  {
-    std::ofstream out(text);
-    for (const std::string& row :
-         rows_in(path, std::string("SELECT body") + kOurs + " ORDER BY id")) {
-      out << row << "\n";
-    }
+// What a killed program left is taken in by the next one of its product, by the command, or by the
+// call that the command makes. Returns what went wrong.
+enum class By : std::uint8_t { kNextStart, kCommand, kCall };
+std::string take_in(By by, const Options& options) {
+  if (by == By::kNextStart) {
+    const pid_t next = spawn([&] {
+      if (!start(options) || !stop(60'000)) ::_exit(1);
+    });
+    const std::string ended = wait_for(next);
+    return ended == "exit 0" ? "" : "the next start: " + ended;
   }
-  for (std::string& line : judge(ledger, read_text(text))) wrong.push_back(std::move(line));
-  return wrong;
+  if (by == By::kCommand) {
+    const std::string command = SLUICE_BIN_DIR "/sluice recover --quiet --directory " +
+                                options.region_directory + " > /dev/null";
+    const int code = std::system(command.c_str());
+    return code == 0 ? "" : "sluice recover: " + std::to_string(code);
+  }
+  const Recovery recovery = recover(options.region_directory);
+  return recovery.complete ? "" : recovery.said;
+}
+
+std::uint64_t total(const Ledger& ledger, std::atomic<std::uint64_t> LedgerRow::*count) {
+  return std::accumulate(
+      std::begin(ledger.row), std::end(ledger.row), std::uint64_t{0},
+      [&](std::uint64_t sum, const LedgerRow& row) { return sum + (row.*count).load(); });
+}
+
+std::uint64_t count_in(const std::string& store) {
+  if (!std::filesystem::exists(store)) return 0;
+  return std::strtoull(rows_of_callers(store).c_str(), nullptr, 10);
+}
+
+struct Tally {
+  std::uint64_t points = 0, rows = 0, flushed = 0, recovered = 0, violations = 0;
+
+  // Before and after what was left is taken in.
+  void judge_point(const Ledger& ledger, const std::string& store, By by, const Options& options) {
+    std::vector<std::string> wrong = judge_store(ledger, store, {.only_flushed = true});
+    const std::uint64_t before = count_in(store);
+    const std::string problem = take_in(by, options);
+    if (!problem.empty()) wrong.push_back(problem);
+    for (std::string& line : judge_store(ledger, store)) wrong.push_back(std::move(line));
+    for (const auto& left : std::filesystem::directory_iterator(options.region_directory)) {
+      // The next start's own region stays, finished: that program ends without its exit handlers.
+      if (by != By::kNextStart) wrong.push_back("left: " + left.path().string());
+    }
+    EXPECT_TRUE(wrong.empty()) << "point " << points << ":\n" << join(wrong);
+    ++points;
+    violations += wrong.size();
+    rows += total(ledger, &LedgerRow::kept);
+    flushed += total(ledger, &LedgerRow::flushed);
+    recovered += count_in(store) - before;
+  }
+  void print() const {
+    std::printf("%llu points, %llu rows, %llu flushed, %llu recovered, %llu violations\n",
+                static_cast<unsigned long long>(points), static_cast<unsigned long long>(rows),
+                static_cast<unsigned long long>(flushed),
+                static_cast<unsigned long long>(recovered),
+                static_cast<unsigned long long>(violations));
+    EXPECT_GT(recovered, 0u);
+    EXPECT_GT(flushed, 0u);
+  }
+};
+
+Options small_keeper(const std::string& store, const std::string& region, const char* product) {
+  Options options = keeper_of(store, region, product);
+  options.ring_bytes = 64 * 1024;
+  options.journal_bytes = 1 << 20;
+  return options;
 }
 
 // Killed at random microseconds: while it makes the file, logs, commits, checkpoints, stops.
 TEST(StoreKeepsRows, KilledAtAnyMoment) {
-  const std::uint64_t count = points(40, 500);
+  const std::uint64_t count = points(24, 500);
   Random random(20261126);
-  std::uint64_t recovered = 0, rows = 0, violations = 0;
-  for (std::uint64_t point = 0; point < count; ++point) {
+  Tally tally;
+  while (tally.points < count && tally.violations < 10) {
     const TempDirectory region, files("/tmp");
     const SharedLedger ledger;
-    const std::string store = files / "a.db";
-    const pid_t victim = spawn([&] {
-      Options options = options_for(store, region.path());
-      options.ring_bytes = 64 * 1024;
-      options.journal_bytes = 1 << 20;
-      start(options);
-      std::vector<std::thread> threads;
-      for (std::uint64_t writer = 0; writer < 3; ++writer) {
-        threads.emplace_back([&, writer] {
-          LedgerRow& row = ledger->row[writer];
-          while (row.kept.load(std::memory_order_relaxed) < 3000) {
-            if (write_record(row, writer) != Admission::kOk) std::this_thread::yield();
-          }
-        });
-      }
-      for (std::thread& thread : threads) thread.join();
-      stop();
-    });
+    const Options options = small_keeper(files / "a.db", region.path(), "keeper");
+    const pid_t victim = spawn([&] { log_and_flush(options, *ledger, 0, 3000); });
     spin_us(random.next(120'000));
     ::kill(victim, SIGKILL);
     wait_for(victim);
-    Recovery recovery = recover(region.path());
-    for (const auto& one : recovery.regions) recovered += one.recovered;
-    std::vector<std::string> wrong = judge_store(*ledger, store);
-    if (!recovery.complete) wrong.push_back(recovery.said);
-    violations += wrong.size();
-    EXPECT_TRUE(wrong.empty()) << "point " << point << ":\n" << join(wrong);
-    for (std::uint64_t writer = 0; writer < 3; ++writer) rows += ledger->row[writer].kept;
-    if (violations > 10) break;
+    tally.judge_point(*ledger, files / "a.db", By(tally.points % 3), options);
   }
-  std::printf("%llu points, %llu rows, %llu of them recovered from regions, %llu violations\n",
-              static_cast<unsigned long long>(count), static_cast<unsigned long long>(rows),
-              static_cast<unsigned long long>(recovered),
-              static_cast<unsigned long long>(violations));
-  EXPECT_GT(recovered, 0u);
+  tally.print();
+}
+
+// Three services with one file, of which two are killed, one after the other, and one is started
+// again beside the others: the dead ones' rows come in while the third goes on.
+TEST(StoreKeepsRows, ServicesOnOneFileKilledAtAnyMoment) {
+  const std::uint64_t count = points(6, 100);
+  Random random(20261127);
+  Tally tally;
+  while (tally.points < count && tally.violations < 10) {
+    const TempDirectory region, files("/tmp");
+    const SharedLedger ledger;
+    const std::string store = files / "a.db";
+    const auto service = [&](const char* name, std::uint64_t first_writer, std::uint64_t records) {
+      return spawn([&, name, first_writer, records] {
+        log_and_flush(small_keeper(store, region.path(), name), *ledger, first_writer, records);
+      });
+    };
+    const pid_t first = service("first", 0, ~std::uint64_t{0});
+    const pid_t second = service("second", 3, ~std::uint64_t{0});
+    const pid_t third = service("third", 6, 3000);
+    spin_us(random.next(60'000));
+    ::kill(first, SIGKILL);
+    wait_for(first);
+    const pid_t again = service("first", 9, 1000);
+    spin_us(random.next(60'000));
+    ::kill(second, SIGKILL);
+    wait_for(second);
+    EXPECT_EQ(wait_for(third), "exit 0");
+    EXPECT_EQ(wait_for(again), "exit 0");
+    tally.judge_point(*ledger, store, By(tally.points % 3),
+                      small_keeper(store, region.path(), "second"));
+  }
+  tally.print();
 }
 
 // Control: a row taken away, and one that is there twice, are found.
@@ -106,7 +169,7 @@ TEST(StoreKeepsRows, TheJudgeFindsALostAndADoubledRow) {
   const SharedLedger ledger;
   const std::string store = files / "a.db";
   wait_for(spawn([&] {
-    start(options_for(store, region.path()));
+    start(keeper_of(store, region.path()));
     for (int i = 0; i < 10; ++i) write_record(ledger->row[0], 0);
     stop();
   }));
@@ -125,116 +188,12 @@ TEST(StoreKeepsRows, TheJudgeFindsALostAndADoubledRow) {
   EXPECT_NE(join(judge_store(*ledger, store)), "");
 }
 
-// `per_thread` numbered records of each of 8 threads; what the calls returned.
-Attempts log_from_threads(int per_thread) {
-  constexpr int kThreads = 8;
-  Attempts mine[kThreads];
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&, t] {
-      for (int i = 0; i < per_thread; ++i) mine[t].add(info("thread {t} number {i}", t, i));
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  Attempts all;
-  for (const Attempts& one : mine) all.add(one);
-  return all;
-}
-
-ISOLATED_TEST(Store, EightThreadsAndEveryRow) {
-  const int per_thread = full_size() ? 25'000 : 5'000;
-  Options options = options_for(dirs.file("a.db"), dirs.region);
-  options.overflow = Overflow::block;
-  options.block_deadline_ms = 60'000;
-  ASSERT_TRUE(start(options));
-  const Attempts mine = log_from_threads(per_thread);
-  ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
-  EXPECT_EQ(mine.accepted(), 8u * unsigned(per_thread));
-  const std::string n = std::to_string(per_thread);
-  EXPECT_EQ(rows_in(dirs.file("a.db"),
-                    "SELECT count(*), count(DISTINCT attributes ->> 'i'),"
-                    " max(attributes ->> 'i') FROM records GROUP BY attributes ->> 't'"),
-            std::vector<std::string>(8, n + "|" + n + "|" + std::to_string(per_thread - 1)));
-  EXPECT_EQ(imbalance(mine, stats()), "");
-  EXPECT_EQ(imbalance_of_sinks(stats()), "");
-}
-
-ISOLATED_TEST(Store, WithTheDefaultsStoredAndDroppedAreWhatWasAttempted) {
-  Options options = options_for(dirs.file("a.db"), dirs.region);
-  options.ring_bytes = 32 * 1024;
-  options.journal_bytes = 1 << 20;
-  ASSERT_TRUE(start(options));
-  const Attempts mine = log_from_threads(5'000);
-  ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
-  EXPECT_GT(stats().dropped_ring_full, 0u);
-  EXPECT_EQ(row_in(dirs.file("a.db"), std::string("SELECT count(*)") + kOurs),
-            std::to_string(mine.accepted()));
-  EXPECT_EQ(imbalance(mine, stats()), "");
-  EXPECT_EQ(imbalance_of_sinks(stats()), "");
-}
-
-// Another connection holds the write lock: nobody waits but the sink, and nothing is lost.
-ISOLATED_TEST(Store, ALockThatOthersHold) {
-  const std::string store = dirs.file("a.db");
-  ASSERT_TRUE(start(options_for(store, dirs.region)));
-  info("thread {t} number {i}", 0, 0);
-  ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
-  const pid_t holder = spawn(
-      [&] {
-        const auto other = Connection::open(store, Access::kWrite);
-        if (!other.ok() || !other.value()->run("BEGIN IMMEDIATE").ok()) ::_exit(1);
-        std::ofstream(dirs.file("held")) << "x";
-        for (;;) ::pause();
-      },
-      120);
-  while (!std::filesystem::exists(dirs.file("held"))) std::this_thread::yield();
-  const Attempts mine = log_from_threads(500);
-  EXPECT_EQ(mine.accepted(), 4000u);
-  const std::uint32_t hold_ms = full_size() ? 40'000 : 1'000;
-  EXPECT_FALSE(flush(Reach::stored, hold_ms).complete);
-  EXPECT_EQ(row_in(store, std::string("SELECT count(*)") + kOurs), "1");
-  ::kill(holder, SIGKILL);
-  EXPECT_EQ(wait_for(holder), "signal 9");
-  ASSERT_TRUE(flush(Reach::stored, 20'000).complete);
-  EXPECT_EQ(row_in(store, std::string("SELECT count(*)") + kOurs), "4001");
-  EXPECT_EQ(stats().dropped(), 0u);
-}
-
-ISOLATED_TEST(Store, ADiskThatFillsAndIsFreed) {
-  const std::string disk = dirs.file("disk");
-  std::filesystem::create_directory(disk);
-  if (::mount("sluice-test", disk.c_str(), "tmpfs", 0, "size=4m,mode=0700") != 0) {
-    std::printf("skipped: no mount here\n");
-    return;
-  }
-  const std::string store = disk + "/a.db";
-  ASSERT_TRUE(start(options_for(store, dirs.region)));
-  Attempts mine = log_from_threads(100);
-  ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
-  {
-    std::ofstream filler(disk + "/filler", std::ios::binary);
-    const std::string block(4096, '#');
-    while (filler.write(block.data(), 4096).flush()) {
-    }
-  }
-  mine.add(log_from_threads(500));
-  EXPECT_FALSE(flush(Reach::stored, 1000).complete);
-  EXPECT_EQ(row_in(store, "PRAGMA integrity_check"), "ok");
-  std::filesystem::remove(disk + "/filler");
-  ASSERT_TRUE(flush(Reach::stored, 20'000).complete);
-  EXPECT_EQ(row_in(store, std::string("SELECT count(*)") + kOurs), std::to_string(mine.accepted()));
-  EXPECT_EQ(mine.accepted(), 8u * 600);
-  EXPECT_EQ(imbalance_of_sinks(stats()), "");
-  EXPECT_TRUE(stop(60'000));
-  ::umount2(disk.c_str(), MNT_DETACH);
-}
-
 // Children are made while the store is written: each has a connection of its own, and what it says
 // is there. One whose fork fell into a commit leaves its records to a recovery.
-ISOLATED_TEST(Store, ForkedChildrenBesideACommit) {
+STORE_TEST(Store, ForkedChildrenBesideACommit) {
   constexpr int kChildren = 20;
   const std::string store = dirs.file("a.db");
-  ASSERT_TRUE(start(options_for(store, dirs.region)));
+  ASSERT_TRUE(start(keeper_of(store, dirs.region)));
   std::atomic<bool> stopping{false};
   Attempts busy;
   std::thread writer([&] {
@@ -264,18 +223,18 @@ ISOLATED_TEST(Store, ForkedChildrenBesideACommit) {
   EXPECT_EQ(row_in(store, "PRAGMA integrity_check"), "ok");
 }
 
-ISOLATED_TEST(Store, ADamagedFileIsSetAsideAndSaid) {
+STORE_TEST(Store, ADamagedFileIsSetAsideAndSaid) {
   const std::string store = dirs.file("a.db");
   std::ofstream(store) << std::string(16384, 'x');
-  ASSERT_TRUE(start(options_for(store, dirs.region)));
+  ASSERT_TRUE(start(keeper_of(store, dirs.region)));
   info("after");
   ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
   EXPECT_EQ(row_in(store, std::string("SELECT body") + kOurs), "after");
   EXPECT_EQ(std::filesystem::file_size(store + ".damaged-1"), 16384u);
 }
 
-ISOLATED_TEST(Store, APrivateOneGoesWithItsProgram) {
-  ASSERT_TRUE(start(options_for(":memory:", dirs.region)));
+STORE_TEST(Store, APrivateOneGoesWithItsProgram) {
+  ASSERT_TRUE(start(keeper_of(":memory:", dirs.region)));
   info("x");
   ASSERT_TRUE(flush(Reach::stored, 60'000).complete);
   std::istringstream lines{std::string(configuration())};

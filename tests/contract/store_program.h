@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 
+#include "contract/conservation.h"
 #include "contract/isolated.h"
 
 namespace sluice::test {
@@ -40,6 +41,25 @@ inline std::int64_t number(const Store& store, std::string_view sql) {
   return rows[0].get<std::int64_t>(0).value_or(-1);
 }
 
+// At the end of a test: what was attempted is filtered, merged, dropped or still queued, and what
+// was merged is with each sink, or counted by it. A store that nobody has closed goes on until
+// here.
+inline void expect_nothing_queued() {
+  (void)stop(60'000);
+  const Stats told = stats();
+  EXPECT_EQ(told.queued, 0u);
+  for (std::uint32_t i = 0; i < told.sinks; ++i) EXPECT_EQ(told.sink[i].queued, 0u) << i;
+}
+
 }  // namespace sluice::test
+
+// An ISOLATED_TEST with that at its end.
+#define STORE_TEST(suite, name)                                   \
+  static void suite##_##name##_body(const ::sluice::test::Dirs&); \
+  ISOLATED_TEST(suite, name) {                                    \
+    suite##_##name##_body(dirs);                                  \
+    ::sluice::test::expect_nothing_queued();                             \
+  }                                                               \
+  static void suite##_##name##_body([[maybe_unused]] const ::sluice::test::Dirs& dirs)
 
 #endif  // SLUICE_TESTS_CONTRACT_STORE_PROGRAM_H_

@@ -17,7 +17,7 @@
 namespace sluice::test {
 namespace {
 
-ISOLATED_TEST(Store, AnswersWhatWasJustSaid) {
+STORE_TEST(Store, AnswersWhatWasJustSaid) {
   Store store = open_store(dirs);
   EXPECT_EQ(expect_ok(store.get_logs()).size(), 0u);
   store.log(Level::debug, "module", "Debug message");
@@ -52,7 +52,7 @@ ISOLATED_TEST(Store, AnswersWhatWasJustSaid) {
 }
 
 // Values of calls at one place in the source must not get the names of another's.
-ISOLATED_TEST(Store, FieldsOfEachCallAreItsOwn) {
+STORE_TEST(Store, FieldsOfEachCallAreItsOwn) {
   Store store = open_store(dirs);
   for (const Level level : {Level::info, Level::error, Level::info}) {
     store.log(level, "a", "one", kv("first", 1));
@@ -66,7 +66,7 @@ ISOLATED_TEST(Store, FieldsOfEachCallAreItsOwn) {
   EXPECT_EQ(rows[1].get<int>(2), 3);
 }
 
-ISOLATED_TEST(Store, PrivateFileIsRemovedAtTheEnd) {
+STORE_TEST(Store, PrivateFileIsRemovedAtTheEnd) {
   StoreOptions options = options_for(dirs);
   std::string path;
   {
@@ -82,7 +82,7 @@ ISOLATED_TEST(Store, PrivateFileIsRemovedAtTheEnd) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-ISOLATED_TEST(Store, AttachesToTheRunningSink) {
+STORE_TEST(Store, AttachesToTheRunningSink) {
   ASSERT_TRUE(start({.product = "attach",
                      .sinks = {store_file(dirs.file("app.db"))},
                      .region_directory = dirs.region,
@@ -100,7 +100,7 @@ ISOLATED_TEST(Store, AttachesToTheRunningSink) {
   EXPECT_EQ(number(open_store(dirs), "SELECT count(*) FROM logs"), 2);
 }
 
-ISOLATED_TEST(Store, QueriesHaveParametersTypesAndLimits) {
+STORE_TEST(Store, QueriesHaveParametersTypesAndLimits) {
   Store store = open_store(dirs);
   for (int i = 0; i < 100; ++i) store.log(Level::info, "m", "row", kv("i", i));
   const std::string hostile = "x'; DROP TABLE records; --";
@@ -150,7 +150,7 @@ ISOLATED_TEST(Store, QueriesHaveParametersTypesAndLimits) {
 constexpr const char kEndless[] =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
 
-ISOLATED_TEST(Store, QueriesEndInTimeOrWhenAsked) {
+STORE_TEST(Store, QueriesEndInTimeOrWhenAsked) {
   Store store = open_store(dirs);
   const Result<Rows> late = store.query(kEndless, {}, QueryOptions{.timeout_ms = 50});
   ASSERT_FALSE(late.ok());
@@ -164,7 +164,7 @@ ISOLATED_TEST(Store, QueriesEndInTimeOrWhenAsked) {
   EXPECT_EQ(number(store, "SELECT 1"), 1);  // the connection is as good as before
 }
 
-ISOLATED_TEST(Store, TransactionsAreTheCallersOwn) {
+STORE_TEST(Store, TransactionsAreTheCallersOwn) {
   Store store = open_store(dirs);
   store.log(Level::info, "m", "before");
   {
@@ -195,7 +195,7 @@ ISOLATED_TEST(Store, TransactionsAreTheCallersOwn) {
 }
 
 // The document's own statements.
-ISOLATED_TEST(Store, CustomColumns) {
+STORE_TEST(Store, CustomColumns) {
   Store store = open_store(dirs);
   EXPECT_TRUE(store.add_column("hostname", ColumnType::text).ok());
   EXPECT_TRUE(store.add_column("hostname", ColumnType::text).ok());
@@ -216,7 +216,7 @@ ISOLATED_TEST(Store, CustomColumns) {
   EXPECT_FALSE(store.add_field_index("a\"b").ok());
 }
 
-ISOLATED_TEST(Store, HooksGetWhatIsCommittedOnce) {
+STORE_TEST(Store, HooksGetWhatIsCommittedOnce) {
   Store store = open_store(dirs);
   store.log(Level::info, "m", "before the hook");
   std::mutex mutex;
@@ -254,7 +254,7 @@ ISOLATED_TEST(Store, HooksGetWhatIsCommittedOnce) {
 }
 
 // stop() takes a private file away; its hooks have had all of it by then.
-ISOLATED_TEST(Store, HooksHaveEverythingWhenStopReturns) {
+STORE_TEST(Store, HooksHaveEverythingWhenStopReturns) {
   for (const std::string& path : {std::string(":memory:"), dirs.file("app.db")}) {
     StoreOptions options = options_for(dirs);
     options.start.overflow = Overflow::block;
@@ -272,7 +272,7 @@ ISOLATED_TEST(Store, HooksHaveEverythingWhenStopReturns) {
 }
 
 // A hook that hangs costs stop() its deadline and no more; one that calls stop() waits for none.
-ISOLATED_TEST(Store, AHookThatHangsDoesNotHoldStop) {
+STORE_TEST(Store, AHookThatHangsDoesNotHoldStop) {
   Store store = open_store(dirs);
   std::promise<void> called, release;
   const std::uint64_t hangs = expect_ok(store.on_commit([&](const Commit&) {
@@ -286,7 +286,7 @@ ISOLATED_TEST(Store, AHookThatHangsDoesNotHoldStop) {
   store.remove_hook(hangs);
 }
 
-ISOLATED_TEST(Store, AHookMayStop) {
+STORE_TEST(Store, AHookMayStop) {
   Store store = open_store(dirs);
   std::promise<bool> stopped;
   const std::uint64_t hook =
@@ -296,7 +296,7 @@ ISOLATED_TEST(Store, AHookMayStop) {
   store.remove_hook(hook);
 }
 
-ISOLATED_TEST(Store, NumbersAndTextsThatAreNone) {
+STORE_TEST(Store, NumbersAndTextsThatAreNone) {
   Store store = open_store(dirs);
   store.log_metric("m", std::nan(""));
   store.log_metric("m", std::numeric_limits<double>::infinity());
@@ -311,20 +311,54 @@ ISOLATED_TEST(Store, NumbersAndTextsThatAreNone) {
   EXPECT_EQ(logs[0].extra_data, R"({"n":18446744073709551615})");
   EXPECT_EQ(logs[1].message, R"(a\x00b\xff)");
   EXPECT_EQ(logs[1].extra_data, R"({"arg0":"{broken"})");
+  EXPECT_TRUE(expect_ok(store.query("SELECT ?", {std::nan("")}))[0][0].is_null());
 }
 
-// Ten megabytes are refused in the call, and counted.
-ISOLATED_TEST(Store, AMessageIsStoredOrRefused) {
+// All digits stay; who asks SQL for a number gets the nearest that it has.
+STORE_TEST(Store, IntegersOfAnyLength) {
   Store store = open_store(dirs);
-  EXPECT_EQ(store.log(Level::info, "m", std::string(10 << 20, 'x')), Admission::kDroppedTooBig);
+  ASSERT_TRUE(store.add_column("n", ColumnType::any).ok());
+  const std::string digits = "-123456789012345678901234567890";
+  store.log(Level::info, "m", "huge", Json{R"({"n":)" + digits + "}"});
+  store.log(Level::info, "m", "above", kv("n", UINT64_MAX), kv("x", -std::nan("")),
+            kv("y", -std::numeric_limits<double>::infinity()));
+  store.log(Level::info, "m", "below", kv("n", INT64_MIN));
+  const auto logs = expect_ok(store.get_logs());
+  ASSERT_EQ(logs.size(), 3u);
+  EXPECT_EQ(logs[2].extra_data, R"({"n":)" + digits + "}");
+  EXPECT_EQ(logs[1].extra_data, R"({"n":18446744073709551615,"x":"NaN","y":"-Infinity"})");
+  EXPECT_EQ(logs[0].extra_data, R"({"n":-9223372036854775808})");
+  const Rows rows = expect_ok(store.query("SELECT extra_data ->> 'n', n FROM logs ORDER BY id"));
+  EXPECT_EQ(rows[0].get<double>(0), -123456789012345678901234567890.0);
+  EXPECT_EQ(rows[1].get<double>(0), 0x1p64);
+  EXPECT_EQ(rows[1].get<double>(1), 0x1p64);
+  EXPECT_EQ(rows[2].get<std::int64_t>(1), INT64_MIN);
+}
+
+// Ten megabytes are refused in the call, and counted, wherever they stand.
+STORE_TEST(Store, AMessageIsStoredOrRefused) {
+  Store store = open_store(dirs);
+  const std::string big(10 << 20, 'x');
+  const Admission told[] = {store.log(Level::info, "m", big),
+                            store.log(Level::info, "m", "text", Json{"{\"a\":\"" + big + "\"}"}),
+                            store.log(Level::info, "m", "text", kv("field", big)),
+                            store.log_metric(big, 1),
+                            store.log_metric("m", 1, big),
+                            event(big, "{}"),
+                            event("e", big),
+                            state(big)};
+  for (const Admission one : told) EXPECT_EQ(one, Admission::kDroppedTooBig) << &one - told;
   EXPECT_EQ(store.log(Level::info, "m", std::string(60'000, 'y')), Admission::kOk);
   EXPECT_EQ(number(store, "SELECT count(*) FROM logs WHERE module = 'm'"), 1);
-  EXPECT_EQ(stats().dropped_too_big, 1u);
+  EXPECT_EQ(number(store, "SELECT length(message) FROM logs WHERE module = 'm'"), 60'000);
+  EXPECT_EQ(stats().dropped_too_big, std::size(told));
+  EXPECT_EQ(store.log(Level::info, big, "text"), Admission::kOk) << "a logger's name is cut";
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs WHERE module GLOB 'xxx*'"), 1);
 }
 
 int square(int x) { return x * x; }
 
-ISOLATED_TEST(Store, ProfiledFunctionsAreMeasured) {
+STORE_TEST(Store, ProfiledFunctionsAreMeasured) {
   Store store = open_store(dirs);
   auto measured = store.profiled("square", square);
   EXPECT_EQ(measured(7), 49);
@@ -335,7 +369,7 @@ ISOLATED_TEST(Store, ProfiledFunctionsAreMeasured) {
   EXPECT_GE(metrics[0].value.value_or(-1), 0.0);
 }
 
-ISOLATED_TEST(Store, SaysWhatKeepsIt) {
+STORE_TEST(Store, SaysWhatKeepsIt) {
   Store store = open_store(dirs);
   store.log(Level::info, "m", "first");
   ASSERT_TRUE(store.flush(60'000).ok());
@@ -354,7 +388,7 @@ ISOLATED_TEST(Store, SaysWhatKeepsIt) {
   EXPECT_EQ(number(store, "SELECT count(*) FROM logs WHERE message = 'waits'"), 1);
 }
 
-ISOLATED_TEST(Store, ManyThreadsSayAndAsk) {
+STORE_TEST(Store, ManyThreadsSayAndAsk) {
   StoreOptions options = options_for(dirs);
   options.start.overflow = Overflow::block;
   options.start.block_deadline_ms = 60'000;
@@ -379,7 +413,7 @@ ISOLATED_TEST(Store, ManyThreadsSayAndAsk) {
   EXPECT_EQ(expect_ok(store.get_log_statistics()).total_logs, kThreads * kRows);
 }
 
-ISOLATED_TEST(Store, MistakesAreSaid) {
+STORE_TEST(Store, MistakesAreSaid) {
   EXPECT_FALSE(Store::open("", options_for(dirs)).ok());
   const Result<Store> nowhere = Store::open("/proc/nope/x.db", options_for(dirs));
   ASSERT_FALSE(nowhere.ok());
@@ -413,7 +447,7 @@ ISOLATED_TEST(Store, ErrorsHaveTheClassesThatAreNamed) {
 // ---- what may be forgotten ----
 
 // Ids of rows that are gone are given again.
-ISOLATED_TEST(Store, HooksSeeRowsThatGetTheIdsOfRemovedOnes) {
+STORE_TEST(Store, HooksSeeRowsThatGetTheIdsOfRemovedOnes) {
   Store store = open_store(dirs);
   for (int i = 0; i < 100; ++i) store.log(Level::info, "m", "old");
   store.log_metric("old", 1);
@@ -436,7 +470,7 @@ ISOLATED_TEST(Store, HooksSeeRowsThatGetTheIdsOfRemovedOnes) {
   EXPECT_EQ(metrics, 1u);
 }
 
-ISOLATED_TEST(Store, AQueryLeavesItsConnectionAsItWas) {
+STORE_TEST(Store, AQueryLeavesItsConnectionAsItWas) {
   Store store = open_store(dirs);
   for (const char* const setting :
        {"PRAGMA case_sensitive_like = 1", "PRAGMA reverse_unordered_selects = 1",
@@ -451,7 +485,7 @@ ISOLATED_TEST(Store, AQueryLeavesItsConnectionAsItWas) {
   EXPECT_EQ(number(store, "PRAGMA busy_timeout"), 0);
 }
 
-ISOLATED_TEST(Store, ACursorThatHasEndedStaysSo) {
+STORE_TEST(Store, ACursorThatHasEndedStaysSo) {
   Store store = open_store(dirs);
   for (int i = 0; i < 3; ++i) store.log(Level::info, "m", "row");
   Cursor cursor = expect_ok(store.cursor("SELECT id FROM logs"));
@@ -468,7 +502,7 @@ ISOLATED_TEST(Store, ACursorThatHasEndedStaysSo) {
   EXPECT_FALSE(failing.next().ok());
 }
 
-ISOLATED_TEST(Store, AStatementThatRollsBackEndsTheTransaction) {
+STORE_TEST(Store, AStatementThatRollsBackEndsTheTransaction) {
   Store store = open_store(dirs);
   expect_ok(store.execute("CREATE TABLE mine(x UNIQUE)"));
   {
@@ -484,7 +518,7 @@ ISOLATED_TEST(Store, AStatementThatRollsBackEndsTheTransaction) {
   EXPECT_EQ(number(store, "SELECT count(*) FROM mine"), 0);
 }
 
-ISOLATED_TEST(Store, AnyLimitIsOne) {
+STORE_TEST(Store, AnyLimitIsOne) {
   Store store = open_store(dirs);
   store.log(Level::info, "m", "row");
   store.log_metric("m", 1);
@@ -494,7 +528,7 @@ ISOLATED_TEST(Store, AnyLimitIsOne) {
   EXPECT_EQ(expect_ok(store.get_metrics("m", SIZE_MAX)).size(), 1u);
 }
 
-ISOLATED_TEST(Store, APrivateStoreMayBeNamedInTheSinks) {
+STORE_TEST(Store, APrivateStoreMayBeNamedInTheSinks) {
   StoreOptions options = options_for(dirs);
   options.start.sinks = {store_file(":memory:")};
   Store store = expect_ok(Store::open(":memory:", options));
@@ -504,7 +538,7 @@ ISOLATED_TEST(Store, APrivateStoreMayBeNamedInTheSinks) {
 }
 
 // As docs/store.md has it: the Result is gone before the first row.
-ISOLATED_TEST(Store, ALoopOverAnAnswerHasItsRows) {
+STORE_TEST(Store, ALoopOverAnAnswerHasItsRows) {
   Store store = open_store(dirs);
   for (int i = 0; i < 3; ++i) store.log(Level::info, "m", std::string(100, 'x'));
   std::size_t count = 0;
@@ -515,7 +549,7 @@ ISOLATED_TEST(Store, ALoopOverAnAnswerHasItsRows) {
   EXPECT_EQ(count, 6u);
 }
 
-ISOLATED_TEST(Store, StatementsCannotTakeItsTablesAway) {
+STORE_TEST(Store, StatementsCannotTakeItsTablesAway) {
   Store store = open_store(dirs);
   for (const char* const refused :
        {"DROP VIEW logs", "DROP TABLE Records", "DROP TRIGGER logs_insert",
