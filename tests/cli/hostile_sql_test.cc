@@ -191,5 +191,16 @@ TEST_F(HostileSql, NamesOfFilesAndContents) {
   }
 }
 
+// Control: the comparison sees one row changed.
+TEST_F(HostileSql, AChangeIsSeen) {
+  ASSERT_EQ(command("backup copy.db").code, 0);
+  EXPECT_TRUE(fingerprint("copy.db") == before_);
+  ASSERT_EQ(sh("$SLUICE query --store copy.db --write"
+               " \"UPDATE records SET body = 'x' WHERE id = 7\"")
+                .code,
+            0);
+  EXPECT_FALSE(fingerprint("copy.db") == before_);
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -171,6 +171,7 @@ TEST(StoreKeepsRows, TheJudgeFindsALostAndADoubledRow) {
   wait_for(spawn([&] {
     start(keeper_of(store, region.path()));
     for (int i = 0; i < 10; ++i) write_record(ledger->row[0], 0);
+    if (flush(Reach::stored, 60'000).complete) ledger->row[0].flushed = 10;
     stop();
   }));
   ASSERT_EQ(join(judge_store(*ledger, store)), "");
@@ -182,6 +183,7 @@ TEST(StoreKeepsRows, TheJudgeFindsALostAndADoubledRow) {
       "CREATE TEMP TABLE kept AS SELECT * FROM records WHERE id = 5; DELETE FROM records WHERE id "
       "= 5");
   EXPECT_NE(join(judge_store(*ledger, store)), "");
+  EXPECT_NE(join(judge_store(*ledger, store, {.only_flushed = true})), "");
   edit(
       "INSERT INTO records(time_ns, severity, thread, logger, body)"
       " SELECT time_ns, severity, thread, logger, body FROM records WHERE id = 4");
