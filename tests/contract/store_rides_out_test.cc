@@ -41,42 +41,36 @@ std::uint64_t private_bytes() {
   return 0;
 }
 
-void expect_all_of_each_thread(const std::string& store, int per_thread) {
+// 8 threads, as fast as they can; all that they say is there.
+void store_every_row(const Options& options) {
+  const int per_thread = full_size() ? 25'000 : 5'000;
+  const std::string& store = options.sinks[0].path;
+  ASSERT_TRUE(start(options));
+  const Attempts mine = log_from_threads(per_thread);
+  ASSERT_TRUE(flush(Reach::stored, kPatienceMs).complete);
+  EXPECT_EQ(mine.accepted(), 8u * unsigned(per_thread));
   const std::string n = std::to_string(per_thread);
   EXPECT_EQ(rows_in(store,
                     "SELECT count(*), count(DISTINCT attributes ->> 'i'),"
                     " max(attributes ->> 'i') FROM records GROUP BY attributes ->> 't'"),
             std::vector<std::string>(8, n + "|" + n + "|" + std::to_string(per_thread - 1)));
+  expect_accounted_for(mine, store);
 }
 
-int rows_per_thread() { return full_size() ? 25'000 : 5'000; }
-
 ISOLATED_TEST(StoreRidesOut, EightThreadsThatMayWait) {
-  const std::string store = dirs.file("a.db");
-  Options options = keeper_of(store, dirs.region);
+  Options options = keeper_of(dirs.file("a.db"), dirs.region);
   options.overflow = Overflow::block;
   options.block_deadline_ms = kPatienceMs;
-  ASSERT_TRUE(start(options));
-  const Attempts mine = log_from_threads(rows_per_thread());
-  ASSERT_TRUE(flush(Reach::stored, kPatienceMs).complete);
-  EXPECT_EQ(mine.accepted(), 8u * unsigned(rows_per_thread()));
-  expect_all_of_each_thread(store, rows_per_thread());
-  expect_accounted_for(mine, store);
+  store_every_row(options);
 }
 
 // Nobody waits: rings that hold what comes between two naps of the backend, and a journal for the
 // rest.
 ISOLATED_TEST(StoreRidesOut, EightThreadsWithALongJournal) {
-  const std::string store = dirs.file("a.db");
-  Options options = keeper_of(store, dirs.region);
+  Options options = keeper_of(dirs.file("a.db"), dirs.region);
   options.journal_bytes = 256 << 20;
   options.ring_bytes = 4 << 20;
-  ASSERT_TRUE(start(options));
-  const Attempts mine = log_from_threads(rows_per_thread());
-  ASSERT_TRUE(flush(Reach::stored, kPatienceMs).complete);
-  EXPECT_EQ(mine.accepted(), 8u * unsigned(rows_per_thread()));
-  expect_all_of_each_thread(store, rows_per_thread());
-  expect_accounted_for(mine, store);
+  store_every_row(options);
 }
 
 ISOLATED_TEST(StoreRidesOut, WithTheDefaultsStoredAndDroppedAreWhatWasAttempted) {
