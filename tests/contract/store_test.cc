@@ -353,7 +353,17 @@ STORE_TEST(Store, AMessageIsStoredOrRefused) {
   EXPECT_EQ(number(store, "SELECT length(message) FROM logs WHERE module = 'm'"), 60'000);
   EXPECT_EQ(stats().dropped_too_big, std::size(told));
   EXPECT_EQ(store.log(Level::info, big, "text"), Admission::kOk) << "a logger's name is cut";
-  EXPECT_EQ(number(store, "SELECT count(*) FROM logs WHERE module GLOB 'xxx*'"), 1);
+  EXPECT_EQ(number(store, "SELECT length(module) FROM logs WHERE module GLOB 'xxx*'"), 124);
+}
+
+// A region has room for so many names; records of others are the root logger's, and are there.
+STORE_TEST(Store, MoreModulesThanThereAreNames) {
+  Store store = open_store(dirs);
+  for (int i = 0; i < 600; ++i) {
+    EXPECT_EQ(store.log(Level::info, "module" + std::to_string(i), "row"), Admission::kOk);
+  }
+  EXPECT_EQ(number(store, "SELECT count(*) FROM logs"), 600);
+  EXPECT_EQ(number(store, "SELECT count(DISTINCT module) FROM logs WHERE module <> ''"), 511);
 }
 
 int square(int x) { return x * x; }
