@@ -6,7 +6,6 @@
 
 #include <cstdlib>
 
-#include "contract/conservation.h"
 #include "contract/isolated.h"
 
 namespace sluice::test {
@@ -41,9 +40,8 @@ inline std::int64_t number(const Store& store, std::string_view sql) {
   return rows[0].get<std::int64_t>(0).value_or(-1);
 }
 
-// At the end of a test: what was attempted is filtered, merged, dropped or still queued, and what
-// was merged is with each sink, or counted by it. A store that nobody has closed goes on until
-// here.
+// At the end of a test, before the counts are checked: a store that nobody has closed goes on until
+// here, and leaves nothing behind.
 inline void expect_nothing_queued() {
   (void)stop(60'000);
   const Stats told = stats();
@@ -58,7 +56,7 @@ inline void expect_nothing_queued() {
   static void suite##_##name##_body(const ::sluice::test::Dirs&); \
   ISOLATED_TEST(suite, name) {                                    \
     suite##_##name##_body(dirs);                                  \
-    ::sluice::test::expect_nothing_queued();                             \
+    ::sluice::test::expect_nothing_queued();                      \
   }                                                               \
   static void suite##_##name##_body([[maybe_unused]] const ::sluice::test::Dirs& dirs)
 
