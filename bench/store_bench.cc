@@ -3,7 +3,8 @@
 // The floor is a bare loop over the C API, in one thread: the same tables and indexes, the same
 // pragmas, rows of the same content, formatted in the loop, as many in a transaction as the store
 // had. Beside it the store: eight threads log through sluice::Store, with a journal that holds them
-// all, and the clock stops when the last row is committed. Both in files of their own in a new
+// all, and the clock stops when the last row is committed; and the same with full_text, whose index
+// is then brought up to date by the sink in its own time. All in files of their own in a new
 // process, in turns; the median of the rounds and the spread. Rows are counted in the file.
 //
 //   store_bench [directory] [rounds]      default: /tmp 5
@@ -88,13 +89,14 @@ Outcome bare_loop(const std::string& path, i64 rows_of_a_transaction) {
   return outcome;
 }
 
-Outcome store_of_threads(const std::string& path) {
+Outcome store_of_threads(const std::string& path, bool full_text) {
   Outcome outcome;
   StoreOptions options;
   options.wait_ms = 600'000;
   options.start.journal_bytes = 256 << 20;
   options.start.overflow = Overflow::block;
   options.start.block_deadline_ms = 60'000;
+  options.start.sinks = {store_file(path, {.full_text = full_text})};
   Store store = must(Store::open(path, options));
   // The clock of both starts with an open file that has its tables.
   store.log(Level::info, "start", "The file is open");
@@ -175,22 +177,27 @@ int main(int argc, char** argv) {
   const std::string directory = argc > 1 ? argv[1] : "/tmp";
   const int rounds = argc > 2 ? std::max(1, std::atoi(argv[2])) : 5;
   constexpr i64 kBatches[] = {1000, 10'000};
-  std::vector<double> bare[2], store, p50, p999, ratio[2];
+  std::vector<double> bare[2], store, with_text, p50, p999, ratio[2];
   for (int round = 0; round < rounds; ++round) {
     for (int i = 0; i < 2; ++i) {
       const Outcome outcome = in_a_process(
           directory, [&](const std::string& path) { return bare_loop(path, kBatches[i]); });
       bare[i].push_back(double(kRows) / outcome.seconds);
     }
-    const Outcome outcome = in_a_process(directory, store_of_threads);
+    const Outcome outcome = in_a_process(
+        directory, [](const std::string& path) { return store_of_threads(path, false); });
     store.push_back(double(kRows) / outcome.seconds);
     p50.push_back(outcome.call_p50_ns);
     p999.push_back(outcome.call_p999_ns);
+    const Outcome indexed = in_a_process(
+        directory, [](const std::string& path) { return store_of_threads(path, true); });
+    with_text.push_back(double(kRows) / indexed.seconds);
     for (int i = 0; i < 2; ++i) ratio[i].push_back(store.back() / bare[i].back());
   }
   print("bare loop, 1,000 rows a commit", bare[0]);
   print("bare loop, 10,000 rows a commit", bare[1]);
   print("store, 8 threads", store);
+  print("store, 8 threads, full_text", with_text);
   std::printf("ratio %.2f and %.2f; call p50 %.0f ns, p99.9 %.0f ns (with the clock's own cost)\n",
               median(ratio[0]), median(ratio[1]), median(p50), median(p999));
   return 0;

@@ -70,6 +70,9 @@ struct Sink {
   std::uint64_t keep_rows = 0;
   std::uint64_t keep_bytes = 0;
   bool keep_whole_runs = false;  // store: runs that are over go as a whole before single rows do
+  // store: messages are indexed for full-text search while there is nothing to write; never in
+  // immediate mode.
+  bool full_text = false;
   // callback: called on a thread of the library, one record at a time.
   void (*callback)(const CallbackRecord& record, void* user) = nullptr;
   void* user = nullptr;

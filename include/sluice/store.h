@@ -180,6 +180,13 @@ class SLUICE_API Store {
   // The newest first; only those of `level` if it is given.
   [[nodiscard]] Result<std::vector<LogRow>> get_logs(std::optional<Level> level = {},
                                                      std::size_t limit = 100) const;
+  // Whose messages match a full-text expression: disk full, "a phrase", wor*, AND, OR, NOT, NEAR
+  // (https://www.sqlite.org/fts5.html#full_text_query_syntax), the newest first; of
+  // this level and worse, if it is given. Fast where the sink has full_text, or `sluice index` was
+  // run; the same without.
+  [[nodiscard]] Result<std::vector<LogRow>> find_logs(std::string_view expression,
+                                                      std::optional<Level> at_least = {},
+                                                      std::size_t limit = 100) const;
   [[nodiscard]] Result<std::vector<MetricRow>> get_metrics(std::string_view metric_name = {},
                                                            std::size_t limit = 100) const;
   // All of it as of one moment.

@@ -40,6 +40,7 @@ struct SinkConfig {
   u64 keep_rows = 0;
   u64 keep_bytes = 0;
   bool keep_whole_runs = false;
+  bool full_text = false;
   bool private_file = false;  // the file goes with the sink
   bool required = false;
   // Not in the region: the variable that it comes from, if one, and the program's function.

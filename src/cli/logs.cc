@@ -22,6 +22,7 @@ struct LogsCommand {
   FormOptions form;
   std::string store;
   std::string pattern;
+  std::optional<std::string> match;
 };
 
 Status show(LogLines& lines, const std::vector<i64>& ids, Output& output) {
@@ -47,13 +48,15 @@ int logs(LogsCommand command) {
     mistakes.push_back("--pattern: lays out lines of text; leave out --json or --csv");
   }
   auto pattern = make_pattern(command.pattern, mistakes);
+  check_match(command.match, mistakes);
   const storage::DatabaseUse use;
   std::unique_ptr<storage::Connection> store = open_store(command.store, mistakes);
   if (!mistakes.empty()) return refuse(mistakes);
   const u64 limit = filter.limit.value_or(filter.since_ns ? 0 : kLimit);
   Output output;
   Status status;
-  const auto ids = storage::LogFinder(*store, std::move(filter)).newest(limit);
+  const auto ids =
+      storage::LogFinder(*store, std::move(filter), std::move(command.match)).newest(limit);
   if (ids.ok()) {
     const auto lines =
         rows ? make_row_lines(*store, command.form) : make_text_lines(*store, std::move(*pattern));
@@ -75,6 +78,7 @@ void add_logs(CLI::App& app, Chosen& chosen) {
   add_store_option(*sub, command->store);
   add_filter_options(*sub, command->filter);
   add_form_options(*sub, command->form);
+  add_match_option(*sub, command->match);
   sub->add_option("--pattern", command->pattern, "Layout of text lines, see docs/logging.md")
       ->type_name("PATTERN");
   sub->footer(

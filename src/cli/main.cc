@@ -60,6 +60,7 @@ int run_command(int count, char** values) {
   add_metrics(app, chosen);
   add_stats(app, chosen);
   add_prune(app, chosen);
+  add_index(app, chosen);
   add_backup(app, chosen);
   add_export(app, chosen);
   add_import(app, chosen);

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/store_option.h"
+#include "cli/store_steps.h"
 #include "os/process.h"
 #include "runtime/config.h"
 
@@ -21,10 +22,6 @@ using storage::kGrowingTables;
 using storage::PruneCounts;
 using storage::Pruner;
 
-// Others get the lock in between: they look for it every millisecond.
-constexpr i64 kPauseMinNs = 3'000'000;
-constexpr i64 kLockWaitNs = 30'000'000'000;
-constexpr u64 kStepsToCheckpoint = 8;
 constexpr u64 kBytesMin = 1 << 20;
 
 struct PruneCommand {
@@ -79,37 +76,6 @@ std::string in_words(const PruneCounts& counts) {
   return text.empty() ? "nothing" : text;
 }
 
-// With everything that is in the write-ahead log in its place, as far as nobody else is at work.
-void checkpoint(Connection& store) {
-  const storage::DatabaseUse use;
-  sqlite3_busy_timeout(store.get(), 0);
-  sqlite3_wal_checkpoint_v2(store.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  sqlite3_wal_checkpoint_v2(store.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-}
-
-Status run_steps(Connection& store, Pruner& pruner) {
-  i64 locked_since = 0;
-  for (u64 steps = 1;; ++steps) {
-    const i64 started = os::monotonic_ns();
-    const Result<bool> more = pruner.step(os::wall_ns());
-    const i64 took = os::monotonic_ns() - started;
-    if (more.ok() && !more.value()) return {};
-    if (!more.ok()) {
-      if (more.status().error_class() != ErrorClass::kRetryable) return more.status();
-      if (locked_since == 0) locked_since = started;
-      if (os::monotonic_ns() - locked_since > kLockWaitNs) return more.status();
-    } else {
-      locked_since = 0;
-    }
-    // By ourselves, without the write lock, rather than within a commit.
-    if (steps % kStepsToCheckpoint == 0) {
-      const storage::DatabaseUse use;
-      sqlite3_wal_checkpoint_v2(store.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-    }
-    os::sleep_ns(std::max(kPauseMinNs, took / 2));
-  }
-}
-
 nlohmann::ordered_json as_json(const PruneCounts& counts, u64 bytes_before, u64 bytes_after) {
   nlohmann::ordered_json object;
   for (std::size_t i = 0; i < kGrowingTables.size(); ++i) {
@@ -125,16 +91,8 @@ nlohmann::ordered_json as_json(const PruneCounts& counts, u64 bytes_before, u64 
   return object;
 }
 
-Result<u64> file_bytes(Connection& store) {
-  const Result<i64> bytes = store.integer_of(
-      "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()");
-  if (!bytes.ok()) return bytes.status();
-  return u64(bytes.value());
-}
-
 Status prune_store(Connection& store, const PruneCommand& command, const storage::Keep& keep) {
-  Status status = store.run(
-      "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 0");
+  Status status = prepare_for_steps(store);
   if (!status.ok()) return status;
   const Result<u64> before = file_bytes(store);
   if (!before.ok()) return before.status();
@@ -148,7 +106,7 @@ Status prune_store(Connection& store, const PruneCommand& command, const storage
     output.flush();
     return {};
   }
-  status = run_steps(store, pruner);
+  status = run_steps(store, [&] { return pruner.step(os::wall_ns()); });
   checkpoint(store);
   const Result<u64> after = file_bytes(store);
   if (!after.ok()) return after.status();

@@ -6,6 +6,7 @@
 #include "os/io.h"
 #include "os/process.h"
 #include "store/schema.h"
+#include "store/text_match.h"
 
 namespace sluice::cli {
 
@@ -16,6 +17,18 @@ void add_store_option(CLI::App& app, std::string& store) {
 void check_store_option(std::string& store, std::vector<std::string>& mistakes) {
   if (store.empty()) store = os::environment("SLUICE_STORE");
   if (store.empty()) mistakes.push_back("no store; name it by --store FILE");
+}
+
+void add_match_option(CLI::App& app, std::optional<std::string>& match) {
+  app.add_option("--match", match,
+                 "Messages with these words: disk full, \"a phrase\", wor*, AND, OR, NOT")
+      ->type_name("EXPR");
+}
+
+void check_match(const std::optional<std::string>& match, std::vector<std::string>& mistakes) {
+  if (!match) return;
+  const auto made = storage::TextMatcher::make(*match);
+  if (!made.ok()) mistakes.push_back("--match: " + made.status().message());
 }
 
 Result<std::unique_ptr<storage::Connection>> open_store(const std::string& path,

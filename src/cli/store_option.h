@@ -5,6 +5,7 @@
 #define SLUICE_SRC_CLI_STORE_OPTION_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ namespace sluice::cli {
 void add_store_option(CLI::App& app, std::string& store);
 // Fills in SLUICE_STORE; a mistake when no store is named.
 void check_store_option(std::string& store, std::vector<std::string>& mistakes);
+
+// --match: a full-text expression.
+void add_match_option(CLI::App& app, std::optional<std::string>& match);
+void check_match(const std::optional<std::string>& match, std::vector<std::string>& mistakes);
 
 // A store that is there and of this version. No other database can be named in a statement.
 // `lock_wait_ms`: how long statements wait for other writers.

@@ -139,6 +139,9 @@ void check(const Config& config, Mistakes& mistakes) {
       mistakes.add(where, "keep_seconds, keep_rows, keep_bytes and keep_whole_runs are for stores",
                    "leave them out; files have rotate_bytes and keep_files");
     }
+    if (sink.full_text && sink.kind != SinkKind::store) {
+      mistakes.add(where, "full_text is for stores", "leave it out");
+    }
     if (sink.keep_bytes != 0 && sink.keep_bytes < kKeepBytesMin) {
       mistakes.add(where, "keep_bytes is below 1 MiB", "give the store more room");
     }
@@ -272,6 +275,7 @@ back::SinkConfig sink_config(const Sink& sink) {
   out.keep_rows = sink.keep_rows;
   out.keep_bytes = sink.keep_bytes;
   out.keep_whole_runs = sink.keep_whole_runs;
+  out.full_text = sink.full_text;
   const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
   out.required = sink.need == Sink::Need::required || (sink.need == Sink::Need::by_kind && file);
   out.callback = sink.callback;
@@ -357,6 +361,7 @@ std::string to_text(const Config& config) {
     if (sink.keep_rows) value += ", keep " + std::to_string(sink.keep_rows) + " rows";
     if (sink.keep_bytes) value += ", keep " + std::to_string(sink.keep_bytes) + " bytes";
     if (sink.keep_whole_runs) value += ", whole runs first";
+    if (sink.full_text) value += ", full text";
     if (sink.kind == SinkKind::console) {
       value += ", standard error from " + std::string(level_name(sink.stderr_level));
     }

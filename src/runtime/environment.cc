@@ -100,12 +100,15 @@ bool read_console(Config& config, Mistakes& mistakes) {
   return wanted;
 }
 
-// What all stores keep.
-void read_keep(Config& config, Mistakes& mistakes) {
+// What all stores keep, and index.
+void read_store_options(Config& config, Mistakes& mistakes) {
   const std::string age = os::environment("SLUICE_STORE_KEEP_AGE");
   u64 seconds = 0, rows = 0, bytes = 0;
   const bool has_rows = !os::environment("SLUICE_STORE_KEEP_ROWS").empty();
+  bool full_text = false;
+  const bool has_text = !os::environment("SLUICE_STORE_FULL_TEXT").empty();
   const bool has_bytes = !os::environment("SLUICE_STORE_KEEP_BYTES").empty();
+  read_switch("SLUICE_STORE_FULL_TEXT", full_text, mistakes);
   read_number("SLUICE_STORE_KEEP_ROWS", rows, mistakes);
   read_number("SLUICE_STORE_KEEP_BYTES", bytes, mistakes);
   if (!age.empty() && !parse_age(age, seconds)) {
@@ -117,6 +120,7 @@ void read_keep(Config& config, Mistakes& mistakes) {
   read_switch("SLUICE_STORE_KEEP_WHOLE_RUNS", whole_runs, mistakes);
   for (back::SinkConfig& sink : config.sinks) {
     if (sink.kind != SinkKind::store) continue;
+    if (has_text) sink.full_text = full_text;
     if (!age.empty()) sink.keep_seconds = seconds;
     if (has_rows) sink.keep_rows = rows;
     if (has_bytes) sink.keep_bytes = bytes;
@@ -163,7 +167,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
   read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
   read_sink("SLUICE_STORE", SinkKind::store, config);
-  read_keep(config, mistakes);
+  read_store_options(config, mistakes);
   // Without any sink the console gets it, unless the variable says no.
   if (read_console(config, mistakes) && config.sinks.empty()) {
     config.sinks.push_back(sink_config(console()));

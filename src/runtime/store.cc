@@ -278,6 +278,12 @@ Result<std::vector<LogRow>> Store::get_logs(std::optional<Level> level, std::siz
   return impl_->ask([&](Reader& reader) { return reader.logs(level, limit); });
 }
 
+Result<std::vector<LogRow>> Store::find_logs(std::string_view expression,
+                                             std::optional<Level> at_least,
+                                             std::size_t limit) const {
+  return impl_->ask([&](Reader& reader) { return reader.find(expression, at_least, limit); });
+}
+
 Result<std::vector<MetricRow>> Store::get_metrics(std::string_view metric_name,
                                                   std::size_t limit) const {
   return impl_->ask([&](Reader& reader) { return reader.metrics(metric_name, limit); });

@@ -17,6 +17,7 @@ constexpr std::string_view kKnown[] = {
     "SLUICE_JSON_LINES",
     "SLUICE_SEGMENTS",
     "SLUICE_STORE",
+    "SLUICE_STORE_FULL_TEXT",
     "SLUICE_STORE_KEEP_AGE",
     "SLUICE_STORE_KEEP_BYTES",
     "SLUICE_STORE_KEEP_ROWS",

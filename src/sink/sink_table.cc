@@ -40,6 +40,7 @@ std::string options_text(const back::SinkConfig& config) {
   put("keep_rows", std::to_string(config.keep_rows));
   put("keep_bytes", std::to_string(config.keep_bytes));
   put("keep_whole_runs", config.keep_whole_runs ? "1" : "0");
+  put("full_text", config.full_text ? "1" : "0");
   put("private_file", config.private_file ? "1" : "0");
   return text;
 }
@@ -67,6 +68,7 @@ bool read_option(std::string_view key, std::string_view value, back::SinkConfig&
   if (key == "keep_rows") return read_number(value, ~u64{0}, config.keep_rows);
   if (key == "keep_bytes") return read_number(value, ~u64{0}, config.keep_bytes);
   if (key == "keep_whole_runs") return read_number(value, 1, config.keep_whole_runs);
+  if (key == "full_text") return read_number(value, 1, config.full_text);
   if (key == "private_file") return read_number(value, 1, config.private_file);
   if (key == "color") return read_number(value, u64(Color::never), config.color);
   return true;

@@ -48,6 +48,7 @@ StoreSink::StoreSink(const back::SinkConfig& config, os::Io& io)
       options_{.path = config.path, .sync_each_commit = config.sync_each_commit},
       commit_records_(std::max<u64>(config.commit_records, 1)),
       private_file_(config.private_file),
+      full_text_(config.full_text),
       selection_(config),
       keep_(keep_of(config)) {}
 
@@ -177,20 +178,36 @@ void StoreSink::prune(i64 time_ns) {
     const Result<bool> more = writer_->prune_step(os::wall_ns());
     now = os::monotonic_ns();
     pruning_ = more.ok() && more.value();
-    if (more.ok()) {
-      prune_trouble_.clear();
-    } else if (std::string said = "cannot take out old rows: " + more.status().message();
-               said != prune_trouble_) {
-      refused_ = prune_trouble_ = std::move(said);
-    }
+    note_trouble(more.status(), "cannot take out old rows: ", prune_trouble_);
   } while (pruning_ && now < until);
   next_prune_ns_ = now + kLookEveryNs;
 }
 
+void StoreSink::note_trouble(const Status& status, const char* what, std::string& said_last) {
+  std::string said = status.ok() ? std::string() : what + status.message();
+  if (!said.empty() && said != said_last) refused_ = said;
+  said_last = std::move(said);
+}
+
+i64 StoreSink::index_text() {
+  const Result<bool> more = writer_->index_step();
+  // Others hold the lock: it waits.
+  if (more.status().error_class() == ErrorClass::kRetryable) return kLookEveryNs;
+  note_trouble(more.status(), "cannot index messages: ", index_trouble_);
+  if (!more.ok()) return kIdleLookNs;
+  return more.value() ? 0 : -1;
+}
+
 i64 StoreSink::upkeep() {
-  if (!writer_ || !keep_.any()) return -1;
-  prune(0);
-  return pruning_ ? 0 : kIdleLookNs;
+  if (!writer_) return -1;
+  i64 again_ns = -1;
+  if (keep_.any()) {
+    prune(0);
+    again_ns = pruning_ ? 0 : kIdleLookNs;
+  }
+  if (!full_text_ || again_ns == 0) return again_ns;
+  const i64 index_ns = index_text();
+  return index_ns < 0 ? again_ns : again_ns < 0 ? index_ns : std::min(again_ns, index_ns);
 }
 
 Status StoreSink::write_gap(u64 missed_now, u64 missed_in_all) {

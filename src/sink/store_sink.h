@@ -9,6 +9,9 @@
 // Where bounds are set (age, rows, bytes), the oldest rows are taken out in steps of milliseconds
 // between the transactions (store/prune.h), as many as it takes to keep up with what comes in.
 //
+// With `full_text` the messages are indexed while there is nothing to write, a step at a time
+// (store/text_index.h).
+//
 // Threading: single-owner. Blocking: as the disk and as other writers of the file, 250 ms at a
 // time.
 #ifndef SLUICE_SRC_SINK_STORE_SINK_H_
@@ -40,20 +43,25 @@ class StoreSink final : public back::Sink {
  private:
   Status write_rows(Batches batches, back::Catalog& catalog, back::Cursor& cursor);
   void prune(i64 time_ns);
+  // After how many nanoseconds there is more to do; -1: nothing.
+  i64 index_text();
+  // A failure of a work of its own is said with the next write(), and once.
+  void note_trouble(const Status& status, const char* what, std::string& said_last);
   Status replace_damaged(const back::Catalog& catalog, back::Cursor& cursor, Status damage);
 
   os::Io& io_;
   const storage::WriterOptions options_;
   const u64 commit_records_;
   const bool private_file_;
+  const bool full_text_;
   Selection selection_;
   std::unique_ptr<storage::Writer> writer_;
   const storage::Keep keep_;
   i64 next_prune_ns_ = 0;
   i64 transaction_began_ns_ = 0;
-  bool pruning_ = false;       // there is more to take out now
-  std::string prune_trouble_;  // as it was said last
-  std::string refused_;        // why a record was not taken; said once a write
+  bool pruning_ = false;                       // there is more to take out now
+  std::string prune_trouble_, index_trouble_;  // as they were said last
+  std::string refused_;                        // why a record was not taken; said once a write
   u64 missed_now_ = 0;
   u64 missed_in_all_ = 0;
 };

@@ -23,23 +23,52 @@ bool tells(std::string_view pragma) {
 }
 
 // Without these nothing can be stored any more.
-constexpr const char* kOurs[] = {"schema_version", "runs",    "cursors",     "sites",
-                                 "records",        "series",  "points",      "states",
-                                 "state_values",   "tracks",  "params",      "files",
-                                 "logs",           "metrics", "logs_insert", "metrics_insert"};
+constexpr const char* kOurs[] = {"schema_version",
+                                 "runs",
+                                 "cursors",
+                                 "sites",
+                                 "records",
+                                 "series",
+                                 "points",
+                                 "states",
+                                 "state_values",
+                                 "tracks",
+                                 "params",
+                                 "files",
+                                 "logs",
+                                 "metrics",
+                                 "logs_insert",
+                                 "metrics_insert",
+                                 "text_parts",
+                                 "text_parts_delete",
+                                 "text_parts_update"};
+
+// Parts of the full-text index, and what SQLite keeps of them in tables beside.
+bool is_of_index(const char* name) {
+  return sqlite3_strnicmp(name, "records_text_", 13) == 0 ||
+         sqlite3_stricmp(name, "text_parts") == 0;
+}
 
 bool is_ours(const char* name) {
-  return std::any_of(std::begin(kOurs), std::end(kOurs),
+  return is_of_index(name) ||
+         std::any_of(std::begin(kOurs), std::end(kOurs),
                      [&](const char* ours) { return sqlite3_stricmp(name, ours) == 0; });
 }
 
-int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
+int authorize(void*, int action, const char* first, const char* second, const char*,
+              const char* within) {
   switch (action) {
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT:
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
       return SQLITE_DENY;
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+      // Its triggers may change the index.
+      return within == nullptr && is_of_index(first) ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_DROP_VTABLE:
     case SQLITE_DROP_TABLE:
     case SQLITE_DROP_VIEW:
     case SQLITE_DROP_TRIGGER:
@@ -64,7 +93,8 @@ Result<Statement> prepare_users(Connection& connection, std::string_view sql,
   if (denied) {
     return fatal(
         "the statement begins or ends a transaction, opens another file, changes a setting, or "
-        "drops or alters a table of the store's own; use begin(), commit() and rollback(), and "
+        "drops or alters a table of the store's own, or its full-text index; use begin(), commit() "
+        "and rollback(), and "
         "add_column()");
   }
   if (!statement.ok()) return as_answer(statement.status());

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <numeric>
 
+#include "store/text_index.h"
+
 namespace sluice::storage {
 namespace {
 
@@ -172,6 +174,7 @@ Result<bool> Pruner::step(i64 wall_ns) {
     phase_ = Phase::kIdle;  // what is there says what is left to do
     done_ = false;
     census_.start_over();
+    records_went_ = true;
     return status;
   }
   const i64 took = now_() - started;
@@ -277,6 +280,8 @@ Result<bool> Pruner::bit(i64 until_ns) {
       return delete_old();
     case Phase::kRows:
       return delete_surplus();
+    case Phase::kText:
+      return drop_text_part();
     case Phase::kBytes:
       return delete_for_bytes();
     case Phase::kUnused:
@@ -300,6 +305,7 @@ Result<u64> Pruner::run_delete(std::size_t index, Statement& statement) {
   const i64 gone = connection_.changes();
   tables_[index].count.removed(gone);
   counts_.rows[index] += u64(gone);
+  if (index == kRecordsTable && gone > 0) records_went_ = true;
   return u64(gone);
 }
 
@@ -352,8 +358,17 @@ Result<bool> Pruner::delete_surplus() {
   return false;
 }
 
+Result<bool> Pruner::drop_text_part() {
+  if (!records_went_) return false;
+  const Result<bool> dropped = drop_dead_part(connection_, once());
+  if (dropped.ok() && !dropped.value()) records_went_ = false;
+  return dropped;
+}
+
 Result<bool> Pruner::delete_for_bytes() {
   if (keep_.bytes == 0) return false;
+  const Result<bool> dropped = drop_text_part();  // before more rows go
+  if (!dropped.ok() || dropped.value()) return dropped;
   const Result<u64> bytes = bytes_in_use();
   if (!bytes.ok()) return bytes.status();
   if (bytes.value() <= goal(keep_.bytes)) return false;

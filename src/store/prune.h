@@ -9,7 +9,8 @@
 //
 // Oldest: of records by their time, of the other tables as they were stored. Rows go first, then
 // what nobody refers to any more (series, call sites, runs; the run of a file that was imported
-// stays, it says what has been taken), then the pages that this has freed.
+// stays, it says what has been taken), then the pages that this has freed. Parts of the full-text
+// index whose rows have gone are dropped, one a step.
 //
 // The newest row of a table stays, whatever its age: the next one gets the highest id plus one, so
 // no id is given twice, and who follows a table by ids misses no row.
@@ -86,6 +87,7 @@ class Pruner {
     kWholeRuns,
     kAge,
     kRows,
+    kText,
     kBytes,
     kCensus,
     kUnused,
@@ -118,6 +120,7 @@ class Pruner {
   [[nodiscard]] Result<bool> delete_surplus();
   [[nodiscard]] Result<bool> delete_for_bytes();
   [[nodiscard]] Result<bool> delete_victims();
+  [[nodiscard]] Result<bool> drop_text_part();
   [[nodiscard]] Result<bool> delete_unused(i64 until_ns);
   [[nodiscard]] Result<bool> vacuum();
   [[nodiscard]] Result<u64> run_delete(std::size_t table, Statement& statement);
@@ -147,7 +150,8 @@ class Pruner {
   i64 next_age_ns_ = 0;  // a policy of whole runs: when it looks at ages
   i64 spared_run_ = 0;
   std::array<Table, kGrowingTables.size()> tables_;
-  i64 data_version_ = -1;  // of the file, when rows were counted
+  bool records_went_ = true;  // since it was asked which parts of the text index have none
+  i64 data_version_ = -1;     // of the file, when rows were counted
 
   Census census_;
   i64 next_census_ns_ = 0;

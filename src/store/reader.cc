@@ -7,6 +7,7 @@
 #include "os/io.h"
 #include "store/change.h"
 #include "store/schema.h"
+#include "store/select.h"
 #include "store/values.h"
 
 namespace sluice::storage {
@@ -113,6 +114,22 @@ Result<std::vector<LogRow>> Reader::logs(std::optional<Level> level, std::size_t
   const Status status =
       each_answer(statement, [&](const Statement& row) { rows.push_back(log_row(row)); });
   if (!status.ok()) return status;
+  return rows;
+}
+
+Result<std::vector<LogRow>> Reader::find(std::string_view expression, std::optional<Level> at_least,
+                                         std::size_t limit) {
+  const DatabaseUse use;
+  LogFinder finder(*connection_, Filter{.level = at_least}, std::string(expression));
+  const Result<std::vector<i64>> ids = finder.newest(limit);
+  if (!ids.ok()) return ids.status();
+  std::vector<LogRow> rows;
+  for (auto id = ids.value().rbegin(); id != ids.value().rend(); ++id) {
+    Result<Statement> row = prepare(std::string(kLogColumns) + " WHERE id = ?", {*id});
+    const Status status =
+        each_row(row, [&](const Statement& found) { rows.push_back(log_row(found)); });
+    if (!status.ok()) return status;
+  }
   return rows;
 }
 

@@ -34,6 +34,9 @@ class Reader {
   [[nodiscard]] Result<Rows> ask(std::string_view sql, const std::vector<SqlValue>& parameters,
                                  std::size_t max_rows);
   [[nodiscard]] Result<std::vector<LogRow>> logs(std::optional<Level> level, std::size_t limit);
+  // Whose messages match a full-text expression, of this level and worse, the newest first.
+  [[nodiscard]] Result<std::vector<LogRow>> find(std::string_view expression,
+                                                 std::optional<Level> at_least, std::size_t limit);
   [[nodiscard]] Result<std::vector<MetricRow>> metrics(std::string_view name, std::size_t limit);
   [[nodiscard]] Result<LogStatistics> statistics();
   // The rows behind these ids, oldest first, at most `limit` of each.

@@ -81,9 +81,10 @@ void add_run(Where& where, const std::string& run_begins) {
             {run_begins, run_begins + "\xff"});
 }
 
-LogFinder::LogFinder(Connection& connection, Filter filter)
+LogFinder::LogFinder(Connection& connection, Filter filter, std::optional<std::string> text)
     : connection_(connection),
       filter_(std::move(filter)),
+      match_(std::move(text)),
       grep_word_(word_of(filter_.grep)),
       text_(connection) {
   if (!filter_.logger.empty()) check_logger_ = !logger_condition(filter_.logger).exact;
@@ -181,11 +182,11 @@ void LogFinder::add_rest(Where& where, bool of_level) const {
   }
 }
 
-Query LogFinder::select(const Where& where, std::string_view order) const {
-  const bool check = check_logger_ || check_fields_ || filter_.needs_message();
+Query LogFinder::select(const Where& where, std::string_view order, const std::string& from) const {
+  const bool check = check_logger_ || check_fields_ || filter_.needs_message() || match_;
   std::string sql = "SELECT id, time_ns";
   if (check) sql += ", logger, site, body, attributes, context";
-  sql.append(" FROM records").append(where.sql()).append(order);
+  sql.append(" FROM ").append(from).append(where.sql()).append(order);
   return {std::move(sql), where.values(), !order.empty()};
 }
 
@@ -256,6 +257,9 @@ bool LogFinder::passes(const Statement& row) {
 }
 
 Status LogFinder::collect(const Query& query, u64 limit, std::vector<Found>& found) {
+  if (match_) {
+    return walk(query, query.newest_first ? Order::kNewestFirst : Order::kAny, false, limit, found);
+  }
   Result<Statement> made = connection_.prepare(query.sql);
   if (!made.ok()) return made.status();
   Statement& rows = made.value();
@@ -284,14 +288,20 @@ void LogFinder::keep_newest(u64 limit, std::vector<Found>& found) {
   found.resize(limit);
 }
 
-Result<std::vector<i64>> LogFinder::newest(u64 limit) {
+Status LogFinder::collect_all(u64 limit, std::vector<Found>& found) {
   const Result<std::vector<Query>> all = queries();
   if (!all.ok()) return all.status();
-  std::vector<Found> found;
   for (const Query& query : all.value()) {
     const Status status = collect(query, limit, found);
     if (!status.ok()) return status;
   }
+  return {};
+}
+
+Result<std::vector<i64>> LogFinder::newest(u64 limit) {
+  std::vector<Found> found;
+  const Status status = match_ ? collect_matching(limit, found) : collect_all(limit, found);
+  if (!status.ok()) return status;
   keep_newest(limit, found);
   std::sort(found.begin(), found.end());
   std::vector<i64> ids;
@@ -301,6 +311,10 @@ Result<std::vector<i64>> LogFinder::newest(u64 limit) {
 }
 
 Result<std::vector<i64>> LogFinder::since(i64& last) {
+  if (match_) {
+    const Status made = make_matcher();
+    if (!made.ok()) return made;
+  }
   // Rows that come after this are for the next call.
   const Result<i64> newest = connection_.integer_of("SELECT max(id) FROM records");
   if (!newest.ok()) return newest.status();

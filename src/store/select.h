@@ -10,6 +10,10 @@
 //   anything else                            by time
 // With --run and a time, that of the two ranges which holds fewer rows.
 //
+// A full-text expression is asked of the parts of the index (store/text_index.h), the newest rows
+// first, and of the texts of rows that are in no part; of all rows in the ways above where there is
+// no index (store/select_match.cc). The answer is the same, whatever is indexed.
+//
 // A field that a record and its context both have is the record's, as in the view `logs`. Levels,
 // times, loggers and runs are as in record/filter.h, and so is --grep: it looks at the whole line
 // of text that the record is, fields and all (store/row_text.h).
@@ -20,12 +24,16 @@
 #define SLUICE_SRC_STORE_SELECT_H_
 
 #include <compare>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "record/filter.h"
 #include "store/row_text.h"
 #include "store/sqlite.h"
+#include "store/text_index.h"
+#include "store/text_match.h"
 #include "store/values.h"
 
 namespace sluice::storage {
@@ -62,8 +70,9 @@ void add_run(Where& where, const std::string& run_begins);
 
 class LogFinder {
  public:
-  // `connection` must outlive it. The filter's limit is not looked at.
-  LogFinder(Connection& connection, Filter filter);
+  // `connection` must outlive it. The filter's limit is not looked at. `text`: what the messages
+  // must match besides (https://www.sqlite.org/fts5.html#full_text_query_syntax).
+  LogFinder(Connection& connection, Filter filter, std::optional<std::string> text = {});
 
   // The ids of the newest records that pass, at most `limit` (0: all), the oldest first.
   [[nodiscard]] Result<std::vector<i64>> newest(u64 limit);
@@ -81,6 +90,7 @@ class LogFinder {
     auto operator<=>(const Found&) const = default;
   };
   enum class Path { kField, kLevel, kRun, kTime, kNothing };
+  enum class Order { kAny, kNewestFirst, kHighestIdFirst };
 
   [[nodiscard]] Result<Path> choose_path();
   [[nodiscard]] Result<bool> has_index_of(const FieldMatch& field);
@@ -89,13 +99,26 @@ class LogFinder {
   void add_times(Where& where, bool by_index) const;
   void add_rest(Where& where, bool of_level) const;
   [[nodiscard]] std::vector<Query> queries_by_level() const;
-  [[nodiscard]] Query select(const Where& where, std::string_view order) const;
+  [[nodiscard]] Query select(const Where& where, std::string_view order,
+                             const std::string& from = "records") const;
   [[nodiscard]] bool passes(const Statement& row);
+  Status collect_all(u64 limit, std::vector<Found>& found);
   Status collect(const Query& query, u64 limit, std::vector<Found>& found);
+  // Of full text.
+  Status make_matcher();
+  Status collect_matching(u64 limit, std::vector<Found>& found);
+  Status collect_down(u64 limit, const std::vector<TextPart>& parts, std::vector<Found>& found);
+  Status walk(const Query& query, Order order, bool indexed, u64 limit, std::vector<Found>& found);
+  Status match_waiting(std::vector<Found>& waiting, std::vector<Found>& found);
+  [[nodiscard]] Query between_ids(i64 first, i64 last) const;
+  [[nodiscard]] Query of_part(i64 part) const;
+  [[nodiscard]] Result<bool> has_all(i64 below, u64 limit, std::vector<Found>& found);
   static void keep_newest(u64 limit, std::vector<Found>& found);
 
   Connection& connection_;
   const Filter filter_;
+  const std::optional<std::string> match_;
+  std::unique_ptr<TextMatcher> matcher_;
   bool check_logger_ = false;
   bool check_fields_ = false;
   const std::string grep_word_;

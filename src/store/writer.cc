@@ -186,6 +186,11 @@ Result<bool> Writer::prune_step(i64 wall_ns) {
   return more;
 }
 
+Result<bool> Writer::index_step() {
+  if (!indexer_) indexer_ = std::make_unique<TextIndexer>(*connection_);
+  return indexer_->step();
+}
+
 Status Writer::sync(os::Io& io) {
   // SQLite keeps no lock on this file, so closing another descriptor of it loses none.
   const std::string path = connection_->path() + "-wal";

@@ -20,6 +20,7 @@
 #include "os/io.h"
 #include "store/prune.h"
 #include "store/rows.h"
+#include "store/text_index.h"
 
 namespace sluice::storage {
 
@@ -55,6 +56,10 @@ class Writer {
   void keep_to(const Keep& keep);
   [[nodiscard]] Result<bool> prune_step(i64 wall_ns);
 
+  // Brings the full-text index up to date, between transactions: one step of store/text_index.h.
+  // True: there is more to do now.
+  [[nodiscard]] Result<bool> index_step();
+
   // Makes what is committed survive a loss of power, without sync_each_commit too: syncs the
   // write-ahead log.
   Status sync(os::Io& io);
@@ -77,6 +82,7 @@ class Writer {
   i64 turn_began_ns_ = 0;
   std::unique_ptr<Rows> rows_;
   std::unique_ptr<Pruner> pruner_;
+  std::unique_ptr<TextIndexer> indexer_;
   Statement begin_, commit_, rollback_, move_cursor_, note_records_, version_, has_run_;
 };
 

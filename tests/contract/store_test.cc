@@ -52,6 +52,38 @@ STORE_TEST(Store, AnswersWhatWasJustSaid) {
 }
 
 // Values of calls at one place in the source must not get the names of another's.
+STORE_TEST(Store, FindsWordsWhetherTheyAreIndexedOrNot) {
+  StoreOptions options = options_for(dirs);
+  options.start.sinks = {store_file(dirs.file("app.db"), {.full_text = true})};
+  Store store = expect_ok(Store::open(dirs.file("app.db"), options));
+  store.log(Level::info, "api", "the disk is full");
+  store.log(Level::error, "db", "No space on DISK 2");
+  store.log(Level::info, "db", "all is well");
+  for (const bool indexed : {false, true}) {
+    if (indexed) {
+      // The sink does it while it has nothing to write.
+      std::string rows;
+      for (int i = 0; i < 1000 && rows != "3"; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        const auto sum = store.query("SELECT sum(rows) FROM text_parts");
+        if (sum.ok() && sum.value().size() == 1)
+          rows = sum.value()[0].get<std::string>(0).value_or("");
+      }
+      EXPECT_EQ(rows, "3");
+    }
+    const auto found = expect_ok(store.find_logs("disk"));
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].message, "No space on DISK 2");
+    EXPECT_EQ(found[1].message, "the disk is full");
+    EXPECT_EQ(expect_ok(store.find_logs("disk", Level::warning)).size(), 1u);
+    EXPECT_EQ(expect_ok(store.find_logs("disk", {}, 1))[0].id, found[0].id);
+    EXPECT_EQ(expect_ok(store.find_logs("\"disk full\"")).size(), 0u);
+    const Status wrong = store.find_logs("disk AND").status();
+    EXPECT_EQ(wrong.error_class(), ErrorClass::kFatal);
+    EXPECT_NE(wrong.message().find("is no search expression"), std::string::npos);
+  }
+}
+
 STORE_TEST(Store, FieldsOfEachCallAreItsOwn) {
   Store store = open_store(dirs);
   for (const Level level : {Level::info, Level::error, Level::info}) {

@@ -80,6 +80,28 @@ TEST(MakeConfig, WhatStoresKeepAndOnlyStores) {
   ::unsetenv("SLUICE_STORE_KEEP_WHOLE_RUNS");
 }
 
+TEST(MakeConfig, FullTextIsForStores) {
+  Options options;
+  options.sinks = {store_file("a.db", {.full_text = true}), text_file("a.log")};
+  Config config;
+  EXPECT_TRUE(make_config(options, config).empty());
+  EXPECT_TRUE(config.sinks[0].full_text);
+  EXPECT_NE(to_text(config).find(", full text"), std::string::npos);
+  ::setenv("SLUICE_STORE_FULL_TEXT", "0", 1);
+  Config off;
+  EXPECT_TRUE(make_config(options, off).empty());
+  EXPECT_FALSE(off.sinks[0].full_text);
+  ::setenv("SLUICE_STORE_FULL_TEXT", "much", 1);
+  options.sinks[1].full_text = true;
+  Config wrong;
+  const std::vector<std::string> mistakes = make_config(options, wrong);
+  ASSERT_EQ(mistakes.size(), 2u);
+  EXPECT_NE(mistakes[0].find("SLUICE_STORE_FULL_TEXT: 'much' is neither on nor off"),
+            std::string::npos);
+  EXPECT_NE(mistakes[1].find("full_text is for stores"), std::string::npos);
+  ::unsetenv("SLUICE_STORE_FULL_TEXT");
+}
+
 // Options are put together from texts that are gone when start() reads them.
 TEST(MakeConfig, TextsAreOwnedAndPathsAbsolute) {
   Options options;
