@@ -127,7 +127,7 @@ Result<std::vector<LogRow>> Reader::find(std::string_view expression, std::optio
   for (auto id = ids.value().rbegin(); id != ids.value().rend(); ++id) {
     Result<Statement> row = prepare(std::string(kLogColumns) + " WHERE id = ?", {*id});
     const Status status =
-        each_row(row, [&](const Statement& found) { rows.push_back(log_row(found)); });
+        each_answer(row, [&](const Statement& found) { rows.push_back(log_row(found)); });
     if (!status.ok()) return status;
   }
   return rows;

@@ -91,7 +91,8 @@ Result<bool> LogFinder::has_all(i64 below, u64 limit, std::vector<Found>& found)
   if (filter_.until_ns) where.add("time_ns < ?", {*filter_.until_ns});
   Result<Statement> newer = connection_.prepare("SELECT 1 FROM records" + where.sql() + " LIMIT 1");
   if (!newer.ok()) return newer.status();
-  bind_all(newer.value(), where.values());
+  const Status bound = bind_all(newer.value(), where.values());
+  if (!bound.ok()) return bound;
   const Result<bool> row = newer.value().step();
   if (!row.ok()) return row;
   return !row.value();
@@ -113,7 +114,8 @@ Status LogFinder::walk(const Query& query, Order order, bool indexed, u64 limit,
   Result<Statement> made = connection_.prepare(query.sql);
   if (!made.ok()) return made.status();
   Statement& rows = made.value();
-  bind_all(rows, query.values);
+  const Status bound = bind_all(rows, query.values);
+  if (!bound.ok()) return bound;
   std::vector<Found> waiting;
   u64 taken = 0, next_look = std::max(limit, kFirstLookRows);
   for (bool more = true; more;) {

@@ -192,7 +192,7 @@ TEST_F(PointsTest, TheSeriesOfARunInOnePass) {
   for (int i = 0; i < 90; ++i) add({1 + i % 3, kFrom + i * kMs, double(i)});
   ASSERT_TRUE(connection_->run("UPDATE points SET run = 2 WHERE id > 60 OR series = 3").ok());
   const auto ask = [&](const std::string& before, const Filter& filter, u64 limit) {
-    const storage::Query query = series_query(filter, limit);
+    const storage::Query query = storage::series_query(filter, limit);
     Result<Statement> rows = connection_->prepare(before + query.sql);
     EXPECT_TRUE(rows.ok()) << rows.status().message();
     EXPECT_TRUE(bind_all(rows.value(), query.values).ok());
