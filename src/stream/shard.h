@@ -1,0 +1,270 @@
+// One lane of a stream: a chain of chunks, the last of which takes records.
+//
+//      first                       active
+//   [ closed ] ──next──► [ closed ] ──next──► [ open ]        writers put into `active`,
+//        │                                                    the flusher takes from `first`
+//        └─► {closed, no writers}: handed over, to be written in this order
+//
+// A writer reserves by one compare-and-exchange of the chunk's word, copies, and leaves. Where a
+// record does not fit, any writer gives the chunk a successor, then closes it, then moves `active`
+// on: each step can be done by whoever comes, so a thread that is stopped in between stops nobody.
+// A closed chunk has a successor: a chunk, or kEnd (none was free), or kFinal (the stream is
+// closed). After kEnd the flusher goes on: with another chunk if one is free by then, else with the
+// same one, when its bytes are written.
+//
+// | word        | written by          | read by | order                                          |
+// |-------------|---------------------|---------|------------------------------------------------|
+// | active      | writers and flusher | writers | release / acquire (P23): the chunk made ready  |
+// | Chunk::word | writers and flusher | flusher | commit, close: release; acquire (P24): the     |
+// |             |                     |         | bytes of every record, the chunk's successor   |
+// | Chunk::next | writers and flusher | writers | release / acquire (P25): the successor made    |
+// |             |                     |         | ready, for who moves `active` to it            |
+//
+// To reserve is relaxed: a writer knows the generation from `active`, and with it (P23) everything
+// that came before; and a relaxed step keeps what the steps before it release (P24).
+//
+// `Room` is where chunks come from: chunk(index), take(bytes) -> index or kNoChunk,
+// give(index). What take() gives is the caller's alone until it is a successor.
+//
+// Threading: put() any, never blocks; the rest one thread at a time, the flusher's.
+#ifndef SLUICE_SRC_STREAM_SHARD_H_
+#define SLUICE_SRC_STREAM_SHARD_H_
+
+#include "stream/chunk.h"
+
+namespace sluice::stream {
+
+struct ShardOrders {
+  static constexpr std::memory_order offer = std::memory_order_release;   // P23
+  static constexpr std::memory_order see = std::memory_order_acquire;     // P23
+  static constexpr std::memory_order commit = std::memory_order_release;  // P24
+  static constexpr std::memory_order close = std::memory_order_release;   // P24
+  static constexpr std::memory_order take = std::memory_order_acquire;    // P24
+  static constexpr std::memory_order chain = std::memory_order_release;   // P25
+  static constexpr std::memory_order follow = std::memory_order_acquire;  // P25
+};
+
+enum class Put : u8 { kOk, kNoRoom, kClosed };
+
+// A chunk that was handed over.
+struct TakenChunk {
+  u32 index = kNoChunk;
+  u32 bytes = 0;
+  bool reopen = false;  // no successor was free: it goes on in this chunk
+};
+
+template <class Sync, class Orders = ShardOrders>
+class Shard {
+ public:
+  // Before any other thread knows of it. False: there is no chunk.
+  template <class Room>
+  [[nodiscard]] bool start(Room& room) {
+    const u32 index = room.take(0);
+    if (index == kNoChunk) return false;
+    first_ = active_after(make_ready(room, index));
+    // release: the chunk, for put() (P23)
+    active_.store(first_, Orders::offer);
+    return true;
+  }
+
+  // Room for `bytes`, filled by copy(char*).
+  template <class Room, class Copy>
+  Put put(Room& room, u32 bytes, const Copy& copy) {
+    // acquire: the chunk made ready, from who offered it (P23)
+    u64 active = active_.load(Orders::see);
+    for (;;) {
+      if (index_of(active) == kNoChunk) return Put::kClosed;
+      Chunk<Sync>& chunk = room.chunk(index_of(active));
+      u32 offset = 0;
+      const Reserved reserved = reserve(chunk, generation_of_active(active), bytes, offset);
+      if (reserved == Reserved::kOk) {
+        copy(chunk.bytes + offset);
+        // release: the record before its hand-over (P24)
+        chunk.word.fetch_sub(kOneWriter, Orders::commit);
+        return Put::kOk;
+      }
+      if (reserved == Reserved::kTooMany) return Put::kNoRoom;
+      Put end = Put::kNoRoom;
+      if (reserved == Reserved::kFull && !move_on(room, active, bytes, end)) return end;
+      // acquire: as above (P23)
+      const u64 now = active_.load(Orders::see);
+      // The flusher is about to reopen it, or what we see is old.
+      if (now == active) return Put::kNoRoom;
+      active = now;
+    }
+  }
+
+  // ---- the flusher ----
+
+  // Hands over what is there, though there is room left.
+  template <class Room>
+  void close_open(Room& room) {
+    const u64 active = active_.load(Orders::see);  // acquire: as in put() (P23)
+    if (open_bytes(room, active) == 0) return;
+    Put ignored;
+    (void)move_on(room, active, 0, ignored);
+  }
+  // Bytes in the chunk that is open.
+  template <class Room>
+  [[nodiscard]] u32 open_bytes(Room& room) const {
+    return open_bytes(room, active_.load(Orders::see));  // acquire: as in put() (P23)
+  }
+  // Closes for good. False: not yet, as a chunk before it has no successor or two were closed at
+  // once; take() and reopen() what there is, then call again.
+  template <class Room>
+  [[nodiscard]] bool finish(Room& room) {
+    const u64 active = active_.load(Orders::see);  // acquire: as in put() (P23)
+    if (index_of(active) == kNoChunk) return true;
+    Chunk<Sync>& chunk = room.chunk(index_of(active));
+    const u32 generation = generation_of_active(active);
+    u64 next = next_word(generation, kNoChunk, 0);
+    // release, and acquire of another's: as in move_on() (P25)
+    const bool last = chunk.next.compare_exchange_strong(next, next_word(generation, kFinal, 0),
+                                                         Orders::chain, Orders::follow);
+    if (last) close(chunk, generation);
+    return last || successor_of(next) == kFinal;
+  }
+  // The oldest chunk, if it is handed over.
+  template <class Room>
+  [[nodiscard]] bool take(Room& room, TakenChunk& out) {
+    if (index_of(first_) == kNoChunk || waiting_) return false;
+    const u32 index = index_of(first_);
+    Chunk<Sync>& chunk = room.chunk(index);
+    // acquire: every record in it, and the successor (P24)
+    const u64 word = chunk.word.load(Orders::take);
+    if (!is_handed_over(word)) return false;
+    out = {index, offset_of(word), false};
+    // relaxed: stored before the close (P24)
+    const u64 next = chunk.next.load(std::memory_order_relaxed);
+    u64 expected = first_;
+    switch (successor_of(next)) {
+      case kFinal:
+        first_ = active_word(kNoChunk, 0);
+        break;
+      case kEnd: {
+        const u32 fresh = room.take(0);
+        if (fresh == kNoChunk) {
+          out.reopen = waiting_ = true;
+          return true;
+        }
+        first_ = active_after(make_ready(room, fresh));
+        break;
+      }
+      default:
+        first_ = active_of_next(next);
+    }
+    // Whoever closed it may not have come so far. release: the successor, made ready (P23)
+    active_.compare_exchange_strong(expected, first_, Orders::offer, std::memory_order_relaxed);
+    return true;
+  }
+  // Its bytes are written, and nobody else may need them.
+  template <class Room>
+  void done(Room& room, const TakenChunk& taken) {
+    if (!taken.reopen) {
+      room.give(taken.index);
+      return;
+    }
+    waiting_ = false;
+    first_ = active_after(make_ready(room, taken.index));
+    // release: our reads of its bytes before the next record (P23)
+    active_.store(first_, Orders::offer);
+  }
+  // Every chunk has been taken: the shard is closed for good.
+  [[nodiscard]] bool is_over() const { return index_of(first_) == kNoChunk; }
+
+ private:
+  enum class Reserved : u8 { kOk, kFull, kTooMany, kOther };
+  struct Ready {
+    u32 index;
+    u32 generation;
+  };
+
+  static u64 active_after(Ready ready) { return active_word(ready.index, ready.generation); }
+
+  Reserved reserve(Chunk<Sync>& chunk, u32 generation, u32 bytes, u32& offset) {
+    // relaxed: see above, at the table
+    u64 word = chunk.word.load(std::memory_order_relaxed);
+    do {
+      if (generation_of(word) != generation) return Reserved::kOther;
+      offset = offset_of(word);
+      if (is_closed(word) || bytes > chunk.capacity - offset) return Reserved::kFull;
+      if (writers_of(word) == kWritersMax) return Reserved::kTooMany;
+    } while (!chunk.word.compare_exchange_weak(
+        word, word + kOneWriter + bytes, std::memory_order_relaxed, std::memory_order_relaxed));
+    return Reserved::kOk;
+  }
+
+  // Opens a chunk that nobody else knows; it may be offered then.
+  template <class Room>
+  static Ready make_ready(Room& room, u32 index) {
+    Chunk<Sync>& chunk = room.chunk(index);
+    // relaxed: the chunk is ours, by P22 or P24, and is offered by P23 or P25
+    const u64 old = chunk.word.load(std::memory_order_relaxed);
+    const u32 generation = (generation_of(old) + 1) % kGenerations;
+    chunk.next.store(next_word(generation, kNoChunk, 0), std::memory_order_relaxed);
+    chunk.word.store(open_word(generation), std::memory_order_relaxed);
+    return {index, generation};
+  }
+
+  // Gives the chunk behind `active` a successor, closes it, and moves `active` there. False: there
+  // is none, for the reason in `end`.
+  template <class Room>
+  bool move_on(Room& room, u64 active, u32 bytes, Put& end) {
+    Chunk<Sync>& chunk = room.chunk(index_of(active));
+    const u32 generation = generation_of_active(active);
+    // acquire: the successor made ready, from who chained it (P25)
+    u64 next = chunk.next.load(Orders::follow);
+    if (next == next_word(generation, kNoChunk, 0)) {
+      const u32 fresh = room.take(bytes);
+      // A record that a whole chunk of this size could not hold is no reason to close it.
+      if (fresh == kNoChunk && bytes > chunk.capacity) return false;
+      const Ready ready = fresh == kNoChunk ? Ready{kEnd, 0} : make_ready(room, fresh);
+      const u64 wanted = next_word(generation, ready.index, ready.generation);
+      // release: the successor made ready; acquire: another's (P25)
+      if (chunk.next.compare_exchange_strong(next, wanted, Orders::chain, Orders::follow)) {
+        next = wanted;
+      } else if (fresh != kNoChunk) {
+        // relaxed: nobody has seen it
+        room.chunk(fresh).word.store(open_word(ready.generation) | kClosedBit,
+                                     std::memory_order_relaxed);
+        room.give(fresh);
+      }
+    }
+    if (generation_of_next(next) != generation) return true;  // written long since
+    close(chunk, generation);
+    const u32 successor = successor_of(next);
+    end = successor == kFinal ? Put::kClosed : Put::kNoRoom;
+    if (successor == kFinal || successor == kEnd) return false;
+    // release: the successor made ready (P23)
+    active_.compare_exchange_strong(active, active_of_next(next), Orders::offer,
+                                    std::memory_order_relaxed);
+    return true;
+  }
+
+  // The chunk has a successor by now, which the caller has stored or seen.
+  static void close(Chunk<Sync>& chunk, u32 generation) {
+    u64 word = chunk.word.load(std::memory_order_relaxed);
+    do {
+      if (generation_of(word) != generation || is_closed(word)) return;
+      // release: the successor before the hand-over (P24)
+    } while (!chunk.word.compare_exchange_weak(word, word | kClosedBit, Orders::close,
+                                               std::memory_order_relaxed));
+  }
+
+  template <class Room>
+  [[nodiscard]] u32 open_bytes(Room& room, u64 active) const {
+    if (index_of(active) == kNoChunk) return 0;
+    // relaxed: a hint
+    const u64 word = room.chunk(index_of(active)).word.load(std::memory_order_relaxed);
+    return generation_of(word) == generation_of_active(active) && !is_closed(word) ? offset_of(word)
+                                                                                   : 0;
+  }
+
+  alignas(64) typename Sync::template Atomic<u64> active_{0};
+  alignas(64) u64 first_ = 0;  // the oldest chunk that was not taken, as an active word
+  bool waiting_ = false;       // until its bytes are written, there is no other
+};
+
+}  // namespace sluice::stream
+
+#endif  // SLUICE_SRC_STREAM_SHARD_H_
