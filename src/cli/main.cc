@@ -64,6 +64,7 @@ int run_command(int count, char** values) {
   add_backup(app, chosen);
   add_export(app, chosen);
   add_import(app, chosen);
+  add_stream(app, chosen);
   add_verify(app, chosen);
   add_selftest(app, chosen);
   add_bench(app, chosen);

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +17,8 @@
 
 namespace sluice::os {
 namespace {
+
+constexpr std::size_t kPiecesMax = 1024;  // IOV_MAX
 
 template <class T>
 T or_error(T result) {
@@ -74,6 +78,14 @@ class RealIo final : public Io {
   i64 pwrite(int fd, const void* from, std::size_t size, u64 offset) override {
     return or_error<i64>(::pwrite(fd, from, size, off_t(offset)));
   }
+  i64 pwritev(int fd, std::span<const ByteView> pieces, u64 offset) override {
+    iovec vector[kPiecesMax];
+    const std::size_t count = std::min(pieces.size(), kPiecesMax);
+    for (std::size_t i = 0; i < count; ++i) {
+      vector[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
+    }
+    return or_error<i64>(::pwritev(fd, vector, int(count), off_t(offset)));
+  }
   i64 read(int fd, void* to, std::size_t size) override {
     return or_error<i64>(::read(fd, to, size));
   }
@@ -83,6 +95,9 @@ class RealIo final : public Io {
   int truncate(int fd, u64 size) override { return or_error(::ftruncate(fd, off_t(size))); }
   int allocate(int fd, u64 offset, u64 size) override {
     return -::posix_fallocate(fd, off_t(offset), off_t(size));
+  }
+  int allocate_beyond(int fd, u64 offset, u64 size) override {
+    return or_error(::fallocate(fd, FALLOC_FL_KEEP_SIZE, off_t(offset), off_t(size)));
   }
   int sync_data(int fd) override { return or_error(::fdatasync(fd)); }
   int sync_directory(const char* path) override {
@@ -118,6 +133,13 @@ class RealIo final : public Io {
 };
 
 }  // namespace
+
+i64 Io::pwritev(int fd, std::span<const ByteView> pieces, u64 offset) {
+  for (const ByteView piece : pieces) {
+    if (!piece.empty()) return pwrite(fd, piece.data(), piece.size(), offset);
+  }
+  return 0;
+}
 
 Io& real_io() {
   // Never destroyed: it is used while the process exits.

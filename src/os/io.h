@@ -7,7 +7,9 @@
 #ifndef SLUICE_SRC_OS_IO_H_
 #define SLUICE_SRC_OS_IO_H_
 
+#include <cerrno>
 #include <functional>
+#include <span>
 #include <string>
 
 #include "base/bytes.h"
@@ -55,10 +57,15 @@ class Io {
   virtual int close(int fd) = 0;
   virtual i64 pread(int fd, void* to, std::size_t size, u64 offset) = 0;
   virtual i64 pwrite(int fd, const void* from, std::size_t size, u64 offset) = 0;
+  // Several pieces, one behind the other, in one call; may be short like pwrite(). Without a call
+  // of its own: the first piece.
+  virtual i64 pwritev(int fd, std::span<const ByteView> pieces, u64 offset);
   virtual i64 read(int fd, void* to, std::size_t size) = 0;
   virtual i64 write(int fd, const void* from, std::size_t size) = 0;
   virtual int truncate(int fd, u64 size) = 0;
   virtual int allocate(int fd, u64 offset, u64 size) = 0;
+  // Room on the disk for a file that will grow so far; its size stays. A hint: may do nothing.
+  virtual int allocate_beyond(int, u64, u64) { return -EOPNOTSUPP; }
   virtual int sync_data(int fd) = 0;
   virtual int sync_directory(const char* path) = 0;
   virtual int stat(const char* path, FileInfo& out) = 0;           // does not follow a link

@@ -4,9 +4,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "os/os_error.h"
 #include "os/pipe.h"
 #include "os/process.h"
-#include "sink/os_error.h"
 
 namespace sluice::sink {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "base/crc32c.h"
 #include "base/made.h"
+#include "os/os_error.h"
 #include "os/process.h"
-#include "sink/os_error.h"
 
 namespace sluice::sink {
 namespace {

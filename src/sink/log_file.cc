@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "sink/os_error.h"
+#include "os/os_error.h"
 
 namespace sluice::sink {
 

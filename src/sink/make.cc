@@ -4,11 +4,11 @@
 #include <cerrno>
 
 #include "base/fixed_text.h"
+#include "os/os_error.h"
 #include "os/process.h"
 #include "sink/callback_sink.h"
 #include "sink/console_sink.h"
 #include "sink/file_sink.h"
-#include "sink/os_error.h"
 #include "sink/segment_sink.h"
 #include "sink/sink_table.h"
 #include "sink/store_sink.h"

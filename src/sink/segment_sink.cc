@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "base/fixed_text.h"
+#include "os/os_error.h"
 #include "segment/directory.h"
 #include "segment/recover.h"
 #include "segment/source.h"
-#include "sink/os_error.h"
 
 namespace sluice::sink {
 namespace {

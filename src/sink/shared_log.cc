@@ -4,8 +4,8 @@
 #include <cerrno>
 
 #include "base/crc32c.h"
+#include "os/os_error.h"
 #include "os/process.h"
-#include "sink/os_error.h"
 
 namespace sluice::sink {
 namespace {

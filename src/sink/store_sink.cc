@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "os/os_error.h"
 #include "os/process.h"
-#include "sink/os_error.h"
 #include "store/file.h"
 
 namespace sluice::sink {

@@ -157,6 +157,22 @@ class Shard {
     active_.compare_exchange_strong(expected, first_, Orders::offer, std::memory_order_relaxed);
     return true;
   }
+  // How many chunks take() will give before the one that is open now; those in which a writer still
+  // is count.
+  template <class Room>
+  [[nodiscard]] u32 closed_chunks(Room& room) const {
+    u32 count = 0;
+    for (u64 at = waiting_ ? 0 : first_; index_of(at) != kNoChunk; ++count) {
+      Chunk<Sync>& chunk = room.chunk(index_of(at));
+      // acquire: the successor (P24)
+      if (!is_closed(chunk.word.load(Orders::take))) break;
+      // relaxed: stored before the close (P24)
+      const u64 next = chunk.next.load(std::memory_order_relaxed);
+      const bool last = successor_of(next) == kEnd || successor_of(next) == kFinal;
+      at = last ? active_word(kNoChunk, 0) : active_of_next(next);
+    }
+    return count;
+  }
   // Its bytes are written, and nobody else may need them.
   template <class Room>
   void done(Room& room, const TakenChunk& taken) {

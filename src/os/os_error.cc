@@ -1,10 +1,10 @@
-#include "sink/os_error.h"
+#include "os/os_error.h"
 
 #include <cerrno>
 
 #include "os/process.h"
 
-namespace sluice::sink {
+namespace sluice {
 namespace {
 
 std::string_view advice(int error) {
@@ -92,4 +92,4 @@ int make_directories(os::Io& io, const std::string& path) {
   return again == -EEXIST ? 0 : again;
 }
 
-}  // namespace sluice::sink
+}  // namespace sluice

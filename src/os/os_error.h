@@ -1,8 +1,8 @@
 // What an error of the operating system means for a destination, decided in one place.
 //
 // Threading: plain functions.
-#ifndef SLUICE_SRC_SINK_OS_ERROR_H_
-#define SLUICE_SRC_SINK_OS_ERROR_H_
+#ifndef SLUICE_SRC_OS_OS_ERROR_H_
+#define SLUICE_SRC_OS_OS_ERROR_H_
 
 #include <string>
 #include <string_view>
@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "os/io.h"
 
-namespace sluice::sink {
+namespace sluice {
 
 // Of a write or sync to an open file: kRetryable (no room, interrupted), else kRotate: whatever is
 // wrong is wrong with this file.
@@ -29,6 +29,6 @@ namespace sluice::sink {
 // Makes a directory and those above it; 0 or -errno. A directory that is there already is fine.
 [[nodiscard]] int make_directories(os::Io& io, const std::string& path);
 
-}  // namespace sluice::sink
+}  // namespace sluice
 
-#endif  // SLUICE_SRC_SINK_OS_ERROR_H_
+#endif  // SLUICE_SRC_OS_OS_ERROR_H_

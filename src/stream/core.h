@@ -1,0 +1,157 @@
+// One stream: its shards, what was handed over, its file.
+//
+// Writers put into the shards and touch nothing else but counters. round() does the rest: closes
+// what has waited long enough, takes what is handed over, writes it, gives the chunks back; it is
+// called by the threads of the engine, one at a time for a stream. Bytes stay in their chunk until
+// the kernel has taken them, so a disk that is full or fails costs no accepted record as long as
+// there is room; when there is none, writers drop, and count.
+//
+// Threading: write() and the waiting calls any; round() any, one works at a time.
+#ifndef SLUICE_SRC_STREAM_CORE_H_
+#define SLUICE_SRC_STREAM_CORE_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/reporter.h"
+#include "base/wake_word.h"
+#include "sluice/stream.h"
+#include "stream/directory.h"
+#include "stream/file.h"
+#include "stream/pool.h"
+#include "stream/shard.h"
+
+namespace sluice::stream {
+
+using RealShard = Shard<detail::RealSync>;
+
+class Core {
+ public:
+  // `wake` wakes the engine; it and the pool must outlive the core.
+  Core(os::Io& io, Pool& pool, std::shared_ptr<Directory> directory, Claim claim,
+       const StreamOptions& options, u32 shards, std::atomic<u32>& wake, Reporter& reporter);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // Recovers what is there and takes the first chunks. Before anything else.
+  Status start();
+
+  Admission write(std::string_view record) noexcept;
+
+  // One round of the flusher. True: it did something. `crowded`: there are so many streams that a
+  // file is open only while it is written.
+  bool round(i64 now_ns, bool crowded = false);
+
+  bool flush(u32 timeout_ms, bool durable, bool rotate);
+  // Takes nothing more from now on; does not wait.
+  void begin_close();
+  Status close(u32 timeout_ms);
+  // Nothing is left to do: the engine may forget it.
+  [[nodiscard]] bool is_over() const { return over_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool is_ours() const { return forks_ == forks_now(); }
+
+  [[nodiscard]] StreamStatistics statistics() const;
+  // Sums and maxima, in nanoseconds.
+  struct Times {
+    u64 flushes = 0;
+    i64 flush_ns = 0, flush_ns_max = 0;
+    i64 write_ns = 0, write_ns_max = 0;
+    i64 pwritev_ns = 0, pwritev_ns_max = 0;
+  };
+  [[nodiscard]] Times times() const;
+  [[nodiscard]] Status status() const;
+  [[nodiscard]] const std::string& path() const { return file_.path(); }
+  [[nodiscard]] std::size_t record_bytes_max() const { return record_bytes_max_; }
+
+ private:
+  struct Lane {
+    RealShard shard;
+    std::atomic<u64> accepted{0};
+    // The flusher's.
+    u64 taken = 0;
+    u64 done = 0;
+    u64 flush_target = 0;  // `done` that the flush in progress waits for
+    i64 waiting_since_ns = 0;
+  };
+  struct Held {
+    TakenChunk chunk;
+    u32 lane;
+    u32 begin;  // bytes before are in the file
+  };
+  struct Asked {
+    u64 ticket = 0;
+    bool durable = false;
+    bool rotate = false;
+  };
+
+  [[nodiscard]] static u32 forks_now();
+  [[nodiscard]] Lane& lane_of_thread();
+  Put put(Lane& lane, std::string_view record, std::size_t bytes);
+  Put wait_and_put(Lane& lane, std::string_view record, std::size_t bytes);
+  Admission count(Put put);
+
+  void close_due(i64 now_ns);
+  bool take();
+  bool write_held(i64 now_ns);
+  bool make_batch();
+  void consume(u64 bytes);
+  void release(const Held& held);
+  void note(const Status& status);
+  void begin_flush();
+  void end_flush();
+  void end();
+  void give_up();
+
+  Pool& pool_;
+  const std::shared_ptr<Directory> directory_;
+  Claim claim_;
+  const StreamOptions options_;
+  std::atomic<u32>& wake_;
+  Reporter& reporter_;
+  Room room_;
+  StreamFile file_;
+  const std::size_t record_bytes_max_;
+  const u32 forks_;
+  std::vector<Lane> lanes_;
+
+  // relaxed, all of them: counters and hints
+  std::atomic<u64> dropped_full_{0};
+  std::atomic<u64> dropped_too_big_{0};
+  std::atomic<u64> dropped_stopped_{0};
+  std::atomic<u32> turn_{0};     // round robin
+  std::atomic<u32> waiters_{0};  // writes that wait for room
+  std::atomic<u32> room_word_{0};
+  std::atomic<bool> over_{false};
+
+  // The flusher's, under round_.
+  std::mutex round_;
+  std::deque<Held> held_;
+  std::vector<ByteView> batch_;  // of the first of held_
+  u64 batch_bytes_ = 0;
+  u64 batch_done_ = 0;
+  i64 retry_at_ns_ = 0;
+  bool flushing_ = false;
+  Asked answering_;
+
+  // What callers ask and are told.
+  mutable std::mutex told_;
+  std::condition_variable changed_;
+  Asked asked_;
+  u64 answered_ = 0;
+  bool closing_ = false;
+  bool giving_up_ = false;
+  Status status_;
+  StreamStatistics totals_;
+  Times times_;
+};
+
+}  // namespace sluice::stream
+
+#endif  // SLUICE_SRC_STREAM_CORE_H_

@@ -1,0 +1,161 @@
+#include "stream/directory.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "os/os_error.h"
+#include "stream/fork.h"
+#include "stream/names.h"
+
+namespace sluice::stream {
+namespace {
+
+constexpr u64 kIndexBytesMax = u64{64} << 20;
+
+// Those that are open, by directory: a second descriptor of an index would, when it is closed, take
+// the locks of the first with it. Never destroyed: streams may be closed while the process exits.
+struct Opened {
+  std::mutex mutex;
+  std::map<std::tuple<u32, u64, u64>, std::weak_ptr<Directory>> by_place;
+};
+Opened& opened() {
+  static auto* const all = new Opened;
+  return *all;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Directory>> Directory::open(os::Io& io, const std::string& path) {
+  Forks::watch();
+  if (const int made = make_directories(io, path); made < 0) {
+    return failed(ErrorClass::kFatal, path, "cannot make the directory", made);
+  }
+  os::FileInfo info;
+  const int stated = io.stat_followed(path.c_str(), info);
+  if (stated < 0 || !info.directory) {
+    return failed(ErrorClass::kFatal, path, "cannot look into it", stated < 0 ? stated : -ENOTDIR);
+  }
+  const std::scoped_lock lock(opened().mutex);
+  auto& place = opened().by_place[{Forks::count(), info.device, info.inode}];
+  if (auto there = place.lock()) return there;
+  const std::string index = path + "/" + kIndexName;
+  const int fd = io.open(index.c_str(), os::kRead | os::kWrite | os::kCreate);
+  if (fd < 0) return failed(ErrorClass::kFatal, index, "cannot be opened", fd);
+  std::shared_ptr<Directory> made(new Directory(io, path, fd));
+  os::FileInfo file;
+  if (const int error = io.stat_fd(fd, file); error < 0) {
+    return failed(ErrorClass::kFatal, index, "cannot look at the file", error);
+  }
+  if (Status owner = check_owner(index, file); !owner.ok()) return owner;
+  made->note_finished();
+  place = made;
+  return made;
+}
+
+Directory::~Directory() { io_.close(fd_); }
+
+void Directory::note_finished() {
+  (void)io_.list(path_.c_str(), [this](const char* name) {
+    const FinishedName file = parse_finished(name);
+    if (file.number == 0) return;
+    u64& highest = finished_[std::string(file.stem)];
+    highest = std::max(highest, file.number);
+  });
+}
+
+// Under the lock of byte 0. What a killed process left of a line is cut.
+Status Directory::read_lines() {
+  os::FileInfo info;
+  if (const int error = io_.stat_fd(fd_, info); error < 0) {
+    return failed(ErrorClass::kRetryable, index_path(), "cannot look at the file", error);
+  }
+  if (info.size < read_bytes_ || info.size > kIndexBytesMax) {
+    return fatal(index_path() + ": somebody else has changed it; no stream can be opened here");
+  }
+  std::string text(info.size - read_bytes_, '\0');
+  const i64 got = os::pread_all(io_, fd_, text.data(), text.size(), read_bytes_);
+  if (got < 0) return failed(ErrorClass::kRetryable, index_path(), "cannot be read", int(got));
+  text.resize(std::size_t(got));
+  for (std::size_t end; (end = text.find('\n')) != std::string::npos; text.erase(0, end + 1)) {
+    const std::string_view line = std::string_view(text).substr(0, end);
+    const std::size_t tab = std::min(line.find('\t'), line.size());
+    Line read{std::string(line.substr(0, tab)),
+              tab == line.size() ? std::string() : percent_decoded(line.substr(tab + 1))};
+    if (stem_of(read.stem) != read.stem) read = {};  // no name of ours; it keeps its number
+    lines_.push_back(std::move(read));
+    read_bytes_ += end + 1;
+  }
+  if (text.empty()) return {};
+  if (const int error = io_.truncate(fd_, read_bytes_); error < 0) {
+    return failed(ErrorClass::kRetryable, index_path(), "cannot cut a torn line", error);
+  }
+  return {};
+}
+
+std::string Directory::free_stem(std::string_view name) const {
+  const auto taken = [this](const std::string& stem) {
+    return std::any_of(lines_.begin(), lines_.end(),
+                       [&](const Line& line) { return line.stem == stem; });
+  };
+  std::string stem = stem_of(name);
+  if (!needs_hash(name) && !taken(stem)) return stem;
+  std::string salted(name);
+  while (taken(stem = stem_with_hash(salted))) salted += '_';
+  return stem;
+}
+
+Status Directory::append(const Line& line) {
+  const std::string text = line.stem + "\t" + percent_encoded(line.name) + "\n";
+  const i64 done = os::pwrite_all(io_, fd_, text.data(), text.size(), read_bytes_);
+  if (done < 0) return failed(ErrorClass::kRetryable, index_path(), "cannot be written", int(done));
+  if (const int error = io_.sync_data(fd_); error < 0) {
+    return failed(ErrorClass::kRetryable, index_path(), "cannot be synced", error);
+  }
+  lines_.push_back(line);
+  read_bytes_ += text.size();
+  return {};
+}
+
+Result<u64> Directory::line_of(std::string_view name) {
+  if (const int error = io_.lock(fd_, 0, true); error < 0) {
+    return failed(ErrorClass::kRetryable, index_path(), "cannot be locked", error);
+  }
+  Status status = read_lines();
+  u64 line = 0;
+  if (status.ok()) {
+    const auto found = std::find_if(lines_.begin(), lines_.end(), [&](const Line& known) {
+      return !known.stem.empty() && known.name == name;
+    });
+    line = u64(found - lines_.begin()) + 1;
+    if (found == lines_.end()) status = append({free_stem(name), std::string(name)});
+  }
+  io_.unlock(fd_, 0);
+  if (!status.ok()) return status;
+  return line;
+}
+
+Result<Claim> Directory::claim(std::string_view name) {
+  if (name.empty()) return fatal("a stream needs a name");
+  const std::scoped_lock lock(mutex_);
+  const Result<u64> line = line_of(name);
+  if (!line.ok()) return line.status();
+  const int locked = claimed_.contains(line.value()) ? -EAGAIN : io_.lock(fd_, line.value(), false);
+  const std::string& stem = lines_[line.value() - 1].stem;
+  if (locked == -EAGAIN) {
+    return Status(ErrorClass::kRetryable,
+                  path_ + "/" + stem + ".log: somebody else writes this stream", EAGAIN);
+  }
+  if (locked < 0) return failed(ErrorClass::kRetryable, index_path(), "cannot be locked", locked);
+  claimed_.insert(line.value());
+  return Claim{line.value(), stem, finished_[stem]};
+}
+
+void Directory::release(const Claim& claim) {
+  const std::scoped_lock lock(mutex_);
+  finished_[claim.stem] = claim.finished;
+  claimed_.erase(claim.line);
+  io_.unlock(fd_, claim.line);
+}
+
+}  // namespace sluice::stream

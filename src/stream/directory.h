@@ -1,0 +1,75 @@
+// A directory of streams: who writes which stream, and under which file names.
+//
+// The file `.streams` has a line for each stream there ever was, "STEM<tab>NAME", the name percent-
+// encoded. A line is added once and never changed, so a stream keeps its file names. Byte 0 of the
+// file is locked while lines are added; byte N by whoever writes the stream of line N. The locks
+// are the kernel's: a killed writer holds none.
+//
+// A process has one object for a directory, and with it one descriptor for all its streams.
+//
+// Threading: thread-safe. Blocking: as the disk, and while another adds a line. Errors: a Status.
+#ifndef SLUICE_SRC_STREAM_DIRECTORY_H_
+#define SLUICE_SRC_STREAM_DIRECTORY_H_
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "os/io.h"
+
+namespace sluice::stream {
+
+inline constexpr char kIndexName[] = ".streams";
+
+// A stream that this process writes.
+struct Claim {
+  u64 line = 0;
+  std::string stem;
+  u64 finished = 0;  // the highest number of its finished files
+};
+
+class Directory {
+ public:
+  // Makes the directory if there is none. `io` must outlive it.
+  [[nodiscard]] static Result<std::shared_ptr<Directory>> open(os::Io& io, const std::string& path);
+  ~Directory();
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  // kRetryable: another writes it.
+  [[nodiscard]] Result<Claim> claim(std::string_view name);
+  void release(const Claim& claim);
+
+ private:
+  struct Line {
+    std::string stem;
+    std::string name;
+  };
+
+  Directory(os::Io& io, std::string path, int fd) : io_(io), path_(std::move(path)), fd_(fd) {}
+  Status read_lines();
+  Result<u64> line_of(std::string_view name);
+  Status append(const Line& line);
+  [[nodiscard]] std::string free_stem(std::string_view name) const;
+  void note_finished();
+  [[nodiscard]] std::string index_path() const { return path_ + "/" + kIndexName; }
+
+  os::Io& io_;
+  const std::string path_;
+  const int fd_;
+  std::mutex mutex_;
+  std::vector<Line> lines_;  // line 1 is the first
+  u64 read_bytes_ = 0;       // of the index, in lines_
+  std::set<u64> claimed_;
+  std::map<std::string, u64, std::less<>> finished_;  // by stem
+};
+
+}  // namespace sluice::stream
+
+#endif  // SLUICE_SRC_STREAM_DIRECTORY_H_

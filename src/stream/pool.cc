@@ -1,0 +1,152 @@
+#include "stream/pool.h"
+
+#include <algorithm>
+#include <string>
+
+#include "os/memory.h"
+#include "os/process.h"
+
+namespace sluice::stream {
+namespace {
+
+// relaxed, in all of this file: hints and limits; chunks go from hand to hand by P22.
+// Chunks kept ready, of each size: at first, and once somebody found none.
+constexpr u32 kReady[Pool::kSizes] = {32, 2, 1};
+constexpr u32 kReadyWanted[Pool::kSizes] = {64, 4, 2};
+
+constexpr i64 kFastNs = 10'000'000;     // a chunk filled faster: take larger ones
+constexpr i64 kSlowNs = 1'000'000'000;  // and slower: small ones
+
+}  // namespace
+
+Result<std::unique_ptr<Pool>> Pool::make(u64 bytes) {
+  bytes = std::max(bytes, kBytesMin) / kBytesOf[0] * kBytesOf[0];
+  std::unique_ptr<Pool> pool(new Pool);
+  pool->sizes_[1].count = u32(bytes / 8 / kBytesOf[1]);
+  pool->sizes_[2].count = u32(bytes * 3 / 8 / kBytesOf[2]);
+  u64 left = bytes;
+  for (u32 size = 1; size < kSizes; ++size) {
+    left -= u64{pool->sizes_[size].count} * kBytesOf[size];
+    if (pool->sizes_[size].count > 0) pool->record_bytes_max_ = kBytesOf[size];
+  }
+  pool->sizes_[0].count = u32(left / kBytesOf[0]);
+  if (pool->record_bytes_max_ == 0) pool->record_bytes_max_ = kBytesOf[0];
+  const u32 total = pool->sizes_[0].count + pool->sizes_[1].count + pool->sizes_[2].count;
+  if (total > kChunksMax) return fatal("a pool of streams is at most 64 GiB");
+
+  pool->memory_ = static_cast<char*>(os::reserve(bytes));
+  pool->bytes_ = bytes;
+  if (pool->memory_ == nullptr || os::map_zero(pool->memory_, bytes) < 0) {
+    return Status(ErrorClass::kRetryable,
+                  "no address space for a pool of " + std::to_string(bytes) + " bytes");
+  }
+  pool->chunks_ = std::make_unique<RealChunk[]>(total + 1);
+  char* at = pool->memory_;
+  u32 index = 1;
+  for (u32 size = kSizes; size-- > 0;) {  // the large ones first: they stay aligned
+    pool->sizes_[size].first = index;
+    for (u32 i = 0; i < pool->sizes_[size].count; ++i, ++index, at += kBytesOf[size]) {
+      pool->chunks_[index].bytes = at;
+      pool->chunks_[index].capacity = kBytesOf[size];
+    }
+  }
+  (void)pool->provide();
+  return pool;
+}
+
+Pool::~Pool() {
+  if (memory_ != nullptr) os::release(memory_, bytes_);
+}
+
+u32 Pool::size_of(u32 index) const {
+  return index >= sizes_[0].first ? 0 : index >= sizes_[1].first ? 1 : 2;
+}
+
+u32 Pool::take(u32 size) {
+  const u32 index = sizes_[size].ready.take(chunks_.get());
+  if (index == kNoChunk) {
+    sizes_[size].wanted.store(true, std::memory_order_relaxed);
+  } else {
+    sizes_[size].ready_count.fetch_sub(1, std::memory_order_relaxed);
+  }
+  return index;
+}
+
+void Pool::give(u32 index) {
+  Size& size = sizes_[size_of(index)];
+  size.ready_count.fetch_add(1, std::memory_order_relaxed);
+  size.ready.give(chunks_.get(), index);
+}
+
+bool Pool::fault_in(u32 number) {
+  Size& size = sizes_[number];
+  if (size.faulted == size.count) return false;
+  const u32 index = size.first + size.faulted;
+  if (os::populate(chunks_[index].bytes, chunks_[index].capacity) < 0) return false;
+  ++size.faulted;
+  give(index);
+  return true;
+}
+
+bool Pool::provide() {
+  const std::unique_lock lock(providing_, std::try_to_lock);
+  if (!lock.owns_lock()) return false;
+  bool did = false;
+  for (u32 number = 0; number < kSizes; ++number) {
+    Size& size = sizes_[number];
+    const bool wanted = size.wanted.load(std::memory_order_relaxed);
+    const u32 target = wanted ? kReadyWanted[number] : kReady[number];
+    while (size.ready_count.load(std::memory_order_relaxed) < target && fault_in(number)) {
+      did = true;
+    }
+  }
+  return did;
+}
+
+bool Pool::provide_small(u32 count) {
+  const std::scoped_lock lock(providing_);
+  while (sizes_[0].ready_count.load(std::memory_order_relaxed) < count) {
+    if (!fault_in(0)) return false;
+  }
+  return true;
+}
+
+void Room::adapt() {
+  const i64 now = os::monotonic_ns();
+  const i64 past = now - last_take_ns_.exchange(now, std::memory_order_relaxed);
+  const u32 size = size_.load(std::memory_order_relaxed);
+  if (past < kFastNs && size + 1 < Pool::kSizes) {
+    size_.store(size + 1, std::memory_order_relaxed);
+  } else if (past > kSlowNs) {
+    size_.store(0, std::memory_order_relaxed);
+  }
+}
+
+u32 Room::take_of(u32 size) {
+  const u64 bytes = Pool::kBytesOf[size];
+  if (bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= bytes_max_) {
+    const u32 index = pool_.take(size);
+    if (index != kNoChunk) return index;
+  }
+  bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  return kNoChunk;
+}
+
+u32 Room::take(u32 bytes) {
+  if (bytes > 0) adapt();
+  u32 least = 0;
+  while (least + 1 < Pool::kSizes && Pool::kBytesOf[least] < bytes) ++least;
+  u32 index = kNoChunk;
+  for (u32 size = std::max(least, size_.load(std::memory_order_relaxed)) + 1;
+       size-- > least && index == kNoChunk;) {
+    index = take_of(size);
+  }
+  return index;
+}
+
+void Room::give(u32 index) {
+  bytes_.fetch_sub(pool_.chunk(index).capacity, std::memory_order_relaxed);
+  pool_.give(index);
+}
+
+}  // namespace sluice::stream

@@ -1,0 +1,94 @@
+// The memory of all streams of a process: chunks of three sizes, cut from one reservation.
+//
+// Half of the pool is small chunks (64 KiB), an eighth medium ones (1 MiB), the rest large ones (8
+// MiB); what does not come out even becomes small chunks. A chunk is offered to writers only after
+// its pages are there (provide()), so that no store of theirs faults. What was faulted in stays.
+//
+// Threading: take(), give(), chunk() any, never block; provide() any, one works at a time.
+#ifndef SLUICE_SRC_STREAM_POOL_H_
+#define SLUICE_SRC_STREAM_POOL_H_
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "base/status.h"
+#include "stream/chunk_stack.h"
+
+namespace sluice::stream {
+
+using RealChunk = Chunk<detail::RealSync>;
+
+class Pool {
+ public:
+  static constexpr u32 kSizes = 3;
+  static constexpr u32 kBytesOf[kSizes] = {64u << 10, 1u << 20, 8u << 20};
+  static constexpr u64 kBytesMin = u64{1} << 20;
+
+  [[nodiscard]] static Result<std::unique_ptr<Pool>> make(u64 bytes);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  [[nodiscard]] RealChunk& chunk(u32 index) { return chunks_[index]; }
+  // A chunk of the size class; kNoChunk: none is ready.
+  [[nodiscard]] u32 take(u32 size);
+  void give(u32 index);
+
+  // Faults in what may be needed next. False: there was nothing to do.
+  bool provide();
+  // Faults in small chunks until so many are ready. False: the pool is too full.
+  [[nodiscard]] bool provide_small(u32 count);
+
+  // The longest record that any chunk can hold.
+  [[nodiscard]] u32 record_bytes_max() const { return record_bytes_max_; }
+  [[nodiscard]] u32 small_chunks() const { return sizes_[0].count; }
+
+ private:
+  struct Size {
+    ChunkStack<detail::RealSync> ready;
+    u32 first = 1;  // index
+    u32 count = 0;
+    u32 faulted = 0;  // by provide()
+    // relaxed: hints
+    std::atomic<u32> ready_count{0};
+    std::atomic<bool> wanted{false};  // somebody found none
+  };
+
+  Pool() = default;
+  [[nodiscard]] u32 size_of(u32 index) const;
+  bool fault_in(u32 size);
+
+  char* memory_ = nullptr;
+  u64 bytes_ = 0;
+  std::unique_ptr<RealChunk[]> chunks_;
+  Size sizes_[kSizes];
+  u32 record_bytes_max_ = 0;
+  std::mutex providing_;
+};
+
+// What one stream may have of the pool, for its shards.
+class Room {
+ public:
+  Room(Pool& pool, u64 bytes_max) : pool_(pool), bytes_max_(bytes_max) {}
+
+  [[nodiscard]] RealChunk& chunk(u32 index) { return pool_.chunk(index); }
+  // For a record of `bytes`, by a writer; 0: by the flusher. Larger chunks the faster they fill.
+  [[nodiscard]] u32 take(u32 bytes);
+  void give(u32 index);
+
+ private:
+  [[nodiscard]] u32 take_of(u32 size);
+  void adapt();
+
+  Pool& pool_;
+  const u64 bytes_max_;
+  // relaxed: limits and hints, no data hangs on them
+  std::atomic<u64> bytes_{0};
+  std::atomic<u32> size_{0};
+  std::atomic<i64> last_take_ns_{0};
+};
+
+}  // namespace sluice::stream
+
+#endif  // SLUICE_SRC_STREAM_POOL_H_

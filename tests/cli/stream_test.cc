@@ -1,0 +1,67 @@
+// sanitizers: address (the command's own threads are tested in tests/stream)
+//
+// `sluice stream write` as a shell uses it.
+#include "cli/cli_fixture.h"
+
+namespace sluice::test {
+namespace {
+
+TEST_F(Cli, StreamWritesEachLineOnce) {
+  const Finished done =
+      sh("seq 1 200000 > in && $SLUICE stream write numbers --dir out < in && "
+         "cat out/numbers_*_1.log | cmp - in && ls out");
+  EXPECT_EQ(done.code, 0) << done.error;
+  EXPECT_NE(done.error.find("200000 records, 1288895 bytes in 1 files"), std::string::npos)
+      << done.error;
+  EXPECT_EQ(lines_of(done.out).size(), 1u) << done.out;
+}
+
+TEST_F(Cli, StreamKeepsWhatIsNoText) {
+  const Finished done =
+      sh("head -c 3000000 /dev/urandom > in; echo >> in; "
+         "$SLUICE stream write bytes --dir out --quiet < in && cat out/bytes_*.log | cmp - in");
+  EXPECT_EQ(done.code, 0) << done.error;
+  EXPECT_EQ(done.error, "");
+}
+
+TEST_F(Cli, StreamEndsALineWithoutANewline) {
+  const Finished done =
+      sh("printf 'a\\n\\nb' | $SLUICE stream write s --dir out --quiet && cat out/s_*.log");
+  EXPECT_EQ(done.code, 0) << done.error;
+  EXPECT_EQ(done.out, "a\n\nb\n");
+}
+
+TEST_F(Cli, StreamRotates) {
+  const Finished done = sh(
+      "seq 1 100000 > in && $SLUICE stream write s --dir out --rotate-bytes 64KiB --quiet < in && "
+      "ls out/*.log | wc -l && find out -size +64k && "
+      "ls out/*.log | sort -t_ -k4 -n | xargs cat | cmp - in");
+  EXPECT_EQ(done.code, 0) << done.error;
+  EXPECT_EQ(done.out, "9\n");
+}
+
+TEST_F(Cli, StreamIsFinishedAtASignal) {
+  const std::string out = path("o"), error = path("e");
+  const pid_t child = start(
+      "(echo first; touch ready; exec sleep 60) | exec $SLUICE stream write s --dir out "
+      "--flush-interval 10",
+      out, error);
+  ASSERT_TRUE(eventually([&] { return text("out/s.log") == "first\n"; }));
+  const Finished killed = sh("pkill -TERM -P " + std::to_string(child) + " -x sluice");
+  EXPECT_EQ(killed.code, 0);
+  ASSERT_TRUE(eventually([&] { return !std::filesystem::exists(path("out/s.log")); }));
+  (void)sh("pkill -TERM -P " + std::to_string(child) + " -x sleep");
+  EXPECT_EQ(wait_for(child), 0) << read_whole(error);
+  EXPECT_EQ(sh("cat out/s_*.log").out, "first\n");
+}
+
+TEST_F(Cli, StreamSaysItsMistakes) {
+  EXPECT_EQ(sh("$SLUICE stream write").code, 2);
+  EXPECT_EQ(sh("$SLUICE stream write '' --dir out < /dev/null").code, 2);
+  const Finished no_directory = sh("touch f; $SLUICE stream write s --dir f/x < /dev/null");
+  EXPECT_EQ(no_directory.code, 2);
+  EXPECT_NE(no_directory.error.find("ENOTDIR"), std::string::npos) << no_directory.error;
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -1,0 +1,285 @@
+// A stream on disks that fail, one round of its flusher at a time: what was accepted is in files of
+// whole lines, once, whatever call fails, and a killed writer leaves what the next one can finish.
+#include "stream/core.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "stream/names.h"
+#include "support/fault_io.h"
+#include "support/memory_io.h"
+
+namespace sluice::stream {
+namespace {
+
+using testing::FaultIo;
+using testing::MemoryIo;
+using testing::Op;
+
+struct Said final : Reporter {
+  void report(std::string_view sentence) override { sentences.emplace_back(sentence); }
+  std::vector<std::string> sentences;
+};
+
+constexpr StreamOptions kOptions{.shards = 1, .flush_interval_ms = 1, .rotate_bytes = 200};
+constexpr int kRecords = 40;
+
+// A stream, without the engine's threads.
+struct Bench {
+  explicit Bench(os::Io& io, const StreamOptions& options = kOptions)
+      : pool(Pool::make(1 << 20).value()), directory(Directory::open(io, "/d").value()) {
+    const auto claim = directory->claim("s");
+    if (!claim.ok()) return;
+    core = std::make_unique<Core>(io, *pool, directory, claim.value(), options, 1, wake, said);
+    started = core->start();
+  }
+  // So many rounds, each after the interval and every pause.
+  void rounds(int count) {
+    for (int i = 0; i < count && core; ++i) (void)core->round(now += 200'000'000);
+  }
+  bool put(int number) {
+    return core->write("record " + std::to_string(number) + " end") == Admission::kOk;
+  }
+
+  std::unique_ptr<Pool> pool;
+  std::shared_ptr<Directory> directory;
+  std::atomic<u32> wake{0};
+  Said said;
+  Status started = fatal("not claimed");
+  std::unique_ptr<Core> core;
+  i64 now = 1;
+};
+
+// The numbers in all files; what is no whole record is a failure.
+std::vector<int> numbers_in(MemoryIo& io, bool open_too) {
+  std::map<u64, std::string> files;
+  for (const std::string& path : io.paths()) {
+    const u64 number = parse_finished(path.substr(path.rfind('/') + 1)).number;
+    const auto& bytes = io.bytes(path);
+    const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (number != 0) files[number] = text;
+    if (open_too && path == "/d/s.log") files[~u64{0}] = text;
+  }
+  std::vector<int> numbers;
+  for (const auto& [file, text] : files) {
+    EXPECT_TRUE(text.ends_with('\n')) << file;
+    for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+      int number = -1;
+      const std::string line = text.substr(at, end - at);
+      EXPECT_EQ(std::sscanf(line.c_str(), "record %d end", &number), 1) << line;
+      EXPECT_EQ(line, "record " + std::to_string(number) + " end");
+      numbers.push_back(number);
+    }
+  }
+  return numbers;
+}
+
+std::vector<int> up_to(int count) {
+  std::vector<int> numbers;
+  for (int i = 0; i < count; ++i) numbers.push_back(i);
+  return numbers;
+}
+
+void write_and_close(Bench& bench) {
+  for (int number = 0; number < kRecords; ++number) {
+    ASSERT_TRUE(bench.put(number));
+    if (number % 3 == 0) bench.rounds(2);
+  }
+  bench.core->begin_close();
+  bench.rounds(60);
+}
+
+// Every call of a whole life fails once, in every way.
+TEST(StreamCore, EveryCallFailsOnceAndNothingIsLost) {
+  MemoryIo clean;
+  FaultIo counting(clean);
+  {
+    Bench bench(counting);
+    write_and_close(bench);
+    ASSERT_TRUE(bench.core->is_over());
+  }
+  ASSERT_EQ(numbers_in(clean, false), up_to(kRecords));
+  const std::pair<Op, std::vector<int>> kinds[] = {
+      {Op::kPwrite, {EIO, ENOSPC, EINTR, EDQUOT}},
+      {Op::kOpen, {EIO, ENOSPC, EMFILE}},
+      {Op::kRename, {EIO, ENOSPC}},
+      {Op::kSyncData, {EIO}},
+      {Op::kSyncDirectory, {EIO}},
+      {Op::kStat, {EIO}},
+  };
+  int lives = 0;
+  for (const auto& [op, errors] : kinds) {
+    for (u64 call = 1; call <= counting.count(op); ++call) {
+      for (const int error : errors) {
+        MemoryIo memory;
+        FaultIo io(memory);
+        Bench bench(io);
+        ASSERT_TRUE(bench.started.ok());
+        io.fail({.op = op, .call = io.count(op) + call, .error = error});
+        write_and_close(bench);
+        ++lives;
+        EXPECT_TRUE(bench.core->is_over()) << int(op) << " " << call << " " << error;
+        EXPECT_EQ(numbers_in(memory, false), up_to(kRecords))
+            << int(op) << " call " << call << " error " << error;
+        EXPECT_EQ(bench.core->statistics().lost, 0u);
+      }
+    }
+  }
+  EXPECT_GT(lives, 100);
+}
+
+TEST(StreamCore, ShortWritesGoOnWhereTheyStopped) {
+  for (i64 bytes = 1; bytes < 40; ++bytes) {
+    MemoryIo memory;
+    FaultIo io(memory);
+    Bench bench(io);
+    ASSERT_TRUE(bench.started.ok());
+    for (u64 call = 1; call < 30; ++call) {
+      io.fail({.op = Op::kPwrite, .call = io.count(Op::kPwrite) + call, .short_bytes = bytes});
+    }
+    write_and_close(bench);
+    EXPECT_EQ(numbers_in(memory, false), up_to(kRecords)) << bytes;
+  }
+}
+
+// Part of a line is there when the write fails for good: it is taken back, and written elsewhere.
+TEST(StreamCore, AFileThatFailsInTheMiddleOfALineIsCutAndFinished) {
+  for (i64 bytes = 1; bytes < 40; ++bytes) {
+    MemoryIo memory;
+    FaultIo io(memory);
+    Bench bench(io);
+    const u64 before = io.count(Op::kPwrite);
+    io.fail({.op = Op::kPwrite, .call = before + 2, .short_bytes = bytes});
+    io.fail({.op = Op::kPwrite, .call = before + 3, .error = EIO});
+    write_and_close(bench);
+    EXPECT_EQ(numbers_in(memory, false), up_to(kRecords)) << bytes;
+    EXPECT_GE(bench.core->statistics().flush_errors, 1u);
+  }
+}
+
+// The wrong disk: the checks above see what it does.
+TEST(StreamCore, ADiskThatLiesIsSeen) {
+  MemoryIo memory;
+  FaultIo io(memory);
+  Bench bench(io, {.shards = 1, .flush_interval_ms = 1});
+  io.fail({.op = Op::kPwrite,
+           .call = io.count(Op::kPwrite) + 1,
+           .short_bytes = 0,
+           .lie_about_short = true});
+  ASSERT_TRUE(bench.put(0));
+  bench.rounds(2);
+  bench.core->begin_close();
+  bench.rounds(10);
+  EXPECT_NE(memory.paths(), std::vector<std::string>{});
+  bool seen = true;
+  for (const std::string& path : memory.paths()) {
+    if (path.ends_with("_1.log")) seen = memory.bytes(path).empty();
+  }
+  EXPECT_TRUE(seen);
+}
+
+TEST(StreamCore, AFullDiskHoldsWhatWasAcceptedAndGoesOn) {
+  MemoryIo io;
+  Bench bench(io, {.shards = 1, .flush_interval_ms = 1});
+  ASSERT_TRUE(bench.put(0));
+  bench.rounds(2);
+  io.space = 300;  // and ".streams" takes some
+  int accepted = 1;
+  for (; accepted < kRecords; ++accepted) ASSERT_TRUE(bench.put(accepted));
+  bench.rounds(20);
+  EXPECT_FALSE(bench.core->status().ok());
+  EXPECT_EQ(bench.core->status().os_error(), ENOSPC);
+  // Until there is no room in memory either: dropped, and counted.
+  u64 dropped = 0;
+  while (dropped == 0) {
+    if (bench.put(accepted)) {
+      ++accepted;
+    } else {
+      ++dropped;
+    }
+  }
+  bench.rounds(20);
+  io.space = ~u64{0};
+  bench.rounds(20);
+  EXPECT_TRUE(bench.core->status().ok());
+  bench.core->begin_close();
+  bench.rounds(20);
+  ASSERT_TRUE(bench.core->is_over());
+  EXPECT_EQ(numbers_in(io, false), up_to(accepted));
+  EXPECT_EQ(bench.core->statistics().dropped_full, dropped);
+  EXPECT_EQ(bench.core->statistics().accepted, u64(accepted));
+  ASSERT_EQ(bench.said.sentences.size(), 2u);  // that it began, and that it is over
+  EXPECT_NE(bench.said.sentences[0].find("ENOSPC"), std::string::npos);
+}
+
+// The disk stays full: close() gives up, and what it leaves behind is counted and cut to lines.
+TEST(StreamCore, GivingUpCountsWhatIsLost) {
+  MemoryIo io;
+  Bench bench(io, {.shards = 1, .flush_interval_ms = 1});
+  ASSERT_TRUE(bench.put(0));
+  bench.rounds(2);
+  io.space = 300;
+  for (int number = 1; number < kRecords; ++number) ASSERT_TRUE(bench.put(number));
+  bench.rounds(5);
+  std::atomic<bool> closed{false};
+  std::thread flusher([&] {
+    while (!closed.load()) bench.rounds(1);
+  });
+  const Status status = bench.core->close(1);
+  closed = true;
+  flusher.join();
+  EXPECT_FALSE(status.ok());
+  const auto there = numbers_in(io, false);
+  const StreamStatistics told = bench.core->statistics();
+  EXPECT_GT(told.lost, 0u);
+  EXPECT_GT(there.size(), 1u);
+  EXPECT_EQ(there, up_to(int(there.size())));
+  EXPECT_EQ(told.accepted, there.size() + told.lost);
+}
+
+// Killed at every call, in the midst of every write: the next writer finishes the file, once.
+TEST(StreamCore, KilledAtEveryCall) {
+  u64 calls = 0;
+  {
+    MemoryIo memory;
+    FaultIo io(memory);
+    Bench bench(io);
+    write_and_close(bench);
+    calls = io.total();
+  }
+  u64 cut = 0;
+  for (u64 call = 1; call <= calls; ++call) {
+    for (const u64 partial : {u64{0}, u64{7}, u64{25}}) {
+      MemoryIo memory;
+      int accepted = 0;
+      {
+        FaultIo io(memory);
+        Bench bench(io);
+        io.stop_at(io.total() + call, partial);
+        for (; accepted < kRecords && bench.put(accepted); ++accepted) {
+          if (accepted % 3 == 0) bench.rounds(2);
+        }
+        bench.core->begin_close();
+        bench.rounds(5);
+      }
+      {
+        Bench next(memory);
+        ASSERT_TRUE(next.started.ok()) << next.started.message();
+        cut += next.said.sentences.size();
+        next.core->begin_close();
+        next.rounds(5);
+      }
+      const auto there = numbers_in(memory, true);
+      EXPECT_EQ(there, up_to(int(there.size()))) << "call " << call << " partial " << partial;
+      for (const std::string& path : memory.paths()) EXPECT_NE(path, "/d/s.log");
+    }
+  }
+  EXPECT_GT(cut, 0u) << "no line was torn";
+}
+
+}  // namespace
+}  // namespace sluice::stream

@@ -1,0 +1,92 @@
+// Reads back what streams have written, from the files alone.
+#ifndef SLUICE_TESTS_STREAM_STREAM_FILES_H_
+#define SLUICE_TESTS_STREAM_STREAM_FILES_H_
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "stream/names.h"
+
+namespace sluice::test {
+
+inline std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// The finished files of a stem, in their order.
+inline std::vector<std::string> finished_files(const std::string& directory,
+                                               const std::string& stem) {
+  std::map<std::uint64_t, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    const std::string name = entry.path().filename();
+    const stream::FinishedName parsed = stream::parse_finished(name);
+    if (parsed.number == 0 || parsed.stem != stem) continue;
+    EXPECT_TRUE(files.emplace(parsed.number, entry.path()).second) << "a number twice: " << name;
+  }
+  std::vector<std::string> paths;
+  for (const auto& [number, path] : files) paths.push_back(path);
+  return paths;
+}
+
+// Their lines. A file that does not end with a whole line, or holds a zero byte, is a failure.
+inline std::vector<std::string> lines_of_stream(const std::string& directory,
+                                                const std::string& stem, bool open_too = false) {
+  std::vector<std::string> paths = finished_files(directory, stem);
+  const std::string open = directory + "/" + stem + ".log";
+  if (open_too && std::filesystem::exists(open)) paths.push_back(open);
+  std::vector<std::string> lines;
+  for (const std::string& path : paths) {
+    const std::string text = read_file(path);
+    EXPECT_TRUE(text.ends_with('\n')) << path;
+    EXPECT_EQ(text.find('\0'), std::string::npos) << path;
+    for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+      lines.push_back(text.substr(at, end - at));
+    }
+  }
+  return lines;
+}
+
+// Of records "WRITER NUMBER ..." the numbers of each writer, in the order of the files.
+inline std::map<int, std::vector<int>> numbers_by_writer(const std::vector<std::string>& lines) {
+  std::map<int, std::vector<int>> numbers;
+  for (const std::string& line : lines) {
+    int writer = 0, number = 0;
+    EXPECT_EQ(std::sscanf(line.c_str(), "%d %d ", &writer, &number), 2) << line;
+    numbers[writer].push_back(number);
+  }
+  return numbers;
+}
+
+class OwnDirectory {
+ public:
+  OwnDirectory() {
+    std::string path = "/tmp/sluice-stream-XXXXXX";
+    if (::mkdtemp(path.data()) == nullptr) std::abort();
+    path_ = path;
+  }
+  ~OwnDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  OwnDirectory(const OwnDirectory&) = delete;
+  OwnDirectory& operator=(const OwnDirectory&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace sluice::test
+
+#endif  // SLUICE_TESTS_STREAM_STREAM_FILES_H_
