@@ -99,11 +99,9 @@ Result<bool> LogFinder::has_all(i64 below, u64 limit, std::vector<Found>& found)
 }
 
 Status LogFinder::match_waiting(std::vector<Found>& waiting, std::vector<Found>& found) {
-  const Result<std::vector<i64>> ids = matcher_->take();
-  if (!ids.ok()) return ids.status();
-  for (const Found& one : waiting) {
-    if (std::binary_search(ids.value().begin(), ids.value().end(), one.id)) found.push_back(one);
-  }
+  const Result<std::vector<std::size_t>> matching = matcher_->take();
+  if (!matching.ok()) return matching.status();
+  for (const std::size_t at : matching.value()) found.push_back(waiting[at]);
   waiting.clear();
   return {};
 }
@@ -127,7 +125,7 @@ Status LogFinder::walk(const Query& query, Order order, bool indexed, u64 limit,
       if (!passes(rows)) continue;
       const Found one{rows.integer(1), rows.integer(0)};
       (indexed ? found : waiting).push_back(one);
-      const Status added = indexed ? Status() : matcher_->add(one.id, rows.text(4));
+      const Status added = indexed ? Status() : matcher_->add(rows.text(4));
       if (!added.ok()) return added;
     }
     if (!waiting.empty() && (!more || matcher_->full())) {

@@ -6,10 +6,10 @@
 // there are. Rows in no part's range are not indexed yet, and a search reads them
 // (store/text_match.h). Whoever wants the index up to date calls TextIndexer::step().
 //
-// What is taken out of `records` stays in its part, and a search does not find it, since it looks
-// up the rows. Ids are given again only above the newest row: when that goes, or a message changes,
-// a trigger marks the parts that do not say the truth any more as stale. Such parts, and those all
-// of whose rows have gone, are dropped as a whole.
+// What is taken out of `records` stays in its part, and a search does not find it: it looks up the
+// rows. Ids are given again only above the newest row: when that goes, or a message changes, a
+// trigger marks the parts that do not say the truth any more as stale. Such parts, and those all of
+// whose rows have gone, are dropped as a whole.
 //
 // Threading: single-owner, as the connection. Blocking: as the disk; a lock of others is not waited
 // for (kRetryable). Errors: those of Statement.

@@ -41,7 +41,7 @@ Result<std::unique_ptr<TextMatcher>> TextMatcher::make(const std::string& expres
   make(matcher->match_, "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rowid");
   make(matcher->clear_, "INSERT INTO texts(texts) VALUES('delete-all')");
   if (!status.ok()) return status;
-  const Result<std::vector<i64>> none = matcher->take();
+  const Result<std::vector<std::size_t>> none = matcher->take();
   if (none.ok()) return matcher;
   if (none.status().error_class() != ErrorClass::kDisableSink) return none.status();
   return no_expression(expression, escaped(TextForm::kText, sqlite3_errmsg(db.get())));
@@ -49,34 +49,35 @@ Result<std::unique_ptr<TextMatcher>> TextMatcher::make(const std::string& expres
 
 bool TextMatcher::full() const { return size_ >= kTextsMax || bytes_ >= kTextBytesMax; }
 
-Status TextMatcher::add(i64 id, std::string_view text) {
+Status TextMatcher::add(std::string_view text) {
   if (size_ == 0) {
     const Status begun = memory_->run("BEGIN");
     if (!begun.ok()) return begun;
   }
+  // In order: FTS5 would write its words out for every rowid that goes down.
+  insert_.bind(1, i64(size_));
   ++size_;
   bytes_ += text.size();
-  insert_.bind(1, id);
   insert_.bind(2, text);
   return insert_.run();
 }
 
-Result<std::vector<i64>> TextMatcher::take() {
-  std::vector<i64> ids;
+Result<std::vector<std::size_t>> TextMatcher::take() {
+  std::vector<std::size_t> matching;
   match_.bind(1, std::string_view(expression_));
   for (;;) {
     const Result<bool> row = match_.step();
     if (!row.ok()) return row.status();
     if (!row.value()) break;
-    ids.push_back(match_.integer(0));
+    matching.push_back(std::size_t(match_.integer(0)));
   }
   match_.reset();
-  if (size_ == 0) return ids;
+  if (size_ == 0) return matching;
   size_ = bytes_ = 0;
   Status status = clear_.run();
   if (status.ok()) status = memory_->run("COMMIT");
   if (!status.ok()) return status;
-  return ids;
+  return matching;
 }
 
 }  // namespace sluice::storage

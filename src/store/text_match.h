@@ -19,11 +19,11 @@ class TextMatcher {
  public:
   [[nodiscard]] static Result<std::unique_ptr<TextMatcher>> make(const std::string& expression);
 
-  Status add(i64 id, std::string_view text);
+  Status add(std::string_view text);
   // Whether it is time to take(): they are held in memory.
   [[nodiscard]] bool full() const;
-  // The ids of those that match, the lowest first; forgets all that were added.
-  [[nodiscard]] Result<std::vector<i64>> take();
+  // Which of them match: 0 for the first that was added, and so on. Forgets all of them.
+  [[nodiscard]] Result<std::vector<std::size_t>> take();
 
  private:
   TextMatcher() = default;

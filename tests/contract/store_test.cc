@@ -62,14 +62,13 @@ STORE_TEST(Store, FindsWordsWhetherTheyAreIndexedOrNot) {
   for (const bool indexed : {false, true}) {
     if (indexed) {
       // The sink does it while it has nothing to write.
-      std::string rows;
-      for (int i = 0; i < 1000 && rows != "3"; ++i) {
+      int rows = 0;
+      for (int i = 0; i < 1000 && rows != 3; ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
         const auto sum = store.query("SELECT sum(rows) FROM text_parts");
-        if (sum.ok() && sum.value().size() == 1)
-          rows = sum.value()[0].get<std::string>(0).value_or("");
+        if (sum.ok() && sum.value().size() == 1) rows = sum.value()[0].get<int>(0).value_or(0);
       }
-      EXPECT_EQ(rows, "3");
+      EXPECT_EQ(rows, 3);
     }
     const auto found = expect_ok(store.find_logs("disk"));
     ASSERT_EQ(found.size(), 2u);
@@ -82,6 +81,15 @@ STORE_TEST(Store, FindsWordsWhetherTheyAreIndexedOrNot) {
     EXPECT_EQ(wrong.error_class(), ErrorClass::kFatal);
     EXPECT_NE(wrong.message().find("is no search expression"), std::string::npos);
   }
+  // The index is the store's own.
+  for (const char* statement :
+       {"DROP TABLE text_parts", "DROP TABLE records_text_1", "DROP TRIGGER text_parts_delete",
+        "DELETE FROM text_parts", "UPDATE text_parts SET last_record = 99",
+        "INSERT INTO records_text_1(records_text_1) VALUES('delete-all')"}) {
+    EXPECT_EQ(store.execute(statement).status().error_class(), ErrorClass::kFatal) << statement;
+  }
+  EXPECT_TRUE(store.execute("DELETE FROM records WHERE body LIKE '%full'").ok());
+  EXPECT_EQ(expect_ok(store.find_logs("disk")).size(), 1u);
 }
 
 STORE_TEST(Store, FieldsOfEachCallAreItsOwn) {
