@@ -4,6 +4,7 @@
 // them.
 #include "cli/store_cli.h"
 #include "store/store_fixture.h"
+#include "support/hostile_sql.h"
 
 namespace sluice::test {
 namespace {
@@ -123,9 +124,10 @@ TEST_F(Index, NoExpressionReachesTheStatement) {
     if (indexed) {
       ASSERT_EQ(command("index").code, 0);
     }
-    for (const std::string& evil : injections()) {
+    for (const std::string& evil : hostile_sql()) {
       const Finished none = command("logs --json --match " + word(evil));
-      EXPECT_EQ(none.code, 2) << evil << none.error;
+      // One of them is a quoted word as it stands.
+      EXPECT_TRUE(none.code == 2 || evil.starts_with('"')) << evil << none.error;
       EXPECT_EQ(none.out, "") << evil;
       std::string quoted = "\"";
       for (const char c : evil) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -134,7 +136,7 @@ TEST_F(Index, NoExpressionReachesTheStatement) {
       EXPECT_EQ(text.out, "") << evil;
     }
   }
-  EXPECT_EQ(value_of("SELECT count(*) FROM records"), "3");
+  EXPECT_EQ(row("SELECT count(*) FROM records"), "3");
 }
 
 TEST_F(Index, StatementsOfUsersLeaveItRight) {
