@@ -139,6 +139,19 @@ TEST_F(WriterTest, ThePlaceInTheJournalGoesWithTheRows) {
   EXPECT_EQ(row("SELECT count(*) FROM records"), "1");
 }
 
+// Who deletes a run's row by SQL of their own leaves its place in the journal: the next run, which
+// would have got its id, lost as many records as that place says.
+TEST_F(WriterTest, ARunThatOthersDeleteLeavesNothingToTheNext) {
+  add(TestRecord("{}", {i64_arg(1)}));
+  const auto other = Connection::open(path_, Access::kWrite);
+  ASSERT_TRUE(other.ok() && other.value()->run("DELETE FROM runs").ok());
+  ASSERT_EQ(row("SELECT count(*) FROM cursors"), "1");
+  const Result<u64> next = writer_->use_run({9}, run_, 1);
+  ASSERT_TRUE(next.ok()) << next.status().message();
+  EXPECT_EQ(next.value(), 0u);
+  EXPECT_EQ(row("SELECT count(*) FROM runs JOIN cursors ON run = runs.id"), "0");
+}
+
 // Sites and series that were made in a transaction that failed are made again.
 TEST_F(WriterTest, NothingIsRememberedOfATransactionThatFailed) {
   TestRecord log("{}", {i64_arg(1)});
