@@ -296,6 +296,7 @@ STORE_TEST(Store, HooksGetWhatIsCommittedOnce) {
 // stop() takes a private file away; its hooks have had all of it by then.
 STORE_TEST(Store, HooksHaveEverythingWhenStopReturns) {
   for (const std::string& path : {std::string(":memory:"), dirs.file("app.db")}) {
+    sinks_begin_here();
     StoreOptions options = options_for(dirs);
     options.start.overflow = Overflow::block;
     options.start.block_deadline_ms = 60'000;
