@@ -42,8 +42,7 @@ class ChunkStack {
       const u32 index = u32(top);
       if (index == kNoChunk) return kNoChunk;
       const u32 below = chunks[index].below.load(std::memory_order_relaxed);
-      if (top_.compare_exchange_weak(top, after(top, below), std::memory_order_relaxed,
-                                     Orders::take)) {
+      if (top_.compare_exchange_weak(top, after(top, below), Orders::take, Orders::take)) {
         return index;
       }
     }
