@@ -117,6 +117,17 @@ TEST(StreamSet, ADamagedIndexNamesNothingElse) {
   }
 }
 
+// By name: a sanitizer has a thread of its own.
+int threads_of_streams() {
+  int count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream comm(task.path() / "comm");
+    std::string name;
+    if (std::getline(comm, name) && name == "sluice-stream") ++count;
+  }
+  return count;
+}
+
 TEST(StreamSet, AThousandStreamsWithFewDescriptors) {
   const rlimit few{256, 256};
   rlimit before{};
@@ -134,8 +145,7 @@ TEST(StreamSet, AThousandStreamsWithFewDescriptors) {
     }
     ASSERT_TRUE(set.value().flush(60'000)) << set.value().status().message();
   }
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}), 3)
-      << "two threads for all of them";
+  EXPECT_EQ(threads_of_streams(), 2) << "for all of them";
   const Status closed = set.value().close(60'000);
   EXPECT_TRUE(closed.ok()) << closed.message();
   EXPECT_EQ(set.value().statistics().accepted, std::uint64_t(kStreams * kRounds));
