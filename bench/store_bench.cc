@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "must.h"
 #include "os/process.h"
 #include "store/schema.h"
 
@@ -39,19 +40,6 @@ struct Outcome {
 };
 
 double seconds_since(i64 begun_ns) { return double(os::monotonic_ns() - begun_ns) / 1e9; }
-
-[[noreturn]] void fail(const Status& status) {
-  std::fprintf(stderr, "%s\n", status.message().c_str());
-  std::_Exit(1);
-}
-void must(const Status& status) {
-  if (!status.ok()) fail(status);
-}
-template <class T>
-T must(Result<T> result) {
-  if (!result.ok()) fail(result.status());
-  return std::move(result.value());
-}
 
 Outcome bare_loop(const std::string& path, i64 rows_of_a_transaction) {
   Outcome outcome;

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "must.h"
 #include "os/process.h"
 #include "store/select.h"
 
@@ -28,19 +29,6 @@ namespace {
 
 constexpr std::size_t kAnswer = 100;
 constexpr i64 kUsers = 100'000;
-
-[[noreturn]] void fail(const Status& status) {
-  std::fprintf(stderr, "store_questions_bench: %s\n", status.message().c_str());
-  std::_Exit(1);
-}
-void must(const Status& status) {
-  if (!status.ok()) fail(status);
-}
-template <class T>
-T must(Result<T> result) {
-  if (!result.ok()) fail(result.status());
-  return std::move(result.value());
-}
 
 double ms_since(i64 begun_ns) { return double(os::monotonic_ns() - begun_ns) / 1e6; }
 

@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "os/os_error.h"
 #include "ring/journal.h"
 #include "segment/dictionary_frames.h"
 #include "segment/directory.h"
@@ -20,18 +21,8 @@ constexpr int kFilesTried = 2;
 
 // Errors that pass without a new file: space is made, a limit is raised.
 bool passes(int error) {
-  switch (-error) {
-    case ENOSPC:
-    case EDQUOT:
-    case EAGAIN:
-    case EINTR:
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-      return true;
-    default:
-      return false;
-  }
+  return error == -EMFILE || error == -ENFILE ||
+         class_of_write_error(error) == ErrorClass::kRetryable;
 }
 
 bool is_unusable_directory(int error) {

@@ -316,7 +316,7 @@ TEST_F(Cat, ASegmentThatCannotBeOpenedIsSaidAfterTheRest) {
 class HostileInput : public Cat {
  protected:
   void expect_no_harm(const std::string& file, const std::string& command) {
-    const std::string good = read_whole(file);
+    const std::string good = read_file(file);
     std::mt19937 random(7);
     for (int round = 0; round < 60; ++round) {
       std::string bytes = good;

@@ -21,6 +21,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/read_file.h"
+
 namespace sluice::test {
 
 struct Finished {
@@ -28,13 +30,6 @@ struct Finished {
   std::string out;
   std::string error;
 };
-
-inline std::string read_whole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 inline std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
@@ -89,8 +84,8 @@ class Cli : public ::testing::Test {
     const std::string out = regions_ + "/.out", error = regions_ + "/.error";
     Finished finished;
     finished.code = wait_for(start(script, out, error));
-    finished.out = read_whole(out);
-    finished.error = read_whole(error);
+    finished.out = read_file(out);
+    finished.error = read_file(error);
     return finished;
   }
 
@@ -104,7 +99,7 @@ class Cli : public ::testing::Test {
   }
 
   [[nodiscard]] std::string path(const std::string& name) const { return work_ + "/" + name; }
-  [[nodiscard]] std::string text(const std::string& name) const { return read_whole(path(name)); }
+  [[nodiscard]] std::string text(const std::string& name) const { return read_file(path(name)); }
   void write(const std::string& name, std::string_view bytes) const {
     std::ofstream file(path(name), std::ios::binary);
     file.write(bytes.data(), std::streamsize(bytes.size()));

@@ -45,7 +45,6 @@ class Index : public StoreCli {
     }
     return all;
   }
-  std::string row(const std::string& query) { return row_in(path("a.db"), query); }
   // What a scan by another way finds: these texts hold nothing of it but the word.
   std::string scanned(const std::string& text) {
     std::string all;
@@ -206,18 +205,10 @@ TEST_F(Index, AfterPruneBackupExportAndImport) {
 // While a program logs as fast as it can: all it says is there, and found.
 TEST_F(Index, BesideAProgramThatWrites) {
   fill(40'000);
-  const pid_t pid = start("exec $SLUICE run --quiet --store a.db --logger writer -- seq 1 60000",
-                          path("o"), path("e"));
-  const Finished done = command("index --json");
-  EXPECT_EQ(done.code, 0) << done.error;
-  EXPECT_EQ(wait_for(pid), 0) << text("e");
-  EXPECT_EQ(row("SELECT count(*), count(DISTINCT body) FROM records WHERE logger = 'writer' AND"
-                " event IS NULL"),
-            "60000|60000");
+  (void)beside_a_writer("index --json");
   ASSERT_EQ(command("index").code, 0);
   EXPECT_EQ(lines_of(command("logs --match '59999 OR row39999' --json").out).size(), 2u);
   EXPECT_EQ(row("PRAGMA integrity_check"), "ok");
-  std::printf("longest step %.1f ms\n", json::parse(done.out)["longest_step_ms"].get<double>());
 }
 
 // A sink that has the option indexes while it has nothing else to do.

@@ -51,7 +51,7 @@ TEST_F(Cli, StreamIsFinishedAtASignal) {
   EXPECT_EQ(killed.code, 0);
   ASSERT_TRUE(eventually([&] { return !std::filesystem::exists(path("out/s.log")); }));
   (void)sh("pkill -TERM -P " + std::to_string(child) + " -x sleep");
-  EXPECT_EQ(wait_for(child), 0) << read_whole(error);
+  EXPECT_EQ(wait_for(child), 0) << read_file(error);
   EXPECT_EQ(sh("cat out/s_*.log").out, "first\n");
 }
 

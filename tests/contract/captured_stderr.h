@@ -31,7 +31,7 @@ class CapturedStderr {
   // So far.
   [[nodiscard]] std::string text() const {
     std::fflush(stderr);
-    return read_all(path_);
+    return read_file(path_);
   }
 
  private:

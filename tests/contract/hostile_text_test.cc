@@ -58,7 +58,7 @@ ISOLATED_TEST(HostileText, OneCleanLineEachInTextAndJson) {
   const auto lines = read_lines(text);
   EXPECT_EQ(lines.size(), kSaid);
   for (const std::string& line : lines) EXPECT_TRUE(is_clean(line)) << line;
-  EXPECT_EQ(read_all(text).back(), '\n');
+  EXPECT_EQ(read_file(text).back(), '\n');
   const auto json_lines = read_lines(json);
   EXPECT_EQ(json_lines.size(), kSaid);
   for (const std::string& line : json_lines) {
@@ -96,9 +96,9 @@ ISOLATED_TEST(HostileText, SecretsAreInNoOutput) {
   }
   SLUICE_INFO("kept {token_count}", 3);
   ASSERT_TRUE(stop(60'000)) << last_error();
-  std::string everything = read_all(text) + read_all(json);
+  std::string everything = read_file(text) + read_file(json);
   for (const auto& file : std::filesystem::directory_iterator(segments)) {
-    everything += read_all(file.path());
+    everything += read_file(file.path());
   }
   for (const auto& record : kept.take()) everything += record.message + record.json.dump();
   EXPECT_EQ(everything.find("hunter2"), std::string::npos);

@@ -12,18 +12,13 @@
 #include <string>
 #include <vector>
 
-namespace sluice::test {
+#include "support/read_file.h"
 
-inline std::string read_all(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
+namespace sluice::test {
 
 inline std::vector<std::string> read_lines(const std::string& path) {
   std::vector<std::string> lines;
-  std::istringstream in(read_all(path));
+  std::istringstream in(read_file(path));
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   return lines;
 }

@@ -51,7 +51,7 @@ std::string log_and_stop(const test::Dirs& dirs, const Options& options, bool sl
     EXPECT_EQ(test::imbalance_of_sinks(stats()), "");
   });
   EXPECT_EQ(code, 0);
-  return test::read_all(said);
+  return test::read_file(said);
 }
 
 std::uint64_t rows_in_store(const std::string& store) {

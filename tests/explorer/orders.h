@@ -16,6 +16,7 @@
 
 #include "explorer/explorer.h"
 #include "explorer/report.h"
+#include "support/read_file.h"
 
 namespace sluice::explorer {
 
@@ -32,11 +33,8 @@ struct Weakening {
   }
 
 inline std::set<std::string> members_of(const std::string& path, const std::string& orders) {
-  std::ifstream file(std::string(SLUICE_SOURCE_DIR "/") + path);
-  std::stringstream text;
-  text << file.rdbuf();
   std::set<std::string> names;
-  const std::string source = text.str();
+  const std::string source = test::read_file(std::string(SLUICE_SOURCE_DIR "/") + path);
   const std::size_t begin = source.find("struct " + orders + " ");
   if (begin == std::string::npos) return names;
   const std::string body = source.substr(begin, source.find("\n};", begin) - begin);

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "record/render.h"
+#include "support/read_file.h"
 
 namespace sluice {
 namespace {
@@ -15,13 +16,6 @@ namespace {
 using namespace test;
 
 const std::string kPath = SLUICE_SOURCE_DIR "/docs/formats/record.md";
-
-std::string read_document() {
-  std::ifstream file(kPath);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 std::string generated_part(const std::string& document, std::string_view name,
                            const std::string* replacement, std::string* replaced) {
@@ -37,7 +31,7 @@ std::string generated_part(const std::string& document, std::string_view name,
 }
 
 void compare_or_write(std::string_view name, const std::string& expected) {
-  const std::string document = read_document();
+  const std::string document = read_file(kPath);
   std::string replaced;
   const std::string found = generated_part(document, name, &expected, &replaced);
   if (std::getenv("SLUICE_REGENERATE") != nullptr) {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "runtime/variables.h"
+#include "support/read_file.h"
 
 namespace sluice::runtime {
 namespace {
@@ -127,10 +128,7 @@ TEST(MakeConfig, TextsAreOwnedAndPathsAbsolute) {
 
 // A variable that is documented and read must not be called unknown.
 TEST(Variables, EveryOneOfTheDocumentIsKnown) {
-  std::ifstream file(SLUICE_SOURCE_DIR "/docs/configuration.md");
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string all = text.str();
+  const std::string all = test::read_file(SLUICE_SOURCE_DIR "/docs/configuration.md");
   const std::string mark = "`SLUICE_";
   u32 count = 0;
   for (auto at = all.find(mark); at != all.npos; at = all.find(mark, at + 1)) {

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "segment_fixture.h"
+#include "support/read_file.h"
 
 namespace sluice::testing {
 namespace {
@@ -31,10 +32,7 @@ std::string hex_dump(const Bytes& bytes) {
 
 // The document's ```hex block.
 std::string documented() {
-  std::ifstream file(SLUICE_SOURCE_DIR "/docs/formats/segment.md");
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string document = text.str();
+  const std::string document = test::read_file(SLUICE_SOURCE_DIR "/docs/formats/segment.md");
   const std::string opening = "```hex\n";
   const auto begin = document.find(opening);
   if (begin == std::string::npos) return "(no hex block)";

@@ -119,7 +119,7 @@ TEST_F(FileErrorTest, EveryWriteIsShortByEveryLength) {
       io.fail({.op = Op::kPwrite, .call = call, .short_bytes = bytes});
       Writer writer({.log = log_});
       EXPECT_TRUE(run(writer, io).ok());
-      EXPECT_EQ(find_fault(read_text(log_), {&writer}), "") << call << ", " << bytes;
+      EXPECT_EQ(find_fault(read_file(log_), {&writer}), "") << call << ", " << bytes;
       writer.expect_exact_counters();
     }
   }
@@ -140,10 +140,10 @@ TEST_F(FileErrorTest, ADiskThatFillsInALineKeepsWholeLinesAndGoesOn) {
     EXPECT_EQ(status.error_class(), ErrorClass::kRetryable);
     EXPECT_EQ(status.os_error(), ENOSPC);
     EXPECT_NE(status.message().find(log_), std::string::npos);
-    const std::string full = read_text(log_);
+    const std::string full = read_file(log_);
     EXPECT_EQ(full.back(), '\n') << bytes;
     EXPECT_TRUE(writer.write().ok());
-    EXPECT_EQ(find_fault(read_text(log_), {&writer}), "") << bytes;
+    EXPECT_EQ(find_fault(read_file(log_), {&writer}), "") << bytes;
     writer.expect_exact_counters();
   }
 }
@@ -158,7 +158,7 @@ TEST_F(FileErrorTest, ControlOfADiskThatLies) {
            .short_bytes = 10,
            .lie_about_short = true});
   EXPECT_TRUE(writer.write().ok());
-  EXPECT_NE(find_fault(read_text(log_), {&writer}), "");
+  EXPECT_NE(find_fault(read_file(log_), {&writer}), "");
 }
 
 TEST_F(FileErrorTest, AFileThatCannotBeWrittenIsFinishedAndANewOneGoesOn) {
@@ -189,9 +189,9 @@ TEST_F(FileErrorTest, AfterAFailedSyncTheLinesAreWrittenAgainToANewFile) {
   EXPECT_TRUE(writer.sink().flush(true).ok());
   ASSERT_TRUE(writer.write().ok());
   const std::vector<std::string> expected = writer.expected();
-  EXPECT_EQ(lines_of(read_text(directory_ / "app.1.log")),
+  EXPECT_EQ(lines_of(read_file(directory_ / "app.1.log")),
             (std::vector<std::string>(expected.begin(), expected.begin() + 6)));
-  EXPECT_EQ(lines_of(read_text(log_)),
+  EXPECT_EQ(lines_of(read_file(log_)),
             (std::vector<std::string>(expected.begin() + 3, expected.end())));
   writer.expect_exact_counters();
 }
@@ -221,7 +221,7 @@ TEST_F(FileErrorTest, ADirectoryThatVanishesIsMadeAgain) {
   std::filesystem::remove_all(directory_ / "deep");
   ASSERT_TRUE(writer.write().ok());
   const std::vector<std::string> expected = writer.expected();
-  EXPECT_EQ(lines_of(read_text(log)),
+  EXPECT_EQ(lines_of(read_file(log)),
             (std::vector<std::string>(expected.begin() + 3, expected.end())));
 }
 

@@ -22,6 +22,7 @@
 #include "sink/file_name.h"
 #include "sink/make.h"
 #include "support/journal_maker.h"
+#include "support/read_file.h"
 
 namespace sluice::testing {
 
@@ -47,10 +48,6 @@ class Directory {
   std::string path_;
 };
 
-inline std::string read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 inline void write_text(const std::string& path, const std::string& content) {
   std::ofstream(path, std::ios::binary) << content;
 }
@@ -70,7 +67,7 @@ inline std::vector<std::string> files_of(const std::string& log) {
 }
 inline std::string content_of(const std::string& log) {
   std::string all;
-  for (const std::string& file : files_of(log)) all += read_text(file);
+  for (const std::string& file : files_of(log)) all += read_file(file);
   return all;
 }
 inline std::vector<std::string> lines_of(const std::string& content) {

@@ -57,7 +57,7 @@ TEST_F(FileKillTest, EveryCallAndEveryPartOfEveryWrite) {
     const bool killed = run_and_kill(writer, io);
     bytes = std::min<u64>(io.fatal_bytes(), 400);
     recover(writer);
-    EXPECT_EQ(find_fault(read_text(log_), {&writer}), "") << kill_at << " + " << partial;
+    EXPECT_EQ(find_fault(read_file(log_), {&writer}), "") << kill_at << " + " << partial;
     writer.expect_exact_counters();
     return killed;
   });
@@ -77,7 +77,7 @@ TEST_F(FileKillTest, EveryCallOfTheRecoveryToo) {
       const bool killed_again = run_and_kill(writer, again);
       second_bytes = std::min<u64>(again.fatal_bytes(), 400);
       recover(writer);
-      EXPECT_EQ(find_fault(read_text(log_), {&writer}), "") << kill_at << ", then " << second;
+      EXPECT_EQ(find_fault(read_file(log_), {&writer}), "") << kill_at << ", then " << second;
       writer.expect_exact_counters();
       return killed_again;
     });
@@ -100,7 +100,7 @@ TEST_F(FileKillTest, AnotherProcessWritesBetweenKillAndRecovery) {
     EXPECT_TRUE(other.write(2).ok());
     recover(dead);
     EXPECT_TRUE(other.write().ok());
-    EXPECT_EQ(find_fault(read_text(log_), {&dead, &other}), "") << kill_at << " + " << partial;
+    EXPECT_EQ(find_fault(read_file(log_), {&dead, &other}), "") << kill_at << " + " << partial;
     dead.expect_exact_counters();
     other.expect_exact_counters();
     return killed;
@@ -119,7 +119,7 @@ TEST_F(FileKillTest, EqualLinesOfOthersAreNotTakenForItsOwn) {
     bytes = io.fatal_bytes() > 15 ? 0 : io.fatal_bytes();
     EXPECT_TRUE(other.write().ok());
     recover(dead);
-    const std::vector<std::string> lines = lines_of(read_text(log_));
+    const std::vector<std::string> lines = lines_of(read_file(log_));
     EXPECT_EQ(lines, std::vector<std::string>(12, "same")) << kill_at << " + " << partial;
     return killed;
   });
@@ -136,7 +136,7 @@ TEST_F(FileKillTest, ALostLockFileIsMadeUpForByComparing) {
     std::filesystem::remove(sink::FileName(log_).lock_path());
     recover(dead);
     recover(other);
-    EXPECT_EQ(find_fault(read_text(log_), {&dead, &other}), "") << kill_at << " + " << partial;
+    EXPECT_EQ(find_fault(read_file(log_), {&dead, &other}), "") << kill_at << " + " << partial;
     return killed;
   });
 }
@@ -184,8 +184,8 @@ TEST_F(FileKillTest, RemovesOnlyTheFilesThatItMade) {
                   .rotate_bytes = 32,
                   .keep_files = 1});
     recover(other);
-    EXPECT_EQ(read_text(directory_ / "app.1.log"), "a foreign one") << kill_at;
-    EXPECT_EQ(read_text(foreign), "a later foreign one") << kill_at << " + " << partial;
+    EXPECT_EQ(read_file(directory_ / "app.1.log"), "a foreign one") << kill_at;
+    EXPECT_EQ(read_file(foreign), "a later foreign one") << kill_at << " + " << partial;
     // Those that were made before the foreign one, at most two, are left.
     EXPECT_LE(files_of(log_).size(), 6u) << kill_at << " + " << partial;
     return killed;
@@ -203,7 +203,7 @@ TEST_F(FileKillTest, AnExternalRotationBetweenKillAndRecovery) {
     const std::string moved = directory_ / "app.1.log";
     if (std::filesystem::exists(log_)) std::filesystem::rename(log_, moved);
     recover(writer);
-    const std::string both = read_text(moved) + read_text(log_);
+    const std::string both = read_file(moved) + read_file(log_);
     EXPECT_EQ(find_fault(both, {&writer}), "") << kill_at << " + " << partial;
     return killed;
   });
@@ -220,13 +220,13 @@ TEST_F(FileKillTest, AMoveToANameOfItsOwnRepeatsAGroupAndLosesNothing) {
     bytes = std::min<u64>(io.fatal_bytes(), 400);
     const std::string moved = directory_ / "app.log-2025";
     if (std::filesystem::exists(log_)) std::filesystem::rename(log_, moved);
-    const std::string before = read_text(moved);
+    const std::string before = read_file(moved);
     EXPECT_TRUE(writer.start(os::real_io()).ok());
     (void)writer.write();  // may say what is written again
     EXPECT_TRUE(writer.write().ok());
-    EXPECT_EQ(read_text(moved), before);
+    EXPECT_EQ(read_file(moved), before);
     const std::vector<std::string> expected = writer.expected();
-    const std::vector<std::string> rest = lines_of(read_text(log_));
+    const std::vector<std::string> rest = lines_of(read_file(log_));
     const std::string whole = before.substr(0, before.rfind('\n') + 1);
     const std::size_t first = expected.size() - rest.size();
     EXPECT_LE(first, lines_of(whole).size()) << kill_at << " + " << partial;
@@ -248,7 +248,7 @@ TEST_F(FileKillTest, ARecordThatIsLongerThanTheIntentArea) {
     if (kill_at % 2 == 0) recover(other);
     recover(writer);
     recover(other);
-    EXPECT_EQ(find_fault(read_text(log_), {&writer, &other}), "") << kill_at << " + " << partial;
+    EXPECT_EQ(find_fault(read_file(log_), {&writer, &other}), "") << kill_at << " + " << partial;
     writer.expect_exact_counters();
     return killed;
   });
@@ -305,7 +305,7 @@ std::string faults_of_wrong_sink(const Directory& directory, bool cursor_first) 
     const bool killed = run_and_kill(writer, io);
     bytes = std::min<u64>(io.fatal_bytes(), 400);
     recover(writer);
-    faults += find_fault(read_text(directory / "app.log"), {&writer});
+    faults += find_fault(read_file(directory / "app.log"), {&writer});
     return killed;
   });
   return faults;
@@ -330,7 +330,7 @@ TEST_F(FileKillTest, ControlOfALostIntent) {
     bytes = std::min<u64>(io.fatal_bytes(), 400);
     writer.entry().intent.next_sequence.store(0);
     recover(writer);
-    faults += find_fault(read_text(log_), {&writer});
+    faults += find_fault(read_file(log_), {&writer});
     return killed;
   });
   EXPECT_NE(faults, "");
@@ -349,7 +349,7 @@ TEST_F(FileKillTest, ControlOfEqualLinesWithoutNotes) {
     std::filesystem::remove(sink::FileName(log_).lock_path());
     recover(other);
     recover(dead);
-    wrong = wrong || lines_of(read_text(log_)).size() != 12;
+    wrong = wrong || lines_of(read_file(log_)).size() != 12;
     return killed;
   });
   EXPECT_TRUE(wrong);

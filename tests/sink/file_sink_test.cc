@@ -35,7 +35,7 @@ class FileSinkTest : public ::testing::Test {
 TEST_F(FileSinkTest, WritesEachRecordAsALine) {
   Writer writer({.log = log_});
   run(writer);
-  EXPECT_EQ(find_fault(read_text(log_), {&writer}), "");
+  EXPECT_EQ(find_fault(read_file(log_), {&writer}), "");
   writer.expect_exact_counters();
   struct stat info;
   ASSERT_EQ(::stat(log_.c_str(), &info), 0);
@@ -48,7 +48,7 @@ TEST_F(FileSinkTest, WritesJsonLines) {
   Writer writer({.log = log_});
   writer.config().kind = SinkKind::json_lines;
   run(writer);
-  const std::vector<std::string> lines = lines_of(read_text(log_));
+  const std::vector<std::string> lines = lines_of(read_file(log_));
   ASSERT_EQ(lines.size(), 9u);
   EXPECT_NE(lines[4].find("\"msg\":\"text of 35\""), std::string::npos) << lines[4];
   EXPECT_NE(lines[4].find("\"seq\":5"), std::string::npos);
@@ -58,19 +58,19 @@ TEST_F(FileSinkTest, AppendsToWhatIsThereAndEndsItsLastLine) {
   write_text(log_, "old line\nhalf a li");
   Writer writer({.log = log_, .batches = 1, .records = 1});
   run(writer);
-  EXPECT_EQ(read_text(log_), "old line\nhalf a li\na 1 text of 7\n");
+  EXPECT_EQ(read_file(log_), "old line\nhalf a li\na 1 text of 7\n");
 }
 
 TEST_F(FileSinkTest, WithoutAnIntentAreaItWritesTheSame) {
   Writer writer({.log = log_, .intent_area = false});
   run(writer);
-  EXPECT_EQ(find_fault(read_text(log_), {&writer}), "");
+  EXPECT_EQ(find_fault(read_file(log_), {&writer}), "");
 }
 
 TEST_F(FileSinkTest, BatchesBeyondTheIntentAreaGoInSeveralWrites) {
   Writer writer({.log = log_, .batches = 2, .records = 8000, .long_record = 9000});
   run(writer);
-  EXPECT_EQ(find_fault(read_text(log_), {&writer}), "");
+  EXPECT_EQ(find_fault(read_file(log_), {&writer}), "");
   writer.expect_exact_counters();
 }
 
@@ -78,7 +78,7 @@ TEST_F(FileSinkTest, FiltersAreCounted) {
   Writer writer({.log = log_});
   writer.config().level = Level::warning;
   run(writer);
-  EXPECT_EQ(read_text(log_), "");
+  EXPECT_EQ(read_file(log_), "");
   EXPECT_EQ(writer.entry().filtered.load(), 9u);
   EXPECT_EQ(writer.entry().delivered.load(), 0u);
 }
@@ -88,7 +88,7 @@ TEST_F(FileSinkTest, AGapStandsBeforeTheNextRecord) {
   ASSERT_TRUE(writer.start(os::real_io()).ok());
   ASSERT_TRUE(writer.sink().write_gap(5, 12).ok());
   ASSERT_TRUE(writer.write().ok());
-  const std::vector<std::string> lines = lines_of(read_text(log_));
+  const std::vector<std::string> lines = lines_of(read_file(log_));
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_NE(lines[0].find("5"), std::string::npos) << lines[0];
   EXPECT_NE(lines[0].find("12"), std::string::npos) << lines[0];
@@ -115,8 +115,8 @@ TEST_F(FileSinkTest, DamagedRecordsAreVisibleLines) {
   journal.add_raw(wrong);
   journal.commit();
   run(writer);
-  const std::vector<std::string> lines = lines_of(read_text(log_));
-  ASSERT_EQ(lines.size(), 6u) << read_text(log_);
+  const std::vector<std::string> lines = lines_of(read_file(log_));
+  ASSERT_EQ(lines.size(), 6u) << read_file(log_);
   EXPECT_EQ(lines[0], "a 1 before");
   EXPECT_EQ(lines[1], "a 2 1 damaged record(s) from sequence 2 on, call site 16");
   EXPECT_EQ(lines[2], "a 3 1 damaged record(s) from sequence 3 on, call site 63");
@@ -136,7 +136,7 @@ TEST_F(FileSinkTest, RotatesBySizeWithIncreasingNumbers) {
   ASSERT_EQ(files.size(), 5u);
   EXPECT_EQ(files[0], directory_ / "app.1.log");
   EXPECT_EQ(files[3], directory_ / "app.4.log");
-  for (const std::string& file : files) EXPECT_LE(read_text(file).size(), 32u);
+  for (const std::string& file : files) EXPECT_LE(read_file(file).size(), 32u);
   EXPECT_EQ(find_fault(content_of(log_), {&writer}), "");
 }
 
@@ -150,9 +150,9 @@ TEST_F(FileSinkTest, KeepsSoManyFilesAndNoForeignOnes) {
   Writer writer({.log = log_, .batches = 10, .records = 1, .rotate_bytes = 32, .keep_files = 2});
   run(writer);
   for (const std::string& name : foreign) {
-    EXPECT_EQ(read_text(directory_ / name), "keep") << name;
+    EXPECT_EQ(read_file(directory_ / name), "keep") << name;
   }
-  EXPECT_EQ(read_text(directory_ / "app.7.log"), "another program's");
+  EXPECT_EQ(read_file(directory_ / "app.7.log"), "another program's");
   EXPECT_EQ(files_of(log_),
             (std::vector<std::string>{directory_ / "app.7.log", directory_ / "app.10.log",
                                       directory_ / "app.11.log", log_}));
@@ -171,7 +171,7 @@ TEST_F(FileSinkTest, WhatCannotBeRotatedGrowsAndIsSaid) {
   Writer writer({.log = log_, .rotate_bytes = 20});
   const std::string report = run_with_report(writer);
   EXPECT_NE(report.find("cannot be rotated and grows"), std::string::npos) << report;
-  EXPECT_EQ(find_fault(read_text(log_), {&writer}), "");
+  EXPECT_EQ(find_fault(read_file(log_), {&writer}), "");
 }
 
 TEST_F(FileSinkTest, ALineLongerThanAWholeFileIsOneFile) {
@@ -189,14 +189,14 @@ TEST_F(FileSinkTest, FollowsARotationDeletionAndTruncationFromOutside) {
   ASSERT_TRUE(writer.write(1).ok());
   std::filesystem::rename(log_, directory_ / "moved");
   ASSERT_TRUE(writer.write(2).ok());
-  EXPECT_EQ(lines_of(read_text(log_)).size(), 3u);
+  EXPECT_EQ(lines_of(read_file(log_)).size(), 3u);
   std::filesystem::resize_file(log_, 0);
   ASSERT_TRUE(writer.write(3).ok());
-  EXPECT_EQ(lines_of(read_text(log_)).size(), 3u);
+  EXPECT_EQ(lines_of(read_file(log_)).size(), 3u);
   std::filesystem::remove(log_);
   ASSERT_TRUE(writer.write(4).ok());
-  EXPECT_EQ(lines_of(read_text(log_)).size(), 3u);
-  EXPECT_EQ(lines_of(read_text(directory_ / "moved")).size(), 3u);
+  EXPECT_EQ(lines_of(read_file(log_)).size(), 3u);
+  EXPECT_EQ(lines_of(read_file(directory_ / "moved")).size(), 3u);
 }
 
 TEST_F(FileSinkTest, ALockFileThatIsRemovedIsMadeAgain) {
@@ -207,14 +207,14 @@ TEST_F(FileSinkTest, ALockFileThatIsRemovedIsMadeAgain) {
   std::filesystem::remove(directory_ / ".app.log.lock");
   run(second);
   ASSERT_TRUE(first.write().ok());
-  EXPECT_EQ(find_fault(read_text(log_), {&first, &second}), "");
+  EXPECT_EQ(find_fault(read_file(log_), {&first, &second}), "");
 }
 
 TEST_F(FileSinkTest, GarbageInTheLockFileIsNoNote) {
   write_text(directory_ / ".app.log.lock", std::string(7000, '\xa5'));
   Writer writer({.log = log_});
   run(writer);
-  EXPECT_EQ(find_fault(read_text(log_), {&writer}), "");
+  EXPECT_EQ(find_fault(read_file(log_), {&writer}), "");
 }
 
 TEST_F(FileSinkTest, TwoSinksOfOneProcessTakeTurns) {
@@ -262,7 +262,7 @@ TEST_F(FileSinkTest, HostileIntentsHurtNobody) {
       if (a == 4096) entry.intent_offset = b;
       if (b == 4096) entry.intent_bytes = a;
       if (writer.start(os::real_io()).ok()) (void)writer.write();
-      EXPECT_TRUE(read_text(log_).starts_with("kept\n")) << a << " " << b;
+      EXPECT_TRUE(read_file(log_).starts_with("kept\n")) << a << " " << b;
     }
   }
 }

@@ -28,7 +28,7 @@ class LogFileTest : public ::testing::Test {
     Files all;
     for (const std::string& path : files_of(log_)) {
       const auto number = sink::FileName(log_).rotated_number(path.substr(path.rfind('/') + 1));
-      if (number) all.push_back(std::to_string(*number) + ":" + read_text(path));
+      if (number) all.push_back(std::to_string(*number) + ":" + read_file(path));
     }
     return all;
   }

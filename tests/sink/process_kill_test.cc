@@ -207,7 +207,7 @@ TEST_F(ProcessKillTest, AfterEveryFewInstructionsOfAWrite) {
       child.kill();
       recover(child.region_path(), 3, interrupted);
       Writer oracle({.log = log_, .batches = 1});
-      EXPECT_EQ(find_fault(read_text(log_), {&oracle}), "") << stop << " + " << steps;
+      EXPECT_EQ(find_fault(read_file(log_), {&oracle}), "") << stop << " + " << steps;
       ++points;
       if (HasFailure()) return;
       if (!inside || steps > 1500) break;

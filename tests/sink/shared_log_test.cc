@@ -45,7 +45,7 @@ TEST_F(SharedLogTest, CutsTheFileOfANoteWhereItIsOrWasRotatedTo) {
     directory_.clear();
     leave_note(directory_ / name);
     EXPECT_TRUE(hold().ok());
-    EXPECT_EQ(read_text(directory_ / name), "whole\n");
+    EXPECT_EQ(read_file(directory_ / name), "whole\n");
   }
 }
 
@@ -56,8 +56,8 @@ TEST_F(SharedLogTest, NeverCutsAFileOfAnotherName) {
     directory_.clear();
     leave_note(directory_ / name);
     EXPECT_TRUE(hold().ok());
-    EXPECT_EQ(read_text(directory_ / name), kTorn) << name;
-    EXPECT_EQ(read_text(log_), "");
+    EXPECT_EQ(read_file(directory_ / name), kTorn) << name;
+    EXPECT_EQ(read_file(log_), "");
   }
 }
 
@@ -67,7 +67,7 @@ TEST_F(SharedLogTest, NeverCutsAFileThatWasBornAtAnotherTime) {
     directory_.clear();
     leave_note(directory_ / name, -1'000'000);
     EXPECT_TRUE(hold().ok());
-    EXPECT_EQ(read_text(directory_ / name), kTorn) << name;
+    EXPECT_EQ(read_file(directory_ / name), kTorn) << name;
   }
 }
 
@@ -83,7 +83,7 @@ TEST_F(SharedLogTest, RefusesALockFileAndALogOfAnotherUser) {
     EXPECT_NE(status.message().find(path + ": belongs to user"), std::string::npos)
         << status.message();
     if (path == lock_) {
-      EXPECT_EQ(read_text(log_), kTorn) << "cut as another user's note says";
+      EXPECT_EQ(read_file(log_), kTorn) << "cut as another user's note says";
     }
     io.give(path, os::user_id());
     EXPECT_TRUE(hold(io).ok());

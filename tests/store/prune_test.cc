@@ -19,18 +19,8 @@ using storage::Writer;
 constexpr i64 kSecond = 1'000'000'000;
 constexpr i64 kNow = 1'700'000'000 * kSecond;
 
-class PruneTest : public ::testing::Test {
+class PruneTest : public StoreFileTest {
  protected:
-  PruneTest() {
-    auto opened = Connection::open(path_, Access::kCreate);
-    store_ = std::move(opened.value());
-    EXPECT_TRUE(make_schema(*store_).ok());
-  }
-  void run(const std::string& sql) { ASSERT_EQ(store_->run(sql).message(), ""); }
-  std::string row(const std::string& sql) {
-    const auto rows = rows_of(*store_, sql);
-    return rows.size() == 1 ? rows[0] : std::to_string(rows.size()) + " rows";
-  }
   // A run that is over, with `rows` records and as many points, one each second from `at_s` before
   // now on.
   void add_run(int id, i64 at_s, int rows) {
@@ -75,10 +65,6 @@ class PruneTest : public ::testing::Test {
         ->integer_of("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
         .value();
   }
-
-  Folder folder_;
-  const std::string path_ = folder_ / "a.db";
-  std::unique_ptr<Connection> store_;
 };
 
 TEST_F(PruneTest, ByAgeJustWhatIsOlderAndWhatNobodyRefersToAnyMore) {

@@ -1,29 +1,22 @@
 // Rows are counted a window at a time, exactly, while others store and take out.
 #include "store/row_count.h"
 
-#include "store/schema.h"
 #include "store/store_fixture.h"
 
 namespace sluice::test {
 namespace {
 
-using storage::Access;
-using storage::Connection;
 using storage::RowCount;
 
 i64 g_ticks = 0;
 i64 ticking() { return ++g_ticks; }
 
-class RowCountTest : public ::testing::Test {
+class RowCountTest : public StoreFileTest {
  protected:
   RowCountTest() {
-    auto opened = Connection::open(path_, Access::kCreate);
-    store_ = std::move(opened.value());
-    EXPECT_TRUE(make_schema(*store_).ok());
     EXPECT_TRUE(records_.prepare(*store_, "records", true).ok());
     EXPECT_TRUE(points_.prepare(*store_, "points", false).ok());
   }
-  void run(const std::string& sql) { ASSERT_EQ(store_->run(sql).message(), ""); }
   // The same number into both tables.
   void add(int rows, const std::string& time) {
     run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
@@ -40,9 +33,6 @@ class RowCountTest : public ::testing::Test {
     return complete.ok() && complete.value();
   }
 
-  Folder folder_;
-  const std::string path_ = folder_ / "a.db";
-  std::unique_ptr<Connection> store_;
   RowCount records_, points_;
 };
 

@@ -6,9 +6,12 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "store/schema.h"
 #include "store/sqlite.h"
 
 namespace sluice::test {
@@ -48,15 +51,33 @@ inline std::vector<std::string> rows_of(storage::Connection& connection, const s
   }
 }
 
+inline std::string only_row(const std::vector<std::string>& rows) {
+  return rows.size() == 1 ? rows[0] : std::to_string(rows.size()) + " rows";
+}
 inline std::vector<std::string> rows_in(const std::string& path, const std::string& sql) {
   const auto connection = storage::Connection::open(path, storage::Access::kRead);
   if (!connection.ok()) return {connection.status().message()};
   return rows_of(*connection.value(), sql);
 }
 inline std::string row_in(const std::string& path, const std::string& sql) {
-  const std::vector<std::string> rows = rows_in(path, sql);
-  return rows.size() == 1 ? rows[0] : std::to_string(rows.size()) + " rows";
+  return only_row(rows_in(path, sql));
 }
+
+// An empty store, and its file open to write.
+class StoreFileTest : public ::testing::Test {
+ protected:
+  StoreFileTest() {
+    auto opened = storage::Connection::open(path_, storage::Access::kCreate);
+    store_ = std::move(opened.value());
+    EXPECT_TRUE(make_schema(*store_).ok());
+  }
+  void run(const std::string& sql) { ASSERT_EQ(store_->run(sql).message(), ""); }
+  std::string row(const std::string& sql) { return only_row(rows_of(*store_, sql)); }
+
+  const Folder folder_;
+  const std::string path_ = folder_ / "a.db";
+  std::unique_ptr<storage::Connection> store_;
+};
 
 }  // namespace sluice::test
 

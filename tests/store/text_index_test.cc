@@ -41,18 +41,8 @@ const char* const kExpressions[] = {"w1",
                                     "every",
                                     "none"};
 
-class TextIndexTest : public ::testing::Test {
+class TextIndexTest : public StoreFileTest {
  protected:
-  TextIndexTest() {
-    auto opened = Connection::open(path_, Access::kCreate);
-    store_ = std::move(opened.value());
-    EXPECT_TRUE(make_schema(*store_).ok());
-  }
-  void run(const std::string& sql) { ASSERT_EQ(store_->run(sql).message(), ""); }
-  std::string row(const std::string& sql) {
-    const auto rows = rows_of(*store_, sql);
-    return rows.size() == 1 ? rows[0] : std::to_string(rows.size()) + " rows";
-  }
   std::string some_text() {
     static const char* const kOdd[] = {"gr\xc3\xbcn", "\xc3\x9f", "\xe6\x97\xa5\xe6\x9c\xac",
                                        "a-b.c",       "\xff\xfe", "\xf0\x9f\x98\x80"};
@@ -145,9 +135,6 @@ class TextIndexTest : public ::testing::Test {
         .value();
   }
 
-  Folder folder_;
-  const std::string path_ = folder_ / "a.db";
-  std::unique_ptr<Connection> store_;
   std::mt19937 random_{20261126};
   i64 now_ = 1'700'000'000 * kSecond;
 };

@@ -14,15 +14,9 @@
 #include <vector>
 
 #include "stream/names.h"
+#include "support/read_file.h"
 
 namespace sluice::test {
-
-inline std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // The finished files of a stem, in their order.
 inline std::vector<std::string> finished_files(const std::string& directory,

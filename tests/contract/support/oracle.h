@@ -29,6 +29,7 @@
 #include "segment/directory.h"
 #include "segment/reader.h"
 #include "sluice/sluice.h"
+#include "support/read_file.h"
 
 namespace sluice::testing {
 
@@ -162,10 +163,7 @@ struct Found {
 // Calls each(line) for every whole line; a last one without its newline is broken.
 template <class Each>
 void for_each_line(const std::string& path, Found& found, Each&& each) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream all;
-  all << file.rdbuf();
-  const std::string bytes = all.str();
+  const std::string bytes = test::read_file(path);
   for (std::size_t at = 0; at < bytes.size();) {
     const std::size_t end = bytes.find('\n', at);
     if (end == std::string::npos) {
