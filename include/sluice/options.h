@@ -120,8 +120,9 @@ struct Options {
   std::string run_id = {};    // default: made up
   Level level = Level::info;  // threshold of the root logger
   Mode mode = Mode::asynchronous;
-  std::vector<Sink> sinks = {};           // at most 8; none: the console (not: SLUICE_CONSOLE=0)
-  std::uint64_t ring_bytes = 512 * 1024;  // each thread's; a power of two, 32 KiB to 64 MiB
+  std::vector<Sink> sinks = {};  // at most 8; none: the console (not: SLUICE_CONSOLE=0)
+  // Each thread's; a power of two, 32 KiB to 64 MiB. 0: a 64th of journal_bytes, 512 KiB at least.
+  std::uint64_t ring_bytes = 0;
   std::uint32_t queue_records = 0;        // the other way to say it: 0, or records a ring holds
   std::uint64_t journal_bytes = 8 << 20;  // how long a stuck sink is ridden out; a power of two
   Overflow overflow = Overflow::drop_newest;

@@ -15,7 +15,7 @@
 namespace sluice::runtime {
 namespace {
 
-constexpr u64 kRingMin = 32 * 1024, kRingMax = u64{64} << 20;
+constexpr u64 kRingMin = 32 * 1024, kRingMax = u64{64} << 20, kRingUsual = 512 * 1024;
 constexpr u64 kJournalMin = 1 << 20, kJournalMax = u64{512} << 20;
 constexpr u32 kSitesMin = 64, kSitesLimit = 65536;
 constexpr u32 kBytesOfARecord = 64;  // for queue_records: a usual record
@@ -312,6 +312,9 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.redact = options.redact;
   for (const Sink& sink : options.sinks) config.sinks.push_back(sink_config(sink));
   read_environment(config, mistakes);
+  if (config.ring_bytes == 0) {
+    config.ring_bytes = std::max(kRingUsual, std::bit_floor(config.journal_bytes) / 64);
+  }
   config.region_directory = absolute(config.region_directory);
   for (back::SinkConfig& sink : config.sinks) {
     if (sink.name.empty()) sink.name = config.product;

@@ -5,7 +5,6 @@
 #include <sluice/sluice.h>
 
 #include <atomic>
-#include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <sstream>

@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "runtime/variables.h"
 #include "support/read_file.h"
@@ -124,6 +122,20 @@ TEST(MakeConfig, TextsAreOwnedAndPathsAbsolute) {
   EXPECT_NE(other.run_id, config.run_id);
   EXPECT_EQ(other.sinks.size(), 1u);
   EXPECT_EQ(other.sinks[0].kind, SinkKind::console);
+}
+
+TEST(Config, RingsGrowWithTheJournal) {
+  const auto ring_of = [](u64 journal_bytes, u64 ring_bytes) {
+    Config config;
+    const auto mistakes =
+        make_config({.ring_bytes = ring_bytes, .journal_bytes = journal_bytes}, config);
+    EXPECT_EQ(mistakes.size(), 0u);
+    return config.ring_bytes;
+  };
+  EXPECT_EQ(ring_of(8 << 20, 0), 512u << 10);
+  EXPECT_EQ(ring_of(1 << 20, 0), 512u << 10);
+  EXPECT_EQ(ring_of(256 << 20, 0), 4u << 20);
+  EXPECT_EQ(ring_of(256 << 20, 64 << 10), 64u << 10) << "what is asked for";
 }
 
 // A variable that is documented and read must not be called unknown.

@@ -1,9 +1,6 @@
 // The worked example of docs/formats/segment.md is what the writer really writes.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "segment_fixture.h"
 #include "support/read_file.h"
 
