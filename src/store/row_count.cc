@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace sluice::storage {
 namespace {
@@ -46,7 +47,7 @@ Result<u64> RowCount::at_most() {
 Status RowCount::read_window(bool& at_end) {
   window_.bind(1, seen_time_);
   window_.bind(2, seen_id_);
-  window_.bind(3, began_.last);
+  window_.bind(3, began_last_);
   window_.bind(4, kWindowRows);
   i64 rows = 0;
   for (;; ++rows) {
@@ -58,8 +59,34 @@ Status RowCount::read_window(bool& at_end) {
   }
   window_.reset();
   counted_ += rows;
+  if (rows > 0) marks_.push_back({seen_time_, seen_id_, counted_});
   at_end = rows < kWindowRows;
   return {};
+}
+
+// Of the rows that were counted those that are not there any more: all before the oldest that is.
+Result<i64> RowCount::counted_and_gone() {
+  window_.bind(1, INT64_MIN);
+  window_.bind(2, INT64_MIN);
+  window_.bind(3, began_last_);
+  window_.bind(4, kWindowRows);
+  const auto key = [&] { return std::pair(window_.integer(0), window_.integer(1)); };
+  Result<bool> row = window_.step();
+  if (!row.ok()) return row.status();
+  auto mark = marks_.begin();
+  while (row.value() && mark != marks_.end() && std::pair(mark->time, mark->id) < key()) ++mark;
+  if (!row.value() || mark == marks_.end()) {
+    window_.reset();
+    return counted_;
+  }
+  // What is left of the window in which the oldest is.
+  i64 left = 0;
+  for (; row.value() && key() <= std::pair(mark->time, mark->id); ++left) {
+    row = window_.step();
+    if (!row.ok()) return row.status();
+  }
+  window_.reset();
+  return std::max<i64>(mark->counted - left, 0);
 }
 
 Result<bool> RowCount::count_until(i64 until_ns, Clock now) {
@@ -67,10 +94,11 @@ Result<bool> RowCount::count_until(i64 until_ns, Clock now) {
   if (!counting_) {
     const Result<Ends> begin = ends();
     if (!begin.ok()) return begin.status();
-    began_ = begin.value();
+    began_last_ = begin.value().last;
     counting_ = true;
     counted_ = 0;
     seen_time_ = seen_id_ = INT64_MIN;
+    marks_.clear();
   }
   for (bool at_end = false; !at_end;) {
     if (now() >= until_ns) return false;
@@ -81,11 +109,10 @@ Result<bool> RowCount::count_until(i64 until_ns, Clock now) {
     }
   }
   counting_ = false;
-  const Result<Ends> end = ends();
-  if (!end.ok()) return end.status();
-  const i64 gone = std::max<i64>(end.value().first - began_.first, 0);
-  rows_ = std::max<i64>(counted_ - gone, 0);
-  last_id_ = began_.last;
+  const Result<i64> gone = counted_and_gone();
+  if (!gone.ok()) return gone.status();
+  rows_ = counted_ - gone.value();
+  last_id_ = began_last_;
   exact_ = true;
   return true;
 }

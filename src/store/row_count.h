@@ -11,6 +11,7 @@
 #define SLUICE_SRC_STORE_ROW_COUNT_H_
 
 #include <string>
+#include <vector>
 
 #include "store/sqlite.h"
 
@@ -43,7 +44,14 @@ class RowCount {
   void doubt() { exact_ = false; }
 
  private:
+  // The end of a window, as rows are ordered.
+  struct Mark {
+    i64 time = 0;
+    i64 id = 0;
+    i64 counted = 0;  // rows up to here
+  };
   Status read_window(bool& at_end);
+  [[nodiscard]] Result<i64> counted_and_gone();
 
   Statement ends_, window_;
   i64 rows_ = -1;  // when the newest had last_id_; -1: never counted
@@ -51,10 +59,11 @@ class RowCount {
   bool exact_ = false;
   // A count that is being made: up to where.
   bool counting_ = false;
-  Ends began_;
+  i64 began_last_ = 0;
   i64 counted_ = 0;
   i64 seen_time_ = 0;
   i64 seen_id_ = 0;
+  std::vector<Mark> marks_;
 };
 
 }  // namespace sluice::storage

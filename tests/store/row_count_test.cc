@@ -86,9 +86,30 @@ TEST_F(RowCountTest, WhatOthersTakeOutIsDoubtedAndCountedAnew) {
   while (!count(points_, 1)) {
   }
   EXPECT_EQ(points_.at_most().value(), 7'000u);
+  run("DELETE FROM points WHERE id BETWEEN 3002 AND 14999");
+  points_.doubt();
+  EXPECT_FALSE(count(points_, 1));
+  run("DELETE FROM points WHERE id = 3001");
+  while (!count(points_, 1)) {
+  }
+  EXPECT_EQ(points_.at_most().value(), 5'001u) << "a row, whatever the next one's id is";
   run("DELETE FROM points");
   points_.doubt();
   EXPECT_EQ(points_.at_most().value(), 0u);
+}
+
+TEST_F(RowCountTest, WhatOthersTakeOutMeanwhileIsOldestByTimeNotById) {
+  for (const int limit : {7000, 1000}) {  // in the first window, and beyond it
+    run("DELETE FROM records");
+    records_.doubt();
+    add(10'000, "-i");
+    add(1, "7");  // the newest, which stays
+    EXPECT_FALSE(count(records_, 2));
+    run("DELETE FROM records WHERE id BETWEEN " + std::to_string(limit) + " AND 10000");
+    while (!count(records_, 1)) {
+    }
+    EXPECT_EQ(records_.at_most().value(), u64(limit));
+  }
 }
 
 }  // namespace
