@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/import_csv.h"
@@ -108,6 +109,7 @@ class Import {
 
   storage::Writer& writer_;
   storage::Restorer& restorer_;
+  u64 others_ = 0;  // of the writer, when ids were found
 };
 
 // The run that stands for the file, by its key; else by its content: a copy, or a rotated file that
@@ -290,6 +292,11 @@ Status Import::store(const Batch& batch, u64 from, ExportedRows* exported, Outco
 Status Import::store_once(const Batch& batch, u64 from, ExportedRows* exported, Outcome& outcome) {
   Status status = writer_.begin();
   if (!status.ok()) return status;
+  // Pruning may have taken what the batches before this one referred to.
+  if (std::exchange(others_, writer_.others()) != writer_.others()) {
+    restorer_.forget();
+    if (exported != nullptr) exported->forget();
+  }
   const Result<i64> cursor = writer_.connection().integer_of(
       "SELECT next_sequence FROM cursors WHERE run = " + std::to_string(writer_.run()));
   if (!cursor.ok()) return cursor.status();

@@ -21,7 +21,7 @@ class ExportedRows {
   virtual ~ExportedRows() = default;
   // Within a transaction. kFatal: the line is none.
   virtual Status add(std::string_view line) = 0;
-  // After a rollback: ids that the transaction had made are not there.
+  // After a rollback, or when others have committed: ids that were found may not be there.
   virtual void forget() = 0;
   // Lines that were a row.
   [[nodiscard]] u64 rows() const { return rows_; }

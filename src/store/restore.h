@@ -3,7 +3,8 @@
 // Within a transaction of a Writer, whose connection it uses: add rows, then finish() before the
 // writer's commit. Texts are stored as they are; attributes and context must be JSON objects.
 //
-// Threading: single-owner. Errors: those of Statement. After a rollback: forget().
+// Threading: single-owner. Errors: those of Statement. After a rollback, and when others have
+// committed: forget().
 #ifndef SLUICE_SRC_STORE_RESTORE_H_
 #define SLUICE_SRC_STORE_RESTORE_H_
 

@@ -109,6 +109,7 @@ Status Writer::look_at_others() {
   version_.reset();
   if (version == data_version_) return {};
   data_version_ = version;
+  ++others_;
   rows_->forget_ids();
   if (run_ == 0) return {};
   has_run_.bind(1, run_);

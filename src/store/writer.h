@@ -50,6 +50,9 @@ class Writer {
   // For rows that are no records (store/restore.h), between begin() and commit().
   [[nodiscard]] Connection& connection() { return *connection_; }
   [[nodiscard]] i64 run() const { return run_; }
+  // Steps in begin() when others may have committed: runs, sites and series, whose ids were found
+  // before, may have gone.
+  [[nodiscard]] u64 others() const { return others_; }
 
   // Takes the oldest rows out as `keep` says, a step at a time, between transactions: one step of
   // store/prune.h. True: there is more to do now.
@@ -78,6 +81,7 @@ class Writer {
   i64 started_ns_ = 0;
   i64 run_ = 0;
   i64 data_version_ = 0;
+  u64 others_ = 0;
   i64 committed_ns_ = 0;
   i64 turn_began_ns_ = 0;
   std::unique_ptr<Rows> rows_;

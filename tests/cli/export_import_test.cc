@@ -320,6 +320,47 @@ TEST_F(ExportImport, HostileLinesAreTextOrRefusedAndHarmNothing) {
   EXPECT_EQ(row("PRAGMA integrity_check"), "ok");
 }
 
+// As pruning does with what is old already.
+TEST_F(ExportImport, WhatOthersTakeOutMeanwhileIsMadeAgain) {
+  std::string lines =
+      "{\"define\":\"export\",\"version\":1}\n"
+      "{\"define\":\"run\",\"row\":1,\"region\":\"00112233445566778899aabbccddeeff\","
+      "\"run\":\"old\"}\n"
+      "{\"define\":\"site\",\"row\":1,\"site\":\"log\",\"severity\":9,\"file\":\"a.cc\"}\n";
+  for (int i = 0; i < 10'000; ++i) {
+    lines +=
+        "{\"ts\":\"2020-01-01T00:00:00Z\",\"level\":\"info\",\"msg\":\"x\",\"run_row\":1,"
+        "\"site_row\":1}\n"
+        "{\"ts\":\"2020-01-01T00:00:00Z\",\"kind\":\"metric\",\"name\":\"load\","
+        "\"metric\":\"gauge\",\"unit\":\"\",\"value\":1,\"run_row\":1}\n";
+  }
+  write("old.jsonl", lines);
+  write("new.log", "x\n");
+  ASSERT_EQ(import("new.log").code, 0);
+  const auto store = storage::Connection::open(path("b.db"), storage::Access::kWrite);
+  ASSERT_TRUE(store.ok());
+  const pid_t importing =
+      start("$SLUICE import --store b.db old.jsonl", path("taken"), path("errors"));
+  int times = 0;
+  while (::waitpid(importing, nullptr, WNOHANG) == 0) {
+    ::usleep(1000);
+    if (times == 3 || row("SELECT count(*) FROM points") == "0") continue;
+    times += store.value()
+                 ->run(
+                     "BEGIN IMMEDIATE; DELETE FROM points; DELETE FROM series;"
+                     "DELETE FROM records; DELETE FROM sites;"
+                     "DELETE FROM runs WHERE run_id = 'old'; COMMIT")
+                 .ok();
+  }
+  EXPECT_EQ(times, 3) << "and it went on after that";
+  EXPECT_EQ(text("taken"), "old.jsonl: 20000 rows\n") << text("errors");
+  EXPECT_EQ(row("SELECT (SELECT count(*) FROM points WHERE series NOT IN (SELECT id FROM series)"
+                "  OR run NOT IN (SELECT id FROM runs)),"
+                " (SELECT count(*) FROM records WHERE site NOT IN (SELECT id FROM sites)"
+                "  OR run NOT IN (SELECT id FROM runs))"),
+            "0|0");
+}
+
 TEST_F(ExportImport, MistakesAllAtOnceAndNothingIsDone) {
   const Finished many = sh("$SLUICE import none.log nowhere/");
   EXPECT_EQ(many.code, 2);
