@@ -74,11 +74,12 @@ Result<u64> Writer::use_run(const RunKey& key, const RunInfo& run, i64 started_n
 Result<u64> Writer::find_run() {
   const ByteView id{reinterpret_cast<const std::byte*>(key_.data()), key_.size()};
   // Not the id of a run whose row others have deleted and whose place in the journal is left: what
-  // comes before that place would pass for stored.
+  // comes before that place would pass for stored. Above the highest id there is none: then SQLite
+  // chooses one.
   Result<Statement> insert = connection_->prepare(
       "INSERT OR IGNORE INTO runs(region, run_id, product, version, host, pid, started_ns, id)"
-      " VALUES(?, ?, ?, ?, ?, ?, ?, 1 + max(coalesce((SELECT max(id) FROM runs), 0),"
-      " coalesce((SELECT max(run) FROM cursors), 0)))");
+      " VALUES(?, ?, ?, ?, ?, ?, ?, 1 + nullif(max(coalesce((SELECT max(id) FROM runs), 0),"
+      " coalesce((SELECT max(run) FROM cursors), 0)), 9223372036854775807))");
   if (!insert.ok()) return insert.status();
   const std::string texts[] = {
       escaped(TextForm::kStored, info_.run_id), escaped(TextForm::kStored, info_.product),

@@ -152,6 +152,17 @@ TEST_F(WriterTest, ARunThatOthersDeleteLeavesNothingToTheNext) {
   EXPECT_EQ(row("SELECT count(*) FROM runs JOIN cursors ON run = runs.id"), "0");
 }
 
+TEST_F(WriterTest, TheHighestIdOfARunIsOneAsAnyOther) {
+  const auto other = Connection::open(path_, Access::kWrite);
+  ASSERT_TRUE(other.ok() && other.value()->run("UPDATE runs SET id = 9223372036854775807").ok());
+  const Result<u64> next = writer_->use_run({9}, run_, 1);
+  ASSERT_TRUE(next.ok()) << next.status().message();
+  add(TestRecord("{}", {i64_arg(1)}));
+  EXPECT_EQ(row("SELECT count(*) FROM records JOIN runs ON runs.id = run AND region = x'09" +
+                std::string(30, '0') + "'"),
+            "1");
+}
+
 // Sites and series that were made in a transaction that failed are made again.
 TEST_F(WriterTest, NothingIsRememberedOfATransactionThatFailed) {
   TestRecord log("{}", {i64_arg(1)});
