@@ -400,14 +400,16 @@ Result<bool> Pruner::vacuum() {
   const Result<i64> free = ask(free_pages_);
   if (!free.ok()) return free.status();
   const bool too_large = keep_.bytes != 0 && u64(pages.value() * page_bytes_) > keep_.bytes;
-  const bool wanted = once() || too_large || free.value() > pages.value() / 8;
-  if (free.value() == 0 || !wanted) return false;
+  const i64 stay = once() || too_large ? 0 : pages.value() / 8;
+  if (free.value() <= stay) return false;
+  const u64 go = std::min(vacuum_pages_, u64(free.value() - stay));
   const i64 started = now_();
-  const Status status =
-      connection_.run("PRAGMA incremental_vacuum(" + std::to_string(vacuum_pages_) + ")");
+  const Status status = connection_.run("PRAGMA incremental_vacuum(" + std::to_string(go) + ")");
   if (!status.ok()) return status;
   const i64 took = now_() - started;
-  if (took < StepSize::kWorkNs / 8) vacuum_pages_ = std::min(vacuum_pages_ * 2, kVacuumPagesMax);
+  if (go == vacuum_pages_ && took < StepSize::kWorkNs / 8) {
+    vacuum_pages_ = std::min(vacuum_pages_ * 2, kVacuumPagesMax);
+  }
   if (took > StepSize::kWorkNs / 2) vacuum_pages_ = std::max<u64>(vacuum_pages_ / 2, 4);
   const Result<i64> left = ask(page_count_);
   if (!left.ok()) return left.status();

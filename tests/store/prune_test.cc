@@ -267,6 +267,14 @@ TEST_F(PruneTest, APolicyBeginsWhenABoundIsPassedAndGoesABitBelowIt) {
   EXPECT_EQ(row("SELECT id FROM sites"), "1") << "in use";
 }
 
+TEST_F(PruneTest, APolicyLeavesAnEighthOfTheFileToNewRows) {
+  add_run(1, 1'000'000, 3000);
+  EXPECT_EQ(prune({.rows = 2900}, Pruner::Way::kPolicy).pages, 0u);
+  EXPECT_NE(row("PRAGMA freelist_count"), "0");
+  EXPECT_GT(prune({.rows = 1000}, Pruner::Way::kPolicy).pages, 0u);
+  EXPECT_NE(row("PRAGMA freelist_count"), "0");
+}
+
 // A writer that was there before knows the ids of what pruning took away.
 TEST_F(PruneTest, AWriterLooksAgainWhenSitesSeriesAndItsRunHaveGone) {
   Writer& writer = *Writer::open({.path = path_}).value().release();
