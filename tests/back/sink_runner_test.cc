@@ -307,7 +307,7 @@ TEST_F(SinkRunnerTest, AFlushToTheDiskWaitsForAllThatIsBeforeIt) {
 }
 
 // At the end of a stop's time a sink that gets on finishes the group in hand, closes, and ends; the
-// rest stays in the journal. With time left it takes all of it.
+// rest stays in the journal.
 TEST_F(SinkRunnerTest, AskedToLeaveItFinishesTheGroupInHand) {
   say(0, 400, 1000);
   EXPECT_TRUE(engine_->drain_all(false));
@@ -323,6 +323,20 @@ TEST_F(SinkRunnerTest, AskedToLeaveItFinishesTheGroupInHand) {
   EXPECT_LT(own->sequence(), all);
   EXPECT_EQ(own->sequence(), 1 + log_.numbers.size());
   EXPECT_FALSE(own->given_up());
+}
+
+TEST_F(SinkRunnerTest, AskedToStopWithTimeLeftItTakesAllThereIs) {
+  say(0, 400, 1000);
+  EXPECT_TRUE(engine_->drain_all(false));
+  GatedRunner own(region_, log_, said_);
+  own.start();
+  own.wait_until_in_write();
+  own->ask_to_stop(os::monotonic_ns() + kPatienceNs);
+  own.let_go();
+  ASSERT_TRUE(own->wait_for_thread(os::monotonic_ns() + kPatienceNs));
+  EXPECT_GT(log_.groups.size(), 1u);
+  EXPECT_EQ(log_.closes, 1);
+  EXPECT_EQ(own->sequence(), engine_->counts().next_sequence);
 }
 
 // A sink that got half way through a group has told how far: the rest of it is what it has not had.

@@ -262,6 +262,12 @@ TEST_F(TextIndexTest, MessagesThatChange) {
   EXPECT_EQ(differences(), "");
   index_all();
   EXPECT_EQ(differences(), "");
+  add(10);
+  run("DELETE FROM records WHERE id = 78; UPDATE records SET id = 78, body = 'every w1 w2'"
+      " WHERE id = (SELECT max(id) - 1 FROM records)");
+  EXPECT_EQ(differences(), "") << "one that is in no part, into the range of one";
+  index_all();
+  EXPECT_EQ(differences(), "");
   run("UPDATE records SET severity = 5 WHERE id = 1");
   EXPECT_EQ(row("SELECT sum(stale) FROM text_parts"), "0") << "no message";
 }
