@@ -15,6 +15,8 @@ namespace {
 constexpr i64 kLookEveryNs = 50'000'000;
 // Without records: bounds are passed by time only.
 constexpr i64 kIdleLookNs = 1'000'000'000;
+// Between two steps of upkeep: others get the lock, for which they look every millisecond.
+constexpr i64 kTurnNs = 3'000'000;
 // What is too much is taken out after each transaction, for as long as that took: enough, since
 // taking out a row is no dearer than putting one in. Transactions are short meanwhile, so that
 // neither keeps the other waiting for long.
@@ -195,7 +197,7 @@ i64 StoreSink::index_text() {
   if (more.status().error_class() == ErrorClass::kRetryable) return kLookEveryNs;
   note_trouble(more.status(), "cannot index messages: ", index_trouble_);
   if (!more.ok()) return kIdleLookNs;
-  return more.value() ? 0 : -1;
+  return more.value() ? kTurnNs : -1;
 }
 
 i64 StoreSink::upkeep() {
@@ -203,9 +205,9 @@ i64 StoreSink::upkeep() {
   i64 again_ns = -1;
   if (keep_.any()) {
     prune(0);
-    again_ns = pruning_ ? 0 : kIdleLookNs;
+    again_ns = pruning_ ? kTurnNs : kIdleLookNs;
   }
-  if (!full_text_ || again_ns == 0) return again_ns;
+  if (!full_text_ || pruning_) return again_ns;
   const i64 index_ns = index_text();
   return index_ns < 0 ? again_ns : again_ns < 0 ? index_ns : std::min(again_ns, index_ns);
 }

@@ -26,6 +26,8 @@
 
 namespace sluice::testing {
 
+using test::read_file;
+
 class Directory {
  public:
   explicit Directory(const std::string& parent = "/dev/shm") {
