@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "os/os_error.h"
-#include "stream/fork.h"
 #include "stream/names.h"
 
 namespace sluice::stream {
@@ -53,7 +52,10 @@ Result<std::shared_ptr<Directory>> Directory::open(os::Io& io, const std::string
   return made;
 }
 
-Directory::~Directory() { io_.close(fd_); }
+// In a forked child the close would take the locks of its own descriptor of the index with it.
+Directory::~Directory() {
+  if (forks_ == Forks::count()) io_.close(fd_);
+}
 
 void Directory::note_finished() {
   (void)io_.list(path_.c_str(), [this](const char* name) {

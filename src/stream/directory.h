@@ -21,6 +21,7 @@
 
 #include "base/status.h"
 #include "os/io.h"
+#include "stream/fork.h"
 
 namespace sluice::stream {
 
@@ -63,6 +64,7 @@ class Directory {
   os::Io& io_;
   const std::string path_;
   const int fd_;
+  const u32 forks_ = Forks::count();
   std::mutex mutex_;
   std::vector<Line> lines_;  // line 1 is the first
   u64 read_bytes_ = 0;       // of the index, in lines_

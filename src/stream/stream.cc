@@ -163,6 +163,7 @@ struct StreamSet::Impl {
   StreamOptions options;
   std::shared_ptr<stream::Directory> directory;
   std::shared_ptr<Engine> engine;
+  const u32 forks = stream::Forks::count();
   mutable std::mutex mutex;  // what follows, and every change of an entry
   std::vector<std::unique_ptr<Entry>> entries;
   std::array<std::atomic<Entry*>, kSlots> slots{};
@@ -173,6 +174,10 @@ struct StreamSet::Impl {
 };
 
 Result<Core*> StreamSet::Impl::open_stream(std::string_view name) {
+  // Before the mutex, which somebody may have held when it forked.
+  if (forks != stream::Forks::count()) {
+    return fatal("the set of streams belongs to the process that opened it");
+  }
   const std::scoped_lock lock(mutex);
   if (closed) return fatal("the set of streams is closed");
   Entry* entry = find(name);
@@ -252,8 +257,12 @@ Status StreamSet::close_stream(std::string_view name, std::uint32_t timeout_ms) 
   }
   Status status = core->close(timeout_ms);
   const std::scoped_lock lock(impl_->mutex);
-  // release: nothing; the next record makes another (P18)
-  if (core->is_over()) Made::publish(impl_->find(name)->open, static_cast<Core*>(nullptr));
+  // Unless another closed it too, and it was opened again since. acquire: as above (P18)
+  std::atomic<Core*>& open = impl_->find(name)->open;
+  if (core->is_over() && Made::look(open) == core) {
+    // release: nothing; the next record makes another (P18)
+    Made::publish(open, static_cast<Core*>(nullptr));
+  }
   return status;
 }
 
