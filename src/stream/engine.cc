@@ -84,11 +84,17 @@ Result<std::shared_ptr<Core>> Engine::open(std::shared_ptr<Directory> directory,
                                            std::string_view name, const StreamOptions& options) {
   Result<Claim> claim = directory->claim(name);
   if (!claim.ok()) return claim.status();
-  const std::scoped_lock lock(mutex_);
+  u32 shards = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    shards = shards_for(options);
+  }
+  // Without the lock: a disk that hangs here keeps no thread from the other streams.
   auto core =
       std::make_shared<Core>(os::real_io(), *pool_, std::move(directory), std::move(claim.value()),
-                             options, shards_for(options), wake_, reporter());
+                             options, shards, wake_, reporter());
   if (Status status = core->start(); !status.ok()) return status;
+  const std::scoped_lock lock(mutex_);
   cores_.push_back(core);
   return core;
 }

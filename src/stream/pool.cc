@@ -144,6 +144,13 @@ u32 Room::take(u32 bytes) {
   return index;
 }
 
+u32 Room::record_bytes_max(u32 shards) const {
+  const u64 left = bytes_max_ - u64{shards} * Pool::kBytesOf[0];
+  u32 size = Pool::kSizes - 1;
+  while (size > 0 && Pool::kBytesOf[size] > left) --size;
+  return Pool::kBytesOf[size];
+}
+
 void Room::give(u32 index) {
   bytes_.fetch_sub(pool_.chunk(index).capacity, std::memory_order_relaxed);
   pool_.give(index);

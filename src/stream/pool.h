@@ -76,6 +76,8 @@ class Room {
   // For a record of `bytes`, by a writer; 0: by the flusher. Larger chunks the faster they fill.
   [[nodiscard]] u32 take(u32 bytes);
   void give(u32 index);
+  // The longest record that finds room while each of so many shards keeps a small chunk.
+  [[nodiscard]] u32 record_bytes_max(u32 shards) const;
 
  private:
   [[nodiscard]] u32 take_of(u32 size);

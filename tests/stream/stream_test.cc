@@ -222,6 +222,18 @@ TEST(Stream, TheLongestRecordAndOneByteMore) {
   EXPECT_EQ(lines_of_stream(directory.path(), "s").size(), 6u);
 }
 
+// Every lane keeps a chunk, and the record needs one more.
+TEST(Stream, TheLongestRecordFitsIntoFewBytes) {
+  for (const std::uint64_t bytes : {64u << 10, 1u << 20, 3u << 20, 8u << 20}) {
+    const OwnDirectory directory;
+    auto stream = Stream::open(directory.path(), "s", {.buffer_bytes = bytes, .wait_ms = 5'000});
+    ASSERT_TRUE(stream.ok());
+    const std::string record(stream.value().record_bytes_max(), 'r');
+    EXPECT_EQ(stream.value().write(record), Admission::kOk) << bytes;
+    EXPECT_TRUE(stream.value().close(60'000).ok());
+  }
+}
+
 TEST(Stream, AFewRecordsReachTheFileByTheInterval) {
   const OwnDirectory directory;
   auto stream = Stream::open(directory.path(), "s", {.flush_interval_ms = 50});
