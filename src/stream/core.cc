@@ -44,7 +44,7 @@ Core::Core(os::Io& io, Pool& pool, std::shared_ptr<Directory> directory, Claim c
       reporter_(reporter),
       room_(pool, std::max(options.buffer_bytes, u64{shards} * Pool::kBytesOf[0])),
       file_(io, directory_->path(), claim_, {options.rotate_bytes, options.preallocate_bytes}),
-      record_bytes_max_(std::min<u64>(pool.record_bytes_max(), options.buffer_bytes) - 1),
+      record_bytes_max_(std::min(pool.record_bytes_max(), room_.record_bytes_max(shards)) - 1),
       forks_(Forks::count()),
       lanes_(shards) {}
 
@@ -207,7 +207,11 @@ void Core::end_flush() {
   }
   note(status);
   flushing_ = false;
+  // Of files that were finished since the last answer too.
+  const u64 sync_errors = file_.counts().sync_errors;
+  const bool failed = answering_.durable && sync_errors != std::exchange(sync_errors_, sync_errors);
   const std::scoped_lock lock(told_);
+  if (failed || !status.ok()) ++failed_answers_;
   answered_ = answering_.ticket;
   changed_.notify_all();
 }
@@ -337,6 +341,7 @@ void Core::note(const Status& status) {
     totals_.sync_errors = counts.sync_errors;
     times_.pwritev_ns = counts.pwritev_ns;
     times_.pwritev_ns_max = counts.pwritev_ns_max;
+    if (status.ok() && totals_.lost > 0) return;  // it does not go on
     if (status.ok() != status_.ok()) {
       sentence = status.ok() ? file_.path() + ": goes on" : status.message();
     }
@@ -350,7 +355,7 @@ void Core::give_up() {
   if (batch_done_ > 0) {
     // What is in the file of a line that is not whole there.
     const u64 whole = whole_lines(batch_, batch_done_);
-    note(file_.take_back(batch_done_ - whole));
+    if (Status cut = file_.take_back(batch_done_ - whole); !cut.ok()) note(cut);
     consume(whole);
   }
   batch_bytes_ = batch_done_ = 0;
@@ -389,13 +394,17 @@ bool Core::flush(u32 timeout_ms, bool durable, bool rotate) {
   if (!is_ours()) return false;
   std::unique_lock lock(told_);
   const u64 ticket = ++asked_.ticket;
+  const u64 failed = failed_answers_;
   asked_.durable |= durable;
   asked_.rotate |= rotate;
   Wake::step(wake_);  // release: what is asked, before the look of the engine (P19)
   os::wake_all(wake_);
-  return changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] {
+  const bool answered = changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] {
     return answered_ >= ticket || is_over();
-  }) && status_.ok();
+  });
+  // status_ may be of a later write by now, but that of a stream that is over stays.
+  return answered && failed_answers_ == failed && totals_.lost == 0 &&
+         (answered_ >= ticket || status_.ok());
 }
 
 void Core::begin_close() {

@@ -139,12 +139,14 @@ class Core {
   i64 retry_at_ns_ = 0;
   bool flushing_ = false;
   Asked answering_;
+  u64 sync_errors_ = 0;  // that were told when a flush asked for durable
 
   // What callers ask and are told.
   mutable std::mutex told_;
   std::condition_variable changed_;
   Asked asked_;
   u64 answered_ = 0;
+  u64 failed_answers_ = 0;
   bool closing_ = false;
   bool giving_up_ = false;
   Status status_;

@@ -163,7 +163,10 @@ Status StreamFile::write(std::span<const ByteView> pieces, u64& done) {
       const ErrorClass error_class = class_of_write_error(int(result));
       if (error_class == ErrorClass::kRotate) {
         const u64 whole = whole_lines(pieces, done);
-        if (Status cut = take_back(done - whole); cut.ok()) done = whole;
+        // Not cut: it is written whole to the next file all the same.
+        (void)take_back(done - whole);
+        done = whole;
+        (void)sync();
         finished_ = true;
       }
       return problem(error_class, "cannot be written", int(result));

@@ -216,6 +216,44 @@ TEST(StreamCore, AFullDiskHoldsWhatWasAcceptedAndGoesOn) {
   EXPECT_NE(bench.said.sentences[0].find("ENOSPC"), std::string::npos);
 }
 
+// While another thread does the rounds.
+bool flush(Bench& bench, bool durable) {
+  std::atomic<bool> over{false};
+  std::thread flusher([&] {
+    while (!over.load()) bench.rounds(1);
+  });
+  const bool flushed = bench.core->flush(60'000, durable, false);
+  over = true;
+  flusher.join();
+  return flushed;
+}
+
+// The sync of a file that was finished on the way fails, that of the next one does not.
+TEST(StreamCore, DurableIsNotSaidOfAFileWhoseSyncFailed) {
+  MemoryIo memory;
+  FaultIo io(memory);
+  Bench bench(io);
+  io.fail({.op = Op::kSyncData, .call = io.count(Op::kSyncData) + 1, .error = EIO});
+  for (int number = 0; number < kRecords; ++number) ASSERT_TRUE(bench.put(number));
+  EXPECT_FALSE(flush(bench, true));
+  EXPECT_EQ(bench.core->statistics().sync_errors, 1u);
+  ASSERT_TRUE(bench.put(kRecords));
+  EXPECT_TRUE(flush(bench, true));
+}
+
+TEST(StreamCore, WhatAFileTookBeforeItFailedIsDurableToo) {
+  MemoryIo memory;
+  FaultIo io(memory);
+  Bench bench(io, {.shards = 1, .flush_interval_ms = 1});
+  const u64 before = io.count(Op::kPwrite);
+  io.fail({.op = Op::kPwrite, .call = before + 1, .short_bytes = 31});
+  io.fail({.op = Op::kPwrite, .call = before + 2, .error = EIO});
+  for (int number = 0; number < 5; ++number) ASSERT_TRUE(bench.put(number));
+  EXPECT_TRUE(flush(bench, true));
+  memory.power_loss();
+  EXPECT_EQ(numbers_in(memory, true), up_to(5));
+}
+
 // The disk stays full: close() gives up, and what it leaves behind is counted and cut to lines.
 TEST(StreamCore, GivingUpCountsWhatIsLost) {
   MemoryIo io;
@@ -233,6 +271,9 @@ TEST(StreamCore, GivingUpCountsWhatIsLost) {
   closed = true;
   flusher.join();
   EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.message().find("ENOSPC"), std::string::npos) << status.message();
+  EXPECT_EQ(bench.said.sentences.size(), 1u) << "it does not go on";
+  EXPECT_FALSE(bench.core->flush(0, false, false)) << "of what is lost";
   const auto there = numbers_in(io, false);
   const StreamStatistics told = bench.core->statistics();
   EXPECT_GT(told.lost, 0u);
