@@ -399,9 +399,8 @@ bool Core::flush(u32 timeout_ms, bool durable, bool rotate) {
   asked_.rotate |= rotate;
   Wake::step(wake_);  // release: what is asked, before the look of the engine (P19)
   os::wake_all(wake_);
-  const bool answered = changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] {
-    return answered_ >= ticket || is_over();
-  });
+  const bool answered = changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms),
+                                          [&] { return answered_ >= ticket || is_over(); });
   // status_ may be of a later write by now, but that of a stream that is over stays.
   return answered && failed_answers_ == failed && totals_.lost == 0 &&
          (answered_ >= ticket || status_.ok());

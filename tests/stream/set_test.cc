@@ -130,8 +130,8 @@ int threads_of_streams() {
   return count;
 }
 
-// A child has the handles and none of the threads: it is told so, and opens streams of its own, which
-// it keeps when the handles of its parent go.
+// A child has the handles and none of the threads: it is told so, and opens streams of its own,
+// which it keeps when the handles of its parent go.
 TEST(StreamSet, AForkedChildIsStoppedAndOpensItsOwn) {
   const OwnDirectory directory;
   auto set = std::make_unique<StreamSet>(StreamSet::open(directory.path()).value());
