@@ -216,6 +216,16 @@ TEST(StreamCore, AFullDiskHoldsWhatWasAcceptedAndGoesOn) {
   EXPECT_NE(bench.said.sentences[0].find("ENOSPC"), std::string::npos);
 }
 
+// Nobody makes room here: the one waiter too many would wait for ever.
+TEST(StreamCore, OneWaiterTooManyDropsAtOnce) {
+  MemoryIo io;
+  Bench bench(io, {.shards = 1, .wait_ms = ~u32{0}, .waiters_max = 0});
+  int accepted = 0;
+  while (bench.put(accepted)) ++accepted;
+  EXPECT_GT(accepted, 0);
+  EXPECT_EQ(bench.core->statistics().dropped_full, 1u);
+}
+
 // While another thread does the rounds.
 bool flush(Bench& bench, bool durable) {
   std::atomic<bool> over{false};
