@@ -1,8 +1,9 @@
 // sluice stream write: standard input into a stream, a line a record.
 //
 // Nothing is dropped: while there is no room the input waits. SIGINT, SIGTERM and SIGHUP end it as
-// the end of the input does, with everything read so far in the file. A line that is longer than a
-// record can be becomes several, which is said and is exit code 1.
+// the end of the input does, with everything read so far in the file; where there is no room for
+// it, that is said, and is exit code 1. A line that is longer than a record can be becomes several,
+// which is said and is exit code 1.
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
@@ -18,7 +19,9 @@ namespace sluice::cli {
 namespace {
 
 constexpr std::size_t kReadBytes = 1 << 20;
-constexpr std::uint32_t kForEver = ~std::uint32_t{0};
+constexpr std::uint32_t kLookMs = 100;  // for a signal, while there is no room
+constexpr std::uint32_t kCloseMs = 60'000;
+constexpr std::uint32_t kCloseAtSignalMs = 5000;  // when there was no room anyway
 
 struct WriteCommand {
   std::string name;
@@ -26,14 +29,14 @@ struct WriteCommand {
   std::uint64_t rotate_bytes = 0;
   std::uint64_t preallocate_bytes = 0;
   std::uint32_t flush_interval_ms = 10'000;
-  std::uint32_t close_timeout_ms = 60'000;
   bool quiet = false;
 };
 
 // Lines of what is read, as records.
 class Lines {
  public:
-  explicit Lines(Stream& stream) : stream_(stream), longest_(stream.record_bytes_max()) {}
+  Lines(Stream& stream, const os::SignalInbox& signals)
+      : stream_(stream), signals_(signals), longest_(stream.record_bytes_max()) {}
 
   // False: the stream takes nothing any more.
   bool add(std::string_view bytes) {
@@ -55,6 +58,8 @@ class Lines {
   bool finish() { return rest_.empty() || end_line(); }
 
   [[nodiscard]] u64 pieces() const { return pieces_; }
+  // By a signal, while there was no room.
+  [[nodiscard]] bool ended() const { return ended_; }
 
  private:
   bool end_line() {
@@ -64,16 +69,32 @@ class Lines {
   }
   bool put(std::string_view line) {
     for (; line.size() > longest_; line.remove_prefix(longest_), ++pieces_) {
-      if (stream_.write(line.substr(0, longest_)) != Admission::kOk) return false;
+      if (!put_record(line.substr(0, longest_))) return false;
     }
-    return stream_.write(line) == Admission::kOk;
+    return put_record(line);
+  }
+  bool put_record(std::string_view record) {
+    for (;;) {
+      const Admission admission = stream_.write(record);
+      if (admission != Admission::kDroppedFull) return admission == Admission::kOk;
+      ended_ = os::is_end_signal(signals_.next().number);
+      if (ended_) return false;
+    }
   }
 
   Stream& stream_;
+  const os::SignalInbox& signals_;
   const std::size_t longest_;
   std::string rest_;
   u64 pieces_ = 0;
+  bool ended_ = false;
 };
+
+std::string why_it_takes_no_more(const Lines& lines) {
+  return lines.ended()
+             ? "ended by a signal while there was no room: what follows of the input is not taken"
+             : "the stream takes nothing any more";
+}
 
 // What went wrong with the input; empty: nothing.
 std::string pump(Lines& lines, const os::SignalInbox& signals) {
@@ -87,9 +108,9 @@ std::string pump(Lines& lines, const os::SignalInbox& signals) {
     if (got == -EINTR || got == -EAGAIN) continue;
     if (got < 0) return "cannot read standard input: " + os::error_text(int(got));
     if (got == 0) break;
-    if (!lines.add({buffer.data(), std::size_t(got)})) return "the stream takes nothing any more";
+    if (!lines.add({buffer.data(), std::size_t(got)})) return why_it_takes_no_more(lines);
   }
-  return lines.finish() ? "" : "the stream takes nothing any more";
+  return lines.finish() ? "" : why_it_takes_no_more(lines);
 }
 
 int write(const WriteCommand& command) {
@@ -99,14 +120,14 @@ int write(const WriteCommand& command) {
                              {.flush_interval_ms = command.flush_interval_ms,
                               .rotate_bytes = command.rotate_bytes,
                               .preallocate_bytes = command.preallocate_bytes,
-                              .wait_ms = kForEver});
+                              .wait_ms = kLookMs});
   if (!stream.ok()) {
     complain(stream.status().message());
     return kUsage;
   }
-  Lines lines(stream.value());
+  Lines lines(stream.value(), signals);
   const std::string trouble = pump(lines, signals);
-  const Status closed = stream.value().close(command.close_timeout_ms);
+  const Status closed = stream.value().close(lines.ended() ? kCloseAtSignalMs : kCloseMs);
   if (!trouble.empty()) complain(trouble);
   if (!closed.ok()) complain(closed.message());
   const StreamStatistics told = stream.value().statistics();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <utility>
 
 #include "os/os_error.h"
@@ -13,10 +14,12 @@ namespace {
 constexpr u64 kIndexBytesMax = u64{64} << 20;
 
 // Those that are open, by directory: a second descriptor of an index would, when it is closed, take
-// the locks of the first with it. Never destroyed: streams may be closed while the process exits.
+// the locks of the first with it. One that nobody holds any more is open until its end has closed
+// it. Never destroyed: streams may be closed while the process exits.
 struct Opened {
   std::mutex mutex;
-  std::map<std::tuple<u32, u64, u64>, std::weak_ptr<Directory>> by_place;
+  std::condition_variable closed;
+  std::map<Directory::Place, std::weak_ptr<Directory>> by_place;
 };
 Opened& opened() {
   static auto* const all = new Opened;
@@ -35,9 +38,14 @@ Result<std::shared_ptr<Directory>> Directory::open(os::Io& io, const std::string
   if (stated < 0 || !info.directory) {
     return failed(ErrorClass::kFatal, path, "cannot look into it", stated < 0 ? stated : -ENOTDIR);
   }
-  const std::scoped_lock lock(opened().mutex);
-  auto& place = opened().by_place[{Forks::count(), info.device, info.inode}];
-  if (auto there = place.lock()) return there;
+  Opened& all = opened();
+  const Place place{Forks::count(), info.device, info.inode};
+  std::unique_lock lock(all.mutex);
+  for (auto at = all.by_place.find(place); at != all.by_place.end();
+       at = all.by_place.find(place)) {
+    if (auto there = at->second.lock()) return there;
+    all.closed.wait(lock);
+  }
   const std::string index = path + "/" + kIndexName;
   const int fd = io.open(index.c_str(), os::kRead | os::kWrite | os::kCreate);
   if (fd < 0) return failed(ErrorClass::kFatal, index, "cannot be opened", fd);
@@ -48,13 +56,22 @@ Result<std::shared_ptr<Directory>> Directory::open(os::Io& io, const std::string
   }
   if (Status owner = check_owner(index, file); !owner.ok()) return owner;
   made->note_finished();
-  place = made;
+  made->place_ = place;
+  all.by_place[place] = made;
   return made;
 }
 
 // In a forked child the close would take the locks of its own descriptor of the index with it.
 Directory::~Directory() {
-  if (forks_ == Forks::count()) io_.close(fd_);
+  if (forks_ != Forks::count()) return;
+  if (!place_) {  // open() has not got so far, and holds the lock
+    io_.close(fd_);
+    return;
+  }
+  const std::scoped_lock lock(opened().mutex);
+  io_.close(fd_);
+  opened().by_place.erase(*place_);
+  opened().closed.notify_all();
 }
 
 void Directory::note_finished() {

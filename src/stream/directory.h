@@ -14,9 +14,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "base/status.h"
@@ -36,6 +38,8 @@ struct Claim {
 
 class Directory {
  public:
+  using Place = std::tuple<u32, u64, u64>;  // forks, device, inode
+
   // Makes the directory if there is none. `io` must outlive it.
   [[nodiscard]] static Result<std::shared_ptr<Directory>> open(os::Io& io, const std::string& path);
   ~Directory();
@@ -65,6 +69,7 @@ class Directory {
   const std::string path_;
   const int fd_;
   const u32 forks_ = Forks::count();
+  std::optional<Place> place_;  // among those that are open
   std::mutex mutex_;
   std::vector<Line> lines_;  // line 1 is the first
   u64 read_bytes_ = 0;       // of the index, in lines_

@@ -55,6 +55,19 @@ TEST_F(Cli, StreamIsFinishedAtASignal) {
   EXPECT_EQ(sh("cat out/s_*.log").out, "first\n");
 }
 
+// The disk stays full: whoever asks it to end must not have to kill it.
+TEST_F(Cli, StreamOnAFullDiskEndsAtASignal) {
+  ASSERT_EQ(sh("mkdir out; yes | head -c 100000000 > in").code, 0);
+  const pid_t child = start(
+      "exec unshare -m sh -c 'mount -t tmpfs -o size=1m none out && exec $SLUICE stream write s"
+      " --dir out --flush-interval 10 < in'",
+      path("o"), path("e"));
+  ASSERT_TRUE(eventually([&] { return text("e").find("ENOSPC") != std::string::npos; }));
+  ::kill(child, SIGTERM);
+  EXPECT_EQ(wait_for(child), 1);
+  EXPECT_NE(text("e").find("accepted records are lost"), std::string::npos) << text("e");
+}
+
 TEST_F(Cli, StreamSaysItsMistakes) {
   EXPECT_EQ(sh("$SLUICE stream write").code, 2);
   EXPECT_EQ(sh("$SLUICE stream write '' --dir out < /dev/null").code, 2);

@@ -22,7 +22,7 @@
 
 namespace sluice::testing {
 
-class MemoryIo final : public os::Io {
+class MemoryIo : public os::Io {
  public:
   using Bytes = std::vector<std::byte>;
 
