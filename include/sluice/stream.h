@@ -33,6 +33,11 @@
 namespace sluice {
 inline namespace v1 {
 
+enum class Framing : std::uint8_t {
+  lines,   // text: a record is a line
+  blocks,  // records of any bytes, with checksums; see docs/formats/block.md
+};
+
 enum class ShardChoice : std::uint8_t {
   sticky,       // a thread stays with one shard: its records keep their order
   round_robin,  // record by record the next one, whatever the order
@@ -44,10 +49,13 @@ struct StreamOptions {
   ShardChoice shard_choice = ShardChoice::sticky;
   std::uint32_t batch_percent = 25;          // of buffer_bytes, written at once
   std::uint32_t flush_interval_ms = 10'000;  // how long a record waits for others at most
-  std::uint64_t rotate_bytes = 0;            // a new file before this size is passed; 0: never
-  std::uint64_t preallocate_bytes = 0;       // room on the disk taken for a new file; 0: none
-  std::uint32_t wait_ms = 0;                 // how long a write waits for room; 0: it drops
-  std::uint32_t waiters_max = 30;            // so many at once; the others drop
+  Framing framing = Framing::lines;
+  std::uint64_t rotate_bytes = 0;       // a new file before this size is passed; 0: never
+  std::uint64_t rotate_records = 0;     // a new file when one has so many; 0: never
+  std::uint32_t rotate_seconds = 0;     // a new file when one is so old; 0: never
+  std::uint64_t preallocate_bytes = 0;  // room on the disk taken for a new file; 0: none
+  std::uint32_t wait_ms = 0;            // how long a write waits for room; 0: it drops
+  std::uint32_t waiters_max = 30;       // so many at once; the others drop
   // The memory of all streams of a process: the first that is opened decides.
   std::uint64_t pool_bytes = 192 << 20;
   bool quiet = false;  // problems are in status() only, not on stderr
@@ -59,8 +67,11 @@ struct StreamStatistics {
   std::uint64_t dropped_too_big = 0;  // longer than a record can be
   std::uint64_t dropped_stopped = 0;  // closed, or in a forked child
   std::uint64_t lost = 0;             // accepted, and not written when close() gave up
-  std::uint64_t bytes_written = 0;    // in files
-  std::uint64_t files = 0;            // finished
+  // Accepted by an earlier writer that was killed, and in no file. Not known, and 0, after a loss
+  // of power and where /dev/shm is missing.
+  std::uint64_t lost_earlier = 0;
+  std::uint64_t bytes_written = 0;  // in files
+  std::uint64_t files = 0;          // finished
   std::uint64_t flushes = 0;
   std::uint64_t flush_errors = 0;
   std::uint64_t sync_errors = 0;

@@ -32,17 +32,48 @@ __attribute__((target("sse4.2"))) u32 update_by_instruction(u32 crc, const u8* a
   for (; size > 0; --size, ++at) crc = __builtin_ia32_crc32qi(crc, *at);
   return crc;
 }
+
+__attribute__((target("sse4.2"))) void four_by_instruction(const u8* at, std::size_t size,
+                                                           u32 (&out)[4]) {
+  u64 a = ~u32{0}, b = a, c = a, d = a;
+  for (const u8* const end = at + size; at < end; at += 8) {
+    a = __builtin_ia32_crc32di(a, load<u64>(at));
+    b = __builtin_ia32_crc32di(b, load<u64>(at + size));
+    c = __builtin_ia32_crc32di(c, load<u64>(at + 2 * size));
+    d = __builtin_ia32_crc32di(d, load<u64>(at + 3 * size));
+  }
+  out[0] = ~u32(a);
+  out[1] = ~u32(b);
+  out[2] = ~u32(c);
+  out[3] = ~u32(d);
+}
 #endif
+
+bool has_instruction() {
+#if defined(__x86_64__)
+  static const bool has = __builtin_cpu_supports("sse4.2");
+  return has;
+#else
+  return false;
+#endif
+}
 
 }  // namespace
 
 u32 crc32c(const void* bytes, std::size_t size, u32 seed) {
   const auto* at = static_cast<const u8*>(bytes);
 #if defined(__x86_64__)
-  static const bool has_instruction = __builtin_cpu_supports("sse4.2");
-  if (has_instruction) return ~update_by_instruction(~seed, at, size);
+  if (has_instruction()) return ~update_by_instruction(~seed, at, size);
 #endif
   return ~update_by_table(~seed, at, size);
+}
+
+void crc32c_of_four(const void* bytes, std::size_t size, u32 (&out)[4]) {
+  const auto* const at = static_cast<const u8*>(bytes);
+#if defined(__x86_64__)
+  if (has_instruction()) return four_by_instruction(at, size, out);
+#endif
+  for (std::size_t i = 0; i < 4; ++i) out[i] = ~update_by_table(~u32{0}, at + i * size, size);
 }
 
 }  // namespace sluice

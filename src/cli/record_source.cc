@@ -6,6 +6,7 @@
 #include "os/io.h"
 #include "region/layout.h"
 #include "segment/frame.h"
+#include "stream/block.h"
 
 namespace sluice::cli {
 namespace {
@@ -18,7 +19,7 @@ Status cannot_open(const std::string& path, int error) {
   return fatal(std::move(text));
 }
 
-enum class FileKind { kLines, kSegment, kRegion };
+enum class FileKind { kLines, kSegment, kRegion, kBlocks };
 
 // By its first bytes; an empty file by its name.
 FileKind kind_of(os::Io& io, int fd, std::string_view path) {
@@ -26,6 +27,7 @@ FileKind kind_of(os::Io& io, int fd, std::string_view path) {
   const i64 got = os::pread_all(io, fd, first, sizeof first, 0);
   if (got >= 4 && load<u32>(first) == kFrameMagic) return FileKind::kSegment;
   if (got == sizeof first && load<u64>(first) == region::kMagic) return FileKind::kRegion;
+  if (got >= 4 && load<u32>(first) == stream::kBlockMagic) return FileKind::kBlocks;
   // A segment whose first frame is damaged is still one.
   if (path.ends_with(".seg")) return FileKind::kSegment;
   if (path.ends_with(".region")) return FileKind::kRegion;
@@ -41,6 +43,7 @@ Result<std::unique_ptr<RecordSource>> open_source(const std::string& path,
   if (const int failed = io.stat_followed(path.c_str(), info); failed != 0) {
     return cannot_open(path, failed);
   }
+  if (info.directory && is_stream_directory(path)) return open_streams(path, options);
   if (info.directory) return open_segments(path, true, options);
   // A pipe is opened once, by who reads it: closing it would end its writer.
   if (!info.regular) return open_lines(path, options);
@@ -50,6 +53,7 @@ Result<std::unique_ptr<RecordSource>> open_source(const std::string& path,
   io.close(fd);
   if (kind == FileKind::kSegment) return open_segments(path, false, options);
   if (kind == FileKind::kRegion) return open_region(path);
+  if (kind == FileKind::kBlocks) return open_blocks(path);
   return open_lines(path, options);
 }
 

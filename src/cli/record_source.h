@@ -1,4 +1,4 @@
-// Where `cat` and `tail` get records from: segments, files of lines, live regions.
+// Where `cat` and `tail` get records from: segments, streams, files of lines, live regions.
 //
 // Threading: single-owner. Blocking: as reads of files. Everything read is untrusted; damage is
 // skipped, counted and told by trouble(), and nothing in it can make a source fail.
@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "record/entry.h"
@@ -39,7 +40,8 @@ struct SourceOptions {
   u64 last_records = 0;
 };
 
-// Decides by what stands at `path`: a directory of segments, a segment, a region, else lines.
+// Decides by what stands at `path`: a directory of segments or streams, a segment, blocks of a
+// stream, a region, else lines.
 [[nodiscard]] Result<std::unique_ptr<RecordSource>> open_source(const std::string& path,
                                                                 const SourceOptions& options);
 
@@ -50,6 +52,13 @@ struct SourceOptions {
 [[nodiscard]] Result<std::unique_ptr<RecordSource>> open_lines(const std::string& path,
                                                                const SourceOptions& options);
 [[nodiscard]] Result<std::unique_ptr<RecordSource>> open_region(const std::string& path);
+[[nodiscard]] Result<std::unique_ptr<RecordSource>> open_blocks(const std::string& path);
+[[nodiscard]] Result<std::unique_ptr<RecordSource>> open_streams(const std::string& directory,
+                                                                 const SourceOptions& options);
+
+// Whether streams are written in the directory, and their files, those of a stream in their order.
+[[nodiscard]] bool is_stream_directory(const std::string& path);
+[[nodiscard]] std::vector<std::string> stream_files(const std::string& directory);
 
 }  // namespace sluice::cli
 

@@ -58,11 +58,6 @@ void add_sink(runtime::RecoverOptions& options, SinkKind kind, const std::string
   options.extra_sinks.push_back(std::move(sink));
 }
 
-std::string time_of(i64 wall_ns) {
-  char text[kNumberRoom + TimeText::kBytes];
-  return {text, std::size_t(put_time(text, wall_ns) - text)};
-}
-
 nlohmann::ordered_json to_json(const Outcome& outcome) {
   const RegionSummary& summary = outcome.summary;
   nlohmann::ordered_json object;
@@ -76,7 +71,7 @@ nlohmann::ordered_json to_json(const Outcome& outcome) {
   object["product"] = summary.product;
   object["run"] = summary.run_id;
   object["pid"] = summary.pid;
-  object["started"] = time_of(summary.start_wall_ns);
+  object["started"] = time_string(summary.start_wall_ns);
   object["recovered"] = summary.recovered;
   object["merged"] = summary.merged;
   object["filtered"] = summary.filtered;
@@ -91,13 +86,13 @@ std::string to_text(const Outcome& outcome) {
   const std::string path = printable(summary.path);
   if (outcome.alive) return path + ": its process is alive; nothing to recover\n";
   if (!outcome.refused.empty()) return printable(outcome.refused) + "\n";
-  std::string text = path + ": " + in_quotes(summary.product) + ", process " +
-                     std::to_string(summary.pid) + ", started " + time_of(summary.start_wall_ns) +
-                     "\n  " + std::to_string(summary.recovered) + " records taken out of rings, " +
-                     std::to_string(summary.merged) + " merged in its whole life, " +
-                     std::to_string(summary.dropped) + " dropped, " +
-                     std::to_string(summary.filtered) + " filtered, " +
-                     std::to_string(summary.damaged) + " damaged\n";
+  std::string text =
+      path + ": " + in_quotes(summary.product) + ", process " + std::to_string(summary.pid) +
+      ", started " + time_string(summary.start_wall_ns) + "\n  " +
+      std::to_string(summary.recovered) + " records taken out of rings, " +
+      std::to_string(summary.merged) + " merged in its whole life, " +
+      std::to_string(summary.dropped) + " dropped, " + std::to_string(summary.filtered) +
+      " filtered, " + std::to_string(summary.damaged) + " damaged\n";
   text += summary.complete ? "  complete; the region is removed\n"
                            : "  NOT complete: " + printable(summary.problem) + "\n";
   return text;

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -26,7 +27,10 @@ constexpr std::uint32_t kCloseAtSignalMs = 5000;  // when there was no room anyw
 struct WriteCommand {
   std::string name;
   std::string directory;
+  Framing framing = Framing::lines;
   std::uint64_t rotate_bytes = 0;
+  std::uint64_t rotate_records = 0;
+  std::uint32_t rotate_seconds = 0;
   std::uint64_t preallocate_bytes = 0;
   std::uint32_t flush_interval_ms = 10'000;
   bool quiet = false;
@@ -118,7 +122,10 @@ int write(const WriteCommand& command) {
   const os::SignalInbox signals;
   auto stream = Stream::open(command.directory, command.name,
                              {.flush_interval_ms = command.flush_interval_ms,
+                              .framing = command.framing,
                               .rotate_bytes = command.rotate_bytes,
+                              .rotate_records = command.rotate_records,
+                              .rotate_seconds = command.rotate_seconds,
                               .preallocate_bytes = command.preallocate_bytes,
                               .wait_ms = kLookMs});
   if (!stream.ok()) {
@@ -154,11 +161,26 @@ void add_stream(CLI::App& app, Chosen& chosen) {
   write_sub->add_option("--dir", command->directory, "Where its files are; made if need be")
       ->required()
       ->type_name("DIR");
+  const std::map<std::string, Framing> framings{{"lines", Framing::lines},
+                                                {"blocks", Framing::blocks}};
+  write_sub
+      ->add_option("--framing", command->framing,
+                   "lines: text (default); blocks: with checksums, for `sluice cat` and `verify`")
+      ->transform(CLI::CheckedTransformer(framings))
+      ->type_name("lines|blocks");
   write_sub
       ->add_option("--rotate-bytes", command->rotate_bytes,
                    "A new file before this size is passed: 64MiB, 1GiB (default: never)")
       ->transform(CLI::AsSizeValue(false))
       ->type_name("BYTES");
+  write_sub
+      ->add_option("--rotate-records", command->rotate_records,
+                   "A new file when one has so many records (default: never)")
+      ->type_name("N");
+  write_sub
+      ->add_option("--rotate-seconds", command->rotate_seconds,
+                   "A new file when one is so old (default: never)")
+      ->type_name("S");
   write_sub
       ->add_option("--preallocate", command->preallocate_bytes,
                    "Room on the disk taken for each new file (default: none)")

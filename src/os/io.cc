@@ -62,6 +62,7 @@ class RealIo final : public Io {
     if (flags & kCreate) mode |= O_CREAT;
     if (flags & kExclusive) mode |= O_EXCL;
     if (!(flags & kFollow)) mode |= O_NOFOLLOW;
+    if (flags & kDirect) mode |= O_DIRECT;
     const DescriptorChange change;
     const int fd = or_error(::open(path, mode, 0600));
     if (fd >= 0) close_in_child(fd);

@@ -47,6 +47,7 @@ enum OpenFlag : u32 {
   kCreate = 4,
   kExclusive = 8,  // with kCreate: fail with EEXIST when it is there
   kFollow = 16,    // follow a symbolic link (reading what a user named)
+  kDirect = 32,    // past the page cache: whole pages at whole pages; -EINVAL where that is not so
 };
 
 class Io {

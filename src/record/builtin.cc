@@ -64,11 +64,6 @@ const Sites& sites() {
   return *all;
 }
 
-std::string time_string(i64 wall_ns) {
-  char text[kNumberRoom];
-  return {text, put_time(text, wall_ns)};
-}
-
 std::string_view records(u64 count) { return count == 1 ? "record" : "records"; }
 
 std::string_view reason_name(u64 reason) {

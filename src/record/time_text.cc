@@ -81,6 +81,11 @@ char* put_time(char* at, i64 wall_ns) {
   return text.put(at, wall_ns);
 }
 
+std::string time_string(i64 wall_ns) {
+  char text[kNumberRoom];
+  return {text, put_time(text, wall_ns)};
+}
+
 char* put_duration(char* at, i64 ns) {
   if (ns < 0) *at++ = '-';
   const u64 magnitude = magnitude_of(ns);

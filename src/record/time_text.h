@@ -5,6 +5,8 @@
 #ifndef SLUICE_SRC_RECORD_TIME_TEXT_H_
 #define SLUICE_SRC_RECORD_TIME_TEXT_H_
 
+#include <string>
+
 #include "base/bytes.h"
 #include "record/number_text.h"
 
@@ -58,6 +60,7 @@ class TimeText {
 };
 
 [[nodiscard]] char* put_time(char* at, i64 wall_ns);
+[[nodiscard]] std::string time_string(i64 wall_ns);
 
 // "12ns", "1.5ms", "90s": the largest unit up to seconds that gives at least 1, exactly.
 [[nodiscard]] char* put_duration(char* at, i64 ns);

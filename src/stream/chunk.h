@@ -64,6 +64,7 @@ struct alignas(64) Chunk {
   typename Sync::template Atomic<u32> below{0};  // while it is idle: see stream/chunk_stack.h
   u32 capacity = 0;
   char* bytes = nullptr;
+  i64 ready_ns = 0;  // wall time, before its first record; whose the chunk is may write it
 };
 
 }  // namespace sluice::stream

@@ -6,15 +6,14 @@
 #include <utility>
 
 #include "os/process.h"
+#include "stream/block.h"
 #include "stream/fork.h"
 
 namespace sluice::stream {
 namespace {
 
 constexpr i64 kNsPerMs = 1'000'000;
-constexpr i64 kRetryNs = 100 * kNsPerMs;    // between two attempts on a disk that takes nothing
 constexpr i64 kWaitSliceNs = 5 * kNsPerMs;  // a wake that came too early is made up for
-constexpr std::size_t kHeldMax = 512;
 
 // Which of its lanes a stream gives to a thread: threads are numbered as they come.
 u32 thread_number() {
@@ -25,26 +24,34 @@ u32 thread_number() {
   return number;
 }
 
-u64 lines_in(std::string_view text) { return u64(std::count(text.begin(), text.end(), '\n')); }
+// Blocks are written whole: so that a file keeps its size, none is larger.
+u64 chunk_bytes_max(const StreamOptions& options) {
+  if (options.framing == Framing::lines || options.rotate_bytes == 0) return ~u64{0};
+  return options.rotate_bytes - std::min<u64>(options.rotate_bytes, kBlockStep);
+}
 
-void add_time(i64 took, i64& sum, i64& highest) {
-  sum += took;
-  highest = std::max(highest, took);
+std::unique_ptr<FileFraming> make_framing(Framing framing) {
+  return framing == Framing::blocks ? make_blocks_framing() : make_lines_framing();
 }
 
 }  // namespace
 
 Core::Core(os::Io& io, Pool& pool, std::shared_ptr<Directory> directory, Claim claim,
-           const StreamOptions& options, u32 shards, std::atomic<u32>& wake, Reporter& reporter)
+           const StreamOptions& options, u32 shards, std::atomic<u32>& wake, Reporter& reporter,
+           const std::optional<StreamId>& id)
     : pool_(pool),
       directory_(std::move(directory)),
       claim_(std::move(claim)),
       options_(options),
       wake_(wake),
       reporter_(reporter),
-      room_(pool, std::max(options.buffer_bytes, u64{shards} * Pool::kBytesOf[0])),
-      file_(io, directory_->path(), claim_, {options.rotate_bytes, options.preallocate_bytes}),
-      record_bytes_max_(std::min(pool.record_bytes_max(), room_.record_bytes_max(shards)) - 1),
+      framing_(make_framing(options.framing)),
+      room_(pool, *framing_, std::max(options.buffer_bytes, u64{shards} * Pool::kBytesOf[0]),
+            chunk_bytes_max(options)),
+      file_(io, directory_->path(), claim_, *framing_,
+            {options.rotate_bytes, options.preallocate_bytes}),
+      id_(id),
+      record_bytes_max_(room_.record_bytes_max(shards) - framing_->record_overhead()),
       forks_(Forks::count()),
       lanes_(shards) {}
 
@@ -55,14 +62,10 @@ Core::~Core() {
 u32 Core::forks_now() { return Forks::count(); }
 
 Status Core::start() {
-  const Result<std::optional<u64>> cut = file_.recover();
-  if (!cut.ok()) return cut.status();
-  if (cut.value() && !options_.quiet) {
-    reporter_.report(file_.path() +
-                     ": its writer ended without closing it: what it had not flushed " +
-                     "is lost; the file is finished, " + std::to_string(*cut.value()) +
-                     " bytes of a line that was not whole are cut");
-  }
+  if (Status status = recover(); !status.ok()) return status;
+  counts_ = WriterCounts::make(u32(lanes_.size()), id_);
+  if (!counts_) return {ErrorClass::kRetryable, "no address space for the counts of a stream"};
+  file_.count_in(*counts_);
   if (!pool_.provide_small(u32(lanes_.size()))) {
     return {ErrorClass::kRetryable, "the pool of streams is full: raise pool_bytes"};
   }
@@ -74,21 +77,46 @@ Status Core::start() {
   return {};
 }
 
+// Finishes what a killed writer left. Told before its file gets a name: whoever is killed here
+// leaves it all, or nothing that could be counted twice.
+Status Core::recover() {
+  const auto counts = id_ ? WriterCounts::left_by_earlier(*id_) : std::nullopt;
+  const auto looked = file_.look_left(counts ? std::optional(counts->open) : std::nullopt);
+  if (!looked.ok()) return looked.status();
+  const std::optional<LeftFile>& file = looked.value();
+  std::string said = file_.path() + ": its writer ended without closing it: ";
+  if (counts) {
+    const u64 written = counts->finished + (file ? file->good.records : counts->open.records);
+    totals_.lost_earlier = counts->accepted - std::min(counts->accepted, written);
+    said += std::to_string(totals_.lost_earlier) + " records that it had accepted are lost";
+  } else {
+    said += "what it had not flushed is lost";
+  }
+  if (file) {
+    said += "; the file is finished, " + std::to_string(file->cut_bytes) +
+            " bytes at its end that were not whole are cut";
+  }
+  if (!options_.quiet && (file || totals_.lost_earlier > 0)) reporter_.report(said);
+  if (id_) WriterCounts::remove_left(*id_);
+  return file_.finish();
+}
+
 // ---- writers ----
 
-Core::Lane& Core::lane_of_thread() {
-  if (lanes_.size() == 1) return lanes_[0];
+u32 Core::lane_of_thread() {
+  if (lanes_.size() == 1) return 0;
   const u32 number = options_.shard_choice == ShardChoice::sticky
                          ? thread_number()
                          : turn_.fetch_add(1, std::memory_order_relaxed);
-  return lanes_[number % lanes_.size()];
+  return number % u32(lanes_.size());
 }
 
 // `bytes`: of the line, with its newline; longer than the record by more than that where newlines
 // within are escaped.
-Put Core::put(Lane& lane, std::string_view record, std::size_t bytes) {
+Put Core::put_line(u32 lane, std::string_view record, std::size_t bytes) {
   const bool escape = bytes != record.size() + 1;
-  return lane.shard.put(room_, u32(bytes), [&](char* to) {
+  return lanes_[lane].shard.put(room_, u32(bytes), [&](char* to) {
+    counts_->accept(lane);
     if (!escape) {
       if (!record.empty()) std::memcpy(to, record.data(), record.size());
       to[record.size()] = '\n';
@@ -106,7 +134,20 @@ Put Core::put(Lane& lane, std::string_view record, std::size_t bytes) {
   });
 }
 
-Put Core::wait_and_put(Lane& lane, std::string_view record, std::size_t bytes) {
+Put Core::put_binary(u32 lane, std::string_view record) {
+  return lanes_[lane].shard.put(room_, u32(record.size()) + kLengthBytes, [&](char* to) {
+    counts_->accept(lane);
+    store(to, u32(record.size()));
+    if (!record.empty()) std::memcpy(to + kLengthBytes, record.data(), record.size());
+  });
+}
+
+Put Core::put(u32 lane, std::string_view record, std::size_t bytes) {
+  return options_.framing == Framing::lines ? put_line(lane, record, bytes)
+                                            : put_binary(lane, record);
+}
+
+Put Core::wait_and_put(u32 lane, std::string_view record, std::size_t bytes) {
   if (waiters_.fetch_add(1, std::memory_order_relaxed) >= options_.waiters_max) {
     waiters_.fetch_sub(1, std::memory_order_relaxed);
     return Put::kNoRoom;
@@ -135,257 +176,22 @@ Admission Core::count(Put put) {
 
 Admission Core::write(std::string_view record) noexcept {
   if (!is_ours()) return count(Put::kClosed);
-  if (record.ends_with('\n')) record.remove_suffix(1);
-  std::size_t bytes = record.size() + 1;
-  if (!record.empty() && std::memchr(record.data(), '\n', record.size()) != nullptr) {
-    bytes += lines_in(record);
+  std::size_t bytes = record.size() + framing_->record_overhead();
+  if (options_.framing == Framing::lines) {
+    if (record.ends_with('\n')) record.remove_suffix(1);
+    bytes = record.size() + 1;
+    if (!record.empty() && std::memchr(record.data(), '\n', record.size()) != nullptr) {
+      bytes += count_lines(record);
+    }
   }
-  if (bytes > record_bytes_max_ + 1) {
+  if (bytes > record_bytes_max_ + framing_->record_overhead()) {
     dropped_too_big_.fetch_add(1, std::memory_order_relaxed);
     return Admission::kDroppedTooBig;
   }
-  Lane& lane = lane_of_thread();
+  const u32 lane = lane_of_thread();
   Put result = put(lane, record, bytes);
   if (result == Put::kNoRoom && options_.wait_ms > 0) result = wait_and_put(lane, record, bytes);
-  if (result != Put::kOk) return count(result);
-  lane.accepted.fetch_add(1, std::memory_order_relaxed);
-  return Admission::kOk;
-}
-
-// ---- the flusher ----
-
-bool Core::round(i64 now_ns, bool crowded) {
-  const std::unique_lock round(round_, std::try_to_lock);
-  if (!round.owns_lock() || is_over()) return false;
-  bool closing = false, giving_up = false, begin = false;
-  {
-    const std::scoped_lock lock(told_);
-    closing = closing_;
-    giving_up = giving_up_;
-    begin = !flushing_ && asked_.ticket != answered_;
-    if (begin) answering_ = std::exchange(asked_, {asked_.ticket, false, false});
-  }
-  if (begin) begin_flush();
-  close_due(now_ns);
-  bool all_closed = closing;
-  if (closing) {
-    for (Lane& lane : lanes_) all_closed = lane.shard.finish(room_) && all_closed;
-  }
-  bool did = take();
-  if (giving_up) {
-    give_up();
-  } else if (!held_.empty() && now_ns >= retry_at_ns_) {
-    did = write_held(now_ns) || did;
-  }
-  if (flushing_) end_flush();
-  if (crowded && held_.empty()) file_.let_go();
-  const bool over = all_closed && held_.empty() &&
-                    std::all_of(lanes_.begin(), lanes_.end(),
-                                [](const Lane& lane) { return lane.shard.is_over(); });
-  if (over) end();
-  return did || is_over();
-}
-
-// What a flush asks for: everything that is in the shards now.
-void Core::begin_flush() {
-  flushing_ = true;
-  for (Lane& lane : lanes_) {
-    lane.shard.close_open(room_);
-    lane.flush_target = lane.taken + lane.shard.closed_chunks(room_);
-  }
-}
-
-void Core::end_flush() {
-  for (const Lane& lane : lanes_) {
-    if (lane.done < lane.flush_target) return;
-  }
-  Status status;
-  if (answering_.rotate) {
-    status = file_.finish();
-  } else if (answering_.durable) {
-    status = file_.sync();
-  }
-  note(status);
-  flushing_ = false;
-  // Of files that were finished since the last answer too.
-  const u64 sync_errors = file_.counts().sync_errors;
-  const bool failed = answering_.durable && sync_errors != std::exchange(sync_errors_, sync_errors);
-  const std::scoped_lock lock(told_);
-  if (failed || !status.ok()) ++failed_answers_;
-  answered_ = answering_.ticket;
-  changed_.notify_all();
-}
-
-void Core::close_due(i64 now_ns) {
-  const i64 interval = i64{options_.flush_interval_ms} * kNsPerMs;
-  for (Lane& lane : lanes_) {
-    if (lane.shard.open_bytes(room_) == 0) {
-      lane.waiting_since_ns = 0;
-    } else if (lane.waiting_since_ns == 0) {
-      lane.waiting_since_ns = now_ns;
-    } else if (now_ns - lane.waiting_since_ns >= interval) {
-      lane.shard.close_open(room_);
-      lane.waiting_since_ns = 0;
-    }
-  }
-}
-
-bool Core::take() {
-  bool did = false;
-  for (u32 i = 0; i < lanes_.size(); ++i) {
-    Lane& lane = lanes_[i];
-    TakenChunk chunk;
-    while (held_.size() < kHeldMax && lane.shard.take(room_, chunk)) {
-      did = true;
-      ++lane.taken;
-      lane.waiting_since_ns = 0;
-      const Held held{chunk, i, 0};
-      if (chunk.bytes == 0) {
-        release(held);
-      } else {
-        held_.push_back(held);
-      }
-    }
-  }
-  return did;
-}
-
-void Core::release(const Held& held) {
-  Lane& lane = lanes_[held.lane];
-  lane.shard.done(room_, held.chunk);
-  ++lane.done;
-}
-
-// The pieces that go into the file with one write; whole lines. False: the file has no room.
-bool Core::make_batch() {
-  batch_.clear();
-  batch_bytes_ = batch_done_ = 0;
-  u64 room = file_.room();
-  const u64 most = std::max<u64>(options_.buffer_bytes * options_.batch_percent / 100, 1);
-  for (const Held& held : held_) {
-    const char* const bytes = pool_.chunk(held.chunk.index).bytes;
-    ByteView piece = as_bytes({bytes + held.begin, held.chunk.bytes - held.begin});
-    if (piece.size() > room) {
-      piece = piece.first(std::size_t(whole_lines({&piece, 1}, room)));
-      if (piece.empty() && batch_.empty() && file_.is_empty()) {
-        // A record that is longer than a file may be has one for itself.
-        const std::string_view text(bytes + held.begin, held.chunk.bytes - held.begin);
-        piece = as_bytes(text.substr(0, text.find('\n') + 1));
-      }
-      if (!piece.empty()) batch_.push_back(piece);
-      batch_bytes_ += piece.size();
-      break;
-    }
-    batch_.push_back(piece);
-    batch_bytes_ += piece.size();
-    room -= piece.size();
-    if (batch_bytes_ >= most) break;
-  }
-  return batch_bytes_ > 0;
-}
-
-void Core::consume(u64 bytes) {
-  while (bytes > 0) {
-    Held& held = held_.front();
-    const u64 here = std::min<u64>(bytes, held.chunk.bytes - held.begin);
-    held.begin += u32(here);
-    bytes -= here;
-    if (held.begin < held.chunk.bytes) return;
-    release(held);
-    held_.pop_front();
-  }
-}
-
-bool Core::write_held(i64 now_ns) {
-  const i64 begin = os::monotonic_ns();
-  i64 write_ns = 0;
-  Status status;
-  bool did = false;
-  while (!held_.empty() && status.ok()) {
-    if (batch_bytes_ == 0 && !make_batch()) {
-      status = file_.finish();
-      continue;
-    }
-    const i64 from = os::monotonic_ns();
-    status = file_.write(batch_, batch_done_);
-    write_ns += os::monotonic_ns() - from;
-    if (batch_done_ < batch_bytes_) continue;
-    did = true;
-    consume(std::exchange(batch_bytes_, 0));
-    Wake::step(room_word_);  // release: the room before the step (P19)
-    if (waiters_.load(std::memory_order_relaxed) > 0) os::wake_all(room_word_);
-  }
-  note(status);
-  // With the next file at once; when that fails too, later.
-  const bool again =
-      status.error_class() == ErrorClass::kRotate && retry_at_ns_ < now_ns - kRetryNs;
-  if (!status.ok()) retry_at_ns_ = now_ns + (again ? 0 : kRetryNs);
-  const std::scoped_lock lock(told_);
-  if (!status.ok()) ++totals_.flush_errors;
-  if (did) {
-    ++times_.flushes;
-    add_time(os::monotonic_ns() - begin, times_.flush_ns, times_.flush_ns_max);
-    add_time(write_ns, times_.write_ns, times_.write_ns_max);
-  }
-  return did;
-}
-
-// Says a problem when it begins, and when it is over.
-void Core::note(const Status& status) {
-  const FileCounts& counts = file_.counts();
-  std::string sentence;
-  {
-    const std::scoped_lock lock(told_);
-    totals_.bytes_written = counts.bytes;
-    totals_.files = counts.files;
-    totals_.sync_errors = counts.sync_errors;
-    times_.pwritev_ns = counts.pwritev_ns;
-    times_.pwritev_ns_max = counts.pwritev_ns_max;
-    if (status.ok() && totals_.lost > 0) return;  // it does not go on
-    if (status.ok() != status_.ok()) {
-      sentence = status.ok() ? file_.path() + ": goes on" : status.message();
-    }
-    status_ = status;
-  }
-  if (!sentence.empty() && !options_.quiet) reporter_.report(sentence);
-}
-
-void Core::give_up() {
-  u64 lost = 0;
-  if (batch_done_ > 0) {
-    // What is in the file of a line that is not whole there.
-    const u64 whole = whole_lines(batch_, batch_done_);
-    if (Status cut = file_.take_back(batch_done_ - whole); !cut.ok()) note(cut);
-    consume(whole);
-  }
-  batch_bytes_ = batch_done_ = 0;
-  do {
-    for (; !held_.empty(); held_.pop_front()) {
-      const Held& held = held_.front();
-      lost += lines_in(
-          {pool_.chunk(held.chunk.index).bytes + held.begin, held.chunk.bytes - held.begin});
-      release(held);
-    }
-  } while (take());
-  const std::scoped_lock lock(told_);
-  totals_.lost += lost;
-}
-
-void Core::end() {
-  Status status = file_.finish();
-  note(status);
-  bool giving_up = false;
-  {
-    const std::scoped_lock lock(told_);
-    giving_up = giving_up_;
-  }
-  // Otherwise the next round tries again.
-  if (!status.ok() && status.error_class() == ErrorClass::kRetryable && !giving_up) return;
-  file_.let_go();
-  directory_->release(claim_);
-  const std::scoped_lock lock(told_);
-  over_.store(true, std::memory_order_relaxed);
-  changed_.notify_all();
+  return result == Put::kOk ? Admission::kOk : count(result);
 }
 
 // ---- callers ----
@@ -438,7 +244,7 @@ Status Core::close(u32 timeout_ms) {
 StreamStatistics Core::statistics() const {
   const std::scoped_lock lock(told_);
   StreamStatistics all = totals_;
-  for (const Lane& lane : lanes_) all.accepted += lane.accepted.load(std::memory_order_relaxed);
+  all.accepted = counts_->accepted();
   all.dropped_full = dropped_full_.load(std::memory_order_relaxed);
   all.dropped_too_big = dropped_too_big_.load(std::memory_order_relaxed);
   all.dropped_stopped = dropped_stopped_.load(std::memory_order_relaxed);

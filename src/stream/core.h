@@ -24,8 +24,10 @@
 #include "sluice/stream.h"
 #include "stream/directory.h"
 #include "stream/file.h"
+#include "stream/framing.h"
 #include "stream/pool.h"
 #include "stream/shard.h"
+#include "stream/writer_counts.h"
 
 namespace sluice::stream {
 
@@ -33,9 +35,11 @@ using RealShard = Shard<detail::RealSync>;
 
 class Core {
  public:
-  // `wake` wakes the engine; it and the pool must outlive the core.
+  // `wake` wakes the engine; it and the pool must outlive the core. With an id it counts where a
+  // later writer finds it.
   Core(os::Io& io, Pool& pool, std::shared_ptr<Directory> directory, Claim claim,
-       const StreamOptions& options, u32 shards, std::atomic<u32>& wake, Reporter& reporter);
+       const StreamOptions& options, u32 shards, std::atomic<u32>& wake, Reporter& reporter,
+       const std::optional<StreamId>& id = {});
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -73,7 +77,6 @@ class Core {
  private:
   struct Lane {
     RealShard shard;
-    std::atomic<u64> accepted{0};
     // The flusher's.
     u64 taken = 0;
     u64 done = 0;
@@ -83,7 +86,7 @@ class Core {
   struct Held {
     TakenChunk chunk;
     u32 lane;
-    u32 begin;  // bytes before are in the file
+    Piece rest;  // what is not in the file yet
   };
   struct Asked {
     u64 ticket = 0;
@@ -92,9 +95,12 @@ class Core {
   };
 
   [[nodiscard]] static u32 forks_now();
-  [[nodiscard]] Lane& lane_of_thread();
-  Put put(Lane& lane, std::string_view record, std::size_t bytes);
-  Put wait_and_put(Lane& lane, std::string_view record, std::size_t bytes);
+  [[nodiscard]] u32 lane_of_thread();
+  Status recover();
+  Put put(u32 lane, std::string_view record, std::size_t bytes);
+  Put put_line(u32 lane, std::string_view record, std::size_t bytes);
+  Put put_binary(u32 lane, std::string_view record);
+  Put wait_and_put(u32 lane, std::string_view record, std::size_t bytes);
   Admission count(Put put);
 
   void close_due(i64 now_ns);
@@ -106,6 +112,7 @@ class Core {
   void note(const Status& status);
   void begin_flush();
   void end_flush();
+  bool rotate_due(i64 now_ns);
   void end();
   void give_up();
 
@@ -115,8 +122,11 @@ class Core {
   const StreamOptions options_;
   std::atomic<u32>& wake_;
   Reporter& reporter_;
+  const std::unique_ptr<FileFraming> framing_;
   Room room_;
   StreamFile file_;
+  const std::optional<StreamId> id_;
+  std::unique_ptr<WriterCounts> counts_;  // from start() on
   const std::size_t record_bytes_max_;
   const u32 forks_;
   std::vector<Lane> lanes_;
@@ -133,10 +143,12 @@ class Core {
   // The flusher's, under round_.
   std::mutex round_;
   std::deque<Held> held_;
-  std::vector<ByteView> batch_;  // of the first of held_
+  std::vector<Piece> batch_;  // of the first of held_
   u64 batch_bytes_ = 0;
   u64 batch_done_ = 0;
   i64 retry_at_ns_ = 0;
+  i64 file_since_ns_ = 0;  // that it is not empty; 0: it is
+  bool told_of_cache_ = false;
   bool flushing_ = false;
   Asked answering_;
   u64 sync_errors_ = 0;  // that were told when a flush asked for durable

@@ -56,6 +56,7 @@ Result<std::shared_ptr<Directory>> Directory::open(os::Io& io, const std::string
   }
   if (Status owner = check_owner(index, file); !owner.ok()) return owner;
   made->note_finished();
+  made->id_ = info.id();
   made->place_ = place;
   all.by_place[place] = made;
   return made;

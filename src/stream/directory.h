@@ -47,6 +47,7 @@ class Directory {
   Directory& operator=(const Directory&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const os::FileId& id() const { return id_; }
   // kRetryable: another writes it.
   [[nodiscard]] Result<Claim> claim(std::string_view name);
   void release(const Claim& claim);
@@ -70,6 +71,7 @@ class Directory {
   const int fd_;
   const u32 forks_ = Forks::count();
   std::optional<Place> place_;  // among those that are open
+  os::FileId id_;
   std::mutex mutex_;
   std::vector<Line> lines_;  // line 1 is the first
   u64 read_bytes_ = 0;       // of the index, in lines_

@@ -17,9 +17,9 @@ constexpr std::size_t kPiecesMax = 1024;
 constexpr std::size_t kLookBytes = 64 * 1024;
 
 // What is left of `pieces` behind the first `done` bytes.
-std::vector<ByteView> rest_of(std::span<const ByteView> pieces, u64 done) {
+std::vector<ByteView> rest_of(std::span<const Piece> pieces, u64 done) {
   std::vector<ByteView> rest;
-  for (const ByteView piece : pieces) {
+  for (const Piece piece : pieces) {
     if (done >= piece.size()) {
       done -= piece.size();
       continue;
@@ -31,44 +31,24 @@ std::vector<ByteView> rest_of(std::span<const ByteView> pieces, u64 done) {
   return rest;
 }
 
+u64 total_of(std::span<const Piece> pieces) {
+  u64 total = 0;
+  for (const Piece piece : pieces) total += piece.size();
+  return total;
+}
+
 Status retryable(const Status& status) {
   return {ErrorClass::kRetryable, status.message(), status.os_error()};
 }
 
-// The size of a file without what stands behind its last newline, or -errno.
-i64 whole_size(os::Io& io, int fd, u64 size) {
-  std::vector<char> bytes(kLookBytes);
-  while (size > 0) {
-    const u64 from = size > kLookBytes ? size - kLookBytes : 0;
-    const i64 got = os::pread_all(io, fd, bytes.data(), std::size_t(size - from), from);
-    if (got < 0) return got;
-    const std::string_view text(bytes.data(), std::size_t(got));
-    const std::size_t newline = text.rfind('\n');
-    if (newline != std::string_view::npos) return i64(from + newline + 1);
-    size = from;
-  }
-  return 0;
-}
-
 }  // namespace
 
-u64 whole_lines(std::span<const ByteView> pieces, u64 bytes) {
-  u64 at = 0;
-  u64 end = 0;
-  for (const ByteView piece : pieces) {
-    const std::size_t size = std::size_t(std::min<u64>(piece.size(), bytes - at));
-    const std::size_t newline = as_text(piece.first(size)).rfind('\n');
-    if (newline != std::string_view::npos) end = at + newline + 1;
-    at += size;
-    if (at == bytes) break;
-  }
-  return end;
-}
-
-StreamFile::StreamFile(os::Io& io, std::string directory, Claim& claim, FileLimits limits)
+StreamFile::StreamFile(os::Io& io, std::string directory, Claim& claim, FileFraming& framing,
+                       FileLimits limits)
     : io_(io),
       directory_(std::move(directory)),
       claim_(claim),
+      framing_(framing),
       limits_(limits),
       path_(directory_ + "/" + claim.stem + ".log") {}
 
@@ -78,39 +58,55 @@ Status StreamFile::problem(ErrorClass error_class, std::string_view what, int er
 
 u64 StreamFile::room() const {
   if (limits_.rotate_bytes == 0) return ~u64{0};
-  return limits_.rotate_bytes > size_ ? limits_.rotate_bytes - size_ : 0;
+  // end_file() has room too.
+  const u64 taken = size_ + framing_.end_bytes();
+  return limits_.rotate_bytes > taken ? limits_.rotate_bytes - taken : 0;
 }
 
-Result<std::optional<u64>> StreamFile::recover() {
+Result<std::optional<LeftFile>> StreamFile::look_left(const std::optional<FilePlace>& known) {
   let_go();
   os::FileInfo info;
   const int stated = io_.stat(path_.c_str(), info);
-  if (stated == -ENOENT) return std::optional<u64>();
+  if (stated == -ENOENT) return std::optional<LeftFile>();
   if (stated < 0) return problem(ErrorClass::kFatal, "cannot look at the file", stated);
   if (!info.regular) return fatal(path_ + ": stands in the way, and is no file");
   if (Status owner = check_owner(path_, info); !owner.ok()) return owner;
   fd_ = io_.open(path_.c_str(), os::kRead | os::kWrite);
   if (fd_ < 0) return problem(ErrorClass::kFatal, "cannot be opened", fd_);
-  const i64 whole = whole_size(io_, fd_, info.size);
-  if (whole < 0) return problem(ErrorClass::kFatal, "cannot be read", int(whole));
-  // Also when nothing is torn: room that was taken beyond its end is given back.
-  if (const int error = io_.truncate(fd_, u64(whole)); error < 0) {
-    return problem(ErrorClass::kFatal, "cannot cut a torn line", error);
+  FilePlace good;
+  left_framing_ = framing_of_file(io_, fd_, info.size, framing_);
+  FileFraming& framing = left_framing_ ? *left_framing_ : framing_;
+  if (const int error = framing.good_part(io_, fd_, info.size, known, good); error < 0) {
+    return problem(ErrorClass::kFatal, "cannot be read", error);
   }
   id_ = info.id();
   exists_ = true;
-  size_ = u64(whole);
-  if (Status status = finish(); !status.ok()) return status;
-  return std::optional<u64>(info.size - u64(whole));
+  finished_ = ended_ = false;
+  size_ = good.bytes;
+  records_ = good.records;
+  torn_ = i64(info.size) - i64(good.bytes);
+  return std::optional<LeftFile>({good, torn_ > 0 ? u64(torn_) : 0});
+}
+
+// Past the page cache where that is wanted and possible.
+int StreamFile::open_for_writing(u32 more_flags) {
+  const bool direct = framing_.is_paged() && !left_framing_ && !refuses_direct_;
+  int fd = io_.open(path_.c_str(), os::kWrite | more_flags | (direct ? u32{os::kDirect} : 0));
+  if (fd == -EINVAL && direct) {
+    refuses_direct_ = true;
+    // The file may have been made all the same.
+    fd = io_.open(path_.c_str(), os::kWrite | (more_flags & ~os::kExclusive));
+  }
+  return fd;
 }
 
 int StreamFile::reopen() {
   if (fd_ >= 0) return 0;
   os::FileInfo info;
-  fd_ = io_.open(path_.c_str(), os::kWrite);
+  fd_ = open_for_writing(0);
   if (fd_ < 0) return fd_;
   const int stated = io_.stat_fd(fd_, info);
-  if (stated == 0 && info.id() == id_ && info.size == size_) return 0;
+  if (stated == 0 && info.id() == id_ && i64(info.size) == i64(size_) + torn_) return 0;
   let_go();
   return stated < 0 ? stated : -ESTALE;
 }
@@ -125,12 +121,14 @@ Status StreamFile::open() {
     finished_ = true;  // somebody has moved or changed it: it stays as it is
   }
   if (Status status = finish(); !status.ok()) return status;
-  constexpr u32 kNew = os::kWrite | os::kCreate | os::kExclusive;
-  fd_ = io_.open(path_.c_str(), kNew);
+  constexpr u32 kNew = os::kCreate | os::kExclusive;
+  fd_ = open_for_writing(kNew);
   if (fd_ == -EEXIST) {
     // Of an attempt that failed half way.
-    if (Status status = recover().status(); !status.ok()) return retryable(status);
-    fd_ = io_.open(path_.c_str(), kNew);
+    Status status = look_left(std::nullopt).status();
+    if (status.ok()) status = finish();
+    if (!status.ok()) return retryable(status);
+    fd_ = open_for_writing(kNew);
   }
   if (fd_ < 0) return problem(ErrorClass::kRetryable, "cannot be made", fd_);
   os::FileInfo info;
@@ -140,16 +138,32 @@ Status StreamFile::open() {
   }
   id_ = info.id();
   exists_ = true;
-  size_ = 0;
+  ended_ = false;
+  size_ = records_ = 0;
+  framing_.begin_file();
   // A hint: where it is not possible, the file grows as any other.
   if (limits_.preallocate_bytes > 0) (void)io_.allocate_beyond(fd_, 0, limits_.preallocate_bytes);
   return {};
 }
 
-Status StreamFile::write(std::span<const ByteView> pieces, u64& done) {
+// Those that no byte of is written yet; the others have their place.
+void StreamFile::place_pieces(std::span<const Piece> pieces, u64 done) {
+  u64 at = 0;
+  FilePlace place{size_, records_};
+  for (const Piece piece : pieces) {
+    if (at >= done) {
+      place.bytes = size_ + (at - done);
+      framing_.place(piece, place);
+    }
+    if (at + piece.size() > done) place.records += framing_.records_in(piece);
+    at += piece.size();
+  }
+}
+
+Status StreamFile::write(std::span<const Piece> pieces, u64& done) {
   if (Status status = open(); !status.ok()) return status;
-  u64 total = 0;
-  for (const ByteView piece : pieces) total += piece.size();
+  const u64 total = total_of(pieces);
+  place_pieces(pieces, done);
   while (done < total) {
     const i64 begin = os::monotonic_ns();
     i64 result = io_.pwritev(fd_, rest_of(pieces, done), size_);
@@ -158,11 +172,18 @@ Status StreamFile::write(std::span<const ByteView> pieces, u64& done) {
     counts_.pwritev_ns_max = std::max(counts_.pwritev_ns_max, took);
     ++counts_.writes;
     if (result == -EINTR) continue;
+    if (result == -EINVAL && framing_.is_paged() && !refuses_direct_) {
+      // The page cache takes what goes on in the midst of a page.
+      refuses_direct_ = true;
+      let_go();
+      if (Status status = open(); !status.ok()) return status;
+      continue;
+    }
     if (result == 0) result = -EIO;
     if (result < 0) {
       const ErrorClass error_class = class_of_write_error(int(result));
       if (error_class == ErrorClass::kRotate) {
-        const u64 whole = whole_lines(pieces, done);
+        const u64 whole = framing_.whole(pieces, done);
         // Not cut: it is written whole to the next file all the same.
         (void)take_back(done - whole);
         done = whole;
@@ -171,11 +192,17 @@ Status StreamFile::write(std::span<const ByteView> pieces, u64& done) {
       }
       return problem(error_class, "cannot be written", int(result));
     }
+    records_ += framing_.records_between(pieces, done, done + u64(result));
     size_ += u64(result);
     done += u64(result);
     counts_.bytes += u64(result);
+    note_written();
   }
   return {};
+}
+
+void StreamFile::note_written() {
+  if (writer_counts_ != nullptr) writer_counts_->note_written(place());
 }
 
 Status StreamFile::take_back(u64 bytes) {
@@ -185,6 +212,7 @@ Status StreamFile::take_back(u64 bytes) {
   }
   size_ -= bytes;
   counts_.bytes -= bytes;
+  note_written();
   return {};
 }
 
@@ -200,15 +228,54 @@ Status StreamFile::sync() {
   return problem(ErrorClass::kRotate, "cannot be synced", error);
 }
 
+// Cuts what is not of it, and writes what completes it.
+Status StreamFile::end_file() {
+  if (ended_ || finished_ || reopen() < 0) return {};
+  if (torn_ != 0 || limits_.preallocate_bytes > size_) {
+    if (const int error = io_.truncate(fd_, size_); error < 0 && torn_ != 0) {
+      return problem(ErrorClass::kRetryable, "cannot be cut where it is torn", error);
+    }
+    torn_ = 0;
+  }
+  FileFraming& framing = left_framing_ ? *left_framing_ : framing_;
+  const ByteView end = size_ > 0 ? framing.end_file(place()) : ByteView();
+  while (!end.empty()) {
+    std::size_t done = 0;
+    const i64 result = os::pwrite_all(io_, fd_, end.data(), end.size(), size_, &done);
+    if (result >= 0) break;
+    if (result == -EINVAL && !refuses_direct_ && !left_framing_) {
+      refuses_direct_ = true;
+      let_go();
+      if (reopen() == 0) continue;
+    }
+    torn_ = i64(done);
+    // Without its end it is what a killed writer leaves, and is read as that.
+    if (class_of_write_error(int(result)) == ErrorClass::kRotate) return {};
+    return problem(ErrorClass::kRetryable, "cannot be completed", int(result));
+  }
+  size_ += end.size();
+  counts_.bytes += end.size();
+  ended_ = true;
+  return {};
+}
+
+void StreamFile::leave_incomplete() {
+  if (torn_ != 0 && reopen() == 0 && io_.truncate(fd_, size_) == 0) torn_ = 0;
+  ended_ = true;
+}
+
 Status StreamFile::finish() {
   if (!exists_) return {};
-  if (limits_.preallocate_bytes > size_ && fd_ >= 0) (void)io_.truncate(fd_, size_);
+  if (Status ended = end_file(); !ended.ok()) return ended;
   const Status synced = sync();
   let_go();
   finished_ = true;
   if (Status status = rename_finished(); !status.ok()) return status;
+  if (writer_counts_ != nullptr) writer_counts_->note_finished();
   exists_ = finished_ = false;
-  size_ = 0;
+  size_ = records_ = 0;
+  torn_ = 0;
+  left_framing_.reset();
   return synced;
 }
 

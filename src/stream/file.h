@@ -1,16 +1,20 @@
-// The file of a stream of lines: made when there is something to write, finished under a name of
-// its own, and what an earlier writer left.
+// The file of a stream: made when there is something to write, finished under a name of its own,
+// and what an earlier writer left.
 //
-// Only whole lines stand in a finished file. When a write fails for a reason that lies with the
-// file, it is cut behind its last whole line and finished; the caller writes the rest again, to the
-// next one. When there is no room, the file stays as it is and the caller goes on later, exactly
-// where the write stopped.
+// Only whole units (stream/framing.h) stand in a finished file. When a write fails for a reason
+// that lies with the file, it is cut behind its last whole unit and finished; the caller writes the
+// rest again, to the next one. When there is no room, the file stays as it is and the caller goes
+// on later, exactly where the write stopped.
+//
+// Files of framing `blocks` go past the page cache (O_DIRECT) where the file system lets them, and
+// through it where not.
 //
 // Threading: single-owner, who holds the stream's claim. Blocking: as the disk. Errors: kRetryable:
 // later; kRotate: at once, with the next file.
 #ifndef SLUICE_SRC_STREAM_FILE_H_
 #define SLUICE_SRC_STREAM_FILE_H_
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,6 +22,8 @@
 #include "base/status.h"
 #include "os/io.h"
 #include "stream/directory.h"
+#include "stream/framing.h"
+#include "stream/writer_counts.h"
 
 namespace sluice::stream {
 
@@ -35,53 +41,76 @@ struct FileCounts {
   i64 pwritev_ns_max = 0;
 };
 
-// Bytes of `pieces` up to the last newline within their first `bytes`.
-[[nodiscard]] u64 whole_lines(std::span<const ByteView> pieces, u64 bytes);
+// What an earlier writer left in the file that it was writing.
+struct LeftFile {
+  FilePlace good;     // how far it holds
+  u64 cut_bytes = 0;  // behind that
+};
 
 class StreamFile {
  public:
-  StreamFile(os::Io& io, std::string directory, Claim& claim, FileLimits limits);
+  StreamFile(os::Io& io, std::string directory, Claim& claim, FileFraming& framing,
+             FileLimits limits);
   ~StreamFile() { let_go(); }
   StreamFile(const StreamFile&) = delete;
   StreamFile& operator=(const StreamFile&) = delete;
 
-  // Cuts the torn line that a killed writer may have left, and finishes its file. The bytes cut; no
-  // value: there was no such file.
-  [[nodiscard]] Result<std::optional<u64>> recover();
-  // Writes the rest of `pieces`, whole lines the first `done` bytes of which are written; `done`
-  // says how far it got.
-  Status write(std::span<const ByteView> pieces, u64& done);
+  // Looks at what a killed writer left, which had counted as far as `known`; changes nothing. No
+  // value: there is no such file. finish() cuts what is torn of it, and finishes it.
+  [[nodiscard]] Result<std::optional<LeftFile>> look_left(const std::optional<FilePlace>& known);
+  // From here on `counts` is told what is in files; it must outlive the file.
+  void count_in(WriterCounts& counts) { writer_counts_ = &counts; }
+  // Writes the rest of `pieces`, the first `done` bytes of which are written; `done` says how far
+  // it got.
+  Status write(std::span<const Piece> pieces, u64& done);
   // Takes back the last `bytes` of what was written.
   Status take_back(u64 bytes);
   // Bytes that may still be written to this file; all of them when there is no limit.
   [[nodiscard]] u64 room() const;
   [[nodiscard]] bool is_empty() const { return size_ == 0; }
+  // What is in it, of whole units.
+  [[nodiscard]] FilePlace place() const { return {size_, records_}; }
   // Makes durable what was written.
   Status sync();
   // Makes it durable and gives it its own name. Nothing was written: nothing is left.
   Status finish();
+  // From here on finish() adds nothing to this file: there is no room even for what completes it.
+  void leave_incomplete();
   // Closes the descriptor; the next write opens it again.
   void let_go();
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const FileCounts& counts() const { return counts_; }
+  // Its writes were to go past the page cache, and cannot.
+  [[nodiscard]] bool refuses_direct() const { return refuses_direct_; }
 
  private:
   Status open();
+  [[nodiscard]] int open_for_writing(u32 more_flags);
   [[nodiscard]] int reopen();
+  void place_pieces(std::span<const Piece> pieces, u64 done);
+  void note_written();
+  Status end_file();
   Status rename_finished();
   [[nodiscard]] Status problem(ErrorClass error_class, std::string_view what, int error) const;
 
   os::Io& io_;
   const std::string directory_;
   Claim& claim_;
+  FileFraming& framing_;
+  std::unique_ptr<FileFraming> left_framing_;  // of a file that was left, where it is another
+  WriterCounts* writer_counts_ = nullptr;
   const FileLimits limits_;
   const std::string path_;
   int fd_ = -1;
   os::FileId id_;
   bool exists_ = false;    // path_ names a file of ours
   bool finished_ = false;  // it must not be written to any more
+  bool ended_ = false;     // with what completes it
+  bool refuses_direct_ = false;
   u64 size_ = 0;
+  u64 records_ = 0;
+  i64 torn_ = 0;  // how much longer it is than size_, when it was left; less: zeros are missing
   FileCounts counts_;
 };
 

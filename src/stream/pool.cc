@@ -27,10 +27,10 @@ Result<std::unique_ptr<Pool>> Pool::make(u64 bytes) {
   u64 left = bytes;
   for (u32 size = 1; size < kSizes; ++size) {
     left -= u64{pool->sizes_[size].count} * kBytesOf[size];
-    if (pool->sizes_[size].count > 0) pool->record_bytes_max_ = kBytesOf[size];
+    if (pool->sizes_[size].count > 0) pool->chunk_bytes_max_ = kBytesOf[size];
   }
   pool->sizes_[0].count = u32(left / kBytesOf[0]);
-  if (pool->record_bytes_max_ == 0) pool->record_bytes_max_ = kBytesOf[0];
+  if (pool->chunk_bytes_max_ == 0) pool->chunk_bytes_max_ = kBytesOf[0];
   const u32 total = pool->sizes_[0].count + pool->sizes_[1].count + pool->sizes_[2].count;
   if (total > kChunksMax) return fatal("a pool of streams is at most 64 GiB");
 
@@ -134,21 +134,29 @@ u32 Room::take_of(u32 size) {
 
 u32 Room::take(u32 bytes) {
   if (bytes > 0) adapt();
+  const auto room_in = [this](u32 size) {
+    return Pool::kBytesOf[size] - framing_.head_bytes(Pool::kBytesOf[size]);
+  };
   u32 least = 0;
-  while (least + 1 < Pool::kSizes && Pool::kBytesOf[least] < bytes) ++least;
+  while (least + 1 < Pool::kSizes && room_in(least) < bytes) ++least;
+  u32 most = size_.load(std::memory_order_relaxed);
+  while (most > least && Pool::kBytesOf[most] > chunk_bytes_max_) --most;
   u32 index = kNoChunk;
-  for (u32 size = std::max(least, size_.load(std::memory_order_relaxed)) + 1;
-       size-- > least && index == kNoChunk;) {
+  for (u32 size = std::max(least, most) + 1; size-- > least && index == kNoChunk;) {
     index = take_of(size);
   }
+  if (index != kNoChunk) pool_.chunk(index).ready_ns = os::wall_ns();
   return index;
 }
 
 u32 Room::record_bytes_max(u32 shards) const {
   const u64 left = bytes_max_ - u64{shards} * Pool::kBytesOf[0];
   u32 size = Pool::kSizes - 1;
-  while (size > 0 && Pool::kBytesOf[size] > left) --size;
-  return Pool::kBytesOf[size];
+  while (size > 0 &&
+         (Pool::kBytesOf[size] > left || Pool::kBytesOf[size] > pool_.chunk_bytes_max())) {
+    --size;
+  }
+  return Pool::kBytesOf[size] - framing_.head_bytes(Pool::kBytesOf[size]);
 }
 
 void Room::give(u32 index) {

@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "stream/chunk_stack.h"
+#include "stream/framing.h"
 
 namespace sluice::stream {
 
@@ -31,6 +32,7 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   [[nodiscard]] RealChunk& chunk(u32 index) { return chunks_[index]; }
+  [[nodiscard]] const RealChunk& chunk(u32 index) const { return chunks_[index]; }
   // A chunk of the size class; kNoChunk: none is ready.
   [[nodiscard]] u32 take(u32 size);
   void give(u32 index);
@@ -40,8 +42,8 @@ class Pool {
   // Faults in small chunks until so many are ready. False: the pool is too full.
   [[nodiscard]] bool provide_small(u32 count);
 
-  // The longest record that any chunk can hold.
-  [[nodiscard]] u32 record_bytes_max() const { return record_bytes_max_; }
+  // The largest chunk there is.
+  [[nodiscard]] u32 chunk_bytes_max() const { return chunk_bytes_max_; }
   [[nodiscard]] u32 small_chunks() const { return sizes_[0].count; }
 
  private:
@@ -63,20 +65,26 @@ class Pool {
   u64 bytes_ = 0;
   std::unique_ptr<RealChunk[]> chunks_;
   Size sizes_[kSizes];
-  u32 record_bytes_max_ = 0;
+  u32 chunk_bytes_max_ = 0;
   std::mutex providing_;
 };
 
 // What one stream may have of the pool, for its shards.
 class Room {
  public:
-  Room(Pool& pool, u64 bytes_max) : pool_(pool), bytes_max_(bytes_max) {}
+  // So many bytes, in chunks that are not larger than they must be, or than `chunk_bytes_max`.
+  // `framing` must outlive it.
+  Room(Pool& pool, const FileFraming& framing, u64 bytes_max, u64 chunk_bytes_max = ~u64{0})
+      : pool_(pool), framing_(framing), bytes_max_(bytes_max), chunk_bytes_max_(chunk_bytes_max) {}
 
   [[nodiscard]] RealChunk& chunk(u32 index) { return pool_.chunk(index); }
+  [[nodiscard]] u32 head_bytes(u32 index) const {
+    return framing_.head_bytes(pool_.chunk(index).capacity);
+  }
   // For a record of `bytes`, by a writer; 0: by the flusher. Larger chunks the faster they fill.
   [[nodiscard]] u32 take(u32 bytes);
   void give(u32 index);
-  // The longest record that finds room while each of so many shards keeps a small chunk.
+  // What the longest record may take while each of so many shards keeps a small chunk.
   [[nodiscard]] u32 record_bytes_max(u32 shards) const;
 
  private:
@@ -84,7 +92,9 @@ class Room {
   void adapt();
 
   Pool& pool_;
+  const FileFraming& framing_;
   const u64 bytes_max_;
+  const u64 chunk_bytes_max_;
   // relaxed: limits and hints, no data hangs on them
   std::atomic<u64> bytes_{0};
   std::atomic<u32> size_{0};

@@ -23,8 +23,9 @@
 // To reserve is relaxed: a writer knows the generation from `active`, and with it (P23) everything
 // that came before; and a relaxed step keeps what the steps before it release (P24).
 //
-// `Room` is where chunks come from: chunk(index), take(bytes) -> index or kNoChunk,
-// give(index). What take() gives is the caller's alone until it is a successor.
+// `Room` is where chunks come from: chunk(index), take(bytes) -> index or kNoChunk, give(index),
+// head_bytes(index): what a chunk keeps free at its start. What take() gives is the caller's alone
+// until it is a successor.
 //
 // Threading: put() any, never blocks; the rest one thread at a time, the flusher's.
 #ifndef SLUICE_SRC_STREAM_SHARD_H_
@@ -49,7 +50,7 @@ enum class Put : u8 { kOk, kNoRoom, kClosed };
 // A chunk that was handed over.
 struct TakenChunk {
   u32 index = kNoChunk;
-  u32 bytes = 0;
+  u32 bytes = 0;        // what it keeps free at its start included
   bool reopen = false;  // no successor was free: it goes on in this chunk
 };
 
@@ -218,7 +219,7 @@ class Shard {
     const u64 old = chunk.word.load(std::memory_order_relaxed);
     const u32 generation = (generation_of(old) + 1) % kGenerations;
     chunk.next.store(next_word(generation, kNoChunk, 0), std::memory_order_relaxed);
-    chunk.word.store(open_word(generation), std::memory_order_relaxed);
+    chunk.word.store(open_word(generation) | room.head_bytes(index), std::memory_order_relaxed);
     return {index, generation};
   }
 
@@ -233,7 +234,8 @@ class Shard {
     if (next == next_word(generation, kNoChunk, 0)) {
       const u32 fresh = room.take(bytes);
       // A record that a whole chunk of this size could not hold is no reason to close it.
-      if (fresh == kNoChunk && bytes > chunk.capacity) return false;
+      const u32 most = chunk.capacity - room.head_bytes(index_of(active));
+      if (fresh == kNoChunk && bytes > most) return false;
       const Ready ready = fresh == kNoChunk ? Ready{kEnd, 0} : make_ready(room, fresh);
       const u64 wanted = next_word(generation, ready.index, ready.generation);
       // release: the successor made ready; acquire: another's (P25)
@@ -272,8 +274,8 @@ class Shard {
     if (index_of(active) == kNoChunk) return 0;
     // relaxed: a hint
     const u64 word = room.chunk(index_of(active)).word.load(std::memory_order_relaxed);
-    return generation_of(word) == generation_of_active(active) && !is_closed(word) ? offset_of(word)
-                                                                                   : 0;
+    if (generation_of(word) != generation_of_active(active) || is_closed(word)) return 0;
+    return offset_of(word) - room.head_bytes(index_of(active));
   }
 
   alignas(64) typename Sync::template Atomic<u64> active_{0};

@@ -50,6 +50,7 @@ void add(StreamStatistics& sum, const StreamStatistics& one) {
   sum.dropped_too_big += one.dropped_too_big;
   sum.dropped_stopped += one.dropped_stopped;
   sum.lost += one.lost;
+  sum.lost_earlier += one.lost_earlier;
   sum.bytes_written += one.bytes_written;
   sum.files += one.files;
   sum.flushes += one.flushes;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include <cstring>
 #include <string>
 
@@ -29,6 +31,18 @@ TEST(Crc32c, InPartsAsInOne) {
   const u32 whole = crc32c(text.data(), text.size());
   for (std::size_t cut = 0; cut <= text.size(); cut += 37) {
     EXPECT_EQ(crc32c(text.data() + cut, text.size() - cut, crc32c(text.data(), cut)), whole);
+  }
+}
+
+TEST(Crc32c, FourAtOnceAreTheSameAsOneByOne) {
+  std::vector<u8> bytes(4 * 1024);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = u8(i * 7 + i / 256);
+  for (const std::size_t size : {0u, 8u, 64u, 1024u}) {
+    u32 crcs[4];
+    crc32c_of_four(bytes.data(), size, crcs);
+    for (std::size_t i = 0; i < 4; ++i) {
+      EXPECT_EQ(crcs[i], crc32c(bytes.data() + i * size, size)) << size << " " << i;
+    }
   }
 }
 

@@ -40,6 +40,61 @@ TEST_F(Cli, StreamRotates) {
   EXPECT_EQ(done.out, "9\n");
 }
 
+TEST_F(Cli, StreamOfBlocksIsReadAndVerified) {
+  const Finished done =
+      sh("seq 1 50000 > in; printf '{\"message\":\"hello\",\"level\":\"error\"}\\n' >> in; "
+         "$SLUICE stream write s --dir out --framing blocks --rotate-bytes 200KiB --quiet < in && "
+         "$SLUICE stream write t --dir out --quiet < in && "
+         "$SLUICE verify out && $SLUICE cat out/s_*_1.log --format text | head -1 && "
+         "$SLUICE cat out | wc -l && $SLUICE cat out --level error --json | wc -l");
+  EXPECT_EQ(done.code, 0) << done.error;
+  const auto lines = lines_of(done.out);
+  ASSERT_GE(lines.size(), 6u) << done.out;
+  EXPECT_NE(lines[0].find("whole, sealed, "), std::string::npos) << lines[0];
+  EXPECT_NE(lines[0].find(" records in "), std::string::npos) << lines[0];
+  EXPECT_EQ(lines[lines.size() - 2], "100002") << done.out;
+  EXPECT_EQ(lines.back(), "2") << done.out;
+}
+
+TEST_F(Cli, DamageInAStreamIsSaidAndCostsLittle) {
+  const Finished made =
+      sh("seq 1 50000 > in; $SLUICE stream write s --dir out --framing blocks --quiet < in && "
+         "mv out/s_*_1.log damaged && "
+         "printf X | dd of=damaged bs=1 seek=70000 conv=notrunc status=none");
+  ASSERT_EQ(made.code, 0) << made.error;
+  const Finished verified = sh("$SLUICE verify damaged");
+  EXPECT_EQ(verified.code, 1);
+  EXPECT_NE(verified.out.find("DAMAGED"), std::string::npos) << verified.out;
+  EXPECT_NE(verified.out.find(" bytes at offset 65536\n"), std::string::npos) << verified.out;
+  const Finished read = sh("$SLUICE cat damaged | wc -l");
+  const int left = std::stoi(read.out);
+  EXPECT_GT(left, 40'000);
+  EXPECT_LT(left, 50'000);
+  EXPECT_NE(verified.out.find("missing: " + std::to_string(50'000 - left) + " records"),
+            std::string::npos)
+      << verified.out << read.out;
+  EXPECT_NE(read.error.find(std::to_string(50'000 - left) + " records are damaged"),
+            std::string::npos)
+      << read.error;
+  // Lines have no checksum: a torn end is what can be seen of them.
+  const Finished lines =
+      sh("$SLUICE stream write t --dir lines --quiet < in && $SLUICE verify lines && "
+         "printf torn >> lines/t_*_1.log && $SLUICE verify lines");
+  EXPECT_EQ(lines.code, 1);
+  EXPECT_NE(lines.out.find("whole, 50000 lines"), std::string::npos) << lines.out;
+  EXPECT_NE(lines.out.find("the last line does not end"), std::string::npos) << lines.out;
+}
+
+TEST_F(Cli, StreamRotatesByNumber) {
+  const Finished done =
+      sh("(seq 1 10; sleep 0.1; seq 11 20) | "
+         "$SLUICE stream write s --dir out --rotate-records 10 --flush-interval 1 --quiet && "
+         "cat $(ls out/*.log | sort -t_ -k4 -n)");
+  EXPECT_EQ(done.code, 0) << done.error;
+  EXPECT_EQ(lines_of(done.out).size(), 20u);
+  EXPECT_EQ(sh("$SLUICE stream write s --dir out --framing line </dev/null").code, 2);
+}
+
 TEST_F(Cli, StreamIsFinishedAtASignal) {
   const std::string out = path("o"), error = path("e");
   const pid_t child = start(

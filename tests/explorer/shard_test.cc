@@ -36,6 +36,7 @@ struct Stream {
     check(shard.start(*this), "there is a chunk");
   }
   stream::Chunk<ModelSync>& chunk(u32 index) { return table[index]; }
+  static u32 head_bytes(u32) { return 0; }
   u32 take(u32) { return idle.take(table); }
   void give(u32 index) { idle.give(table, index); }
 

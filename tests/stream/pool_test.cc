@@ -11,7 +11,8 @@ namespace {
 
 TEST(Room, GivesBackToThePoolAndToItsOwnLimit) {
   const auto pool = Pool::make(Pool::kBytesMin).value();
-  Room room(*pool, u64{3} * Pool::kBytesOf[0]);
+  const auto lines = make_lines_framing();
+  Room room(*pool, *lines, u64{3} * Pool::kBytesOf[0]);
   for (int use = 0; use < 1000; ++use) {
     std::vector<u32> taken;
     for (u32 index; (index = room.take(1)) != kNoChunk;) taken.push_back(index);

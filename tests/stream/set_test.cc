@@ -35,7 +35,7 @@ TEST(StreamSet, MakesStreamsAtTheirFirstRecord) {
   const Status closed = set.close();
   EXPECT_TRUE(closed.ok()) << closed.message();
   EXPECT_EQ(set.write("payment", "late"), Admission::kStopped);
-  EXPECT_EQ(lines_of_stream(directory.path(), "payment"), (std::vector<std::string>{"p1", "p2"}));
+  EXPECT_EQ(records_of_stream(directory.path(), "payment"), (std::vector<std::string>{"p1", "p2"}));
   const StreamStatistics told = set.statistics();
   EXPECT_EQ(told.accepted, 2u);
   EXPECT_EQ(told.dropped_stopped, 2u);
@@ -93,7 +93,7 @@ TEST(StreamSet, HostileNamesStayInTheDirectoryAndKeepTheirFiles) {
   }
   // Every stream has its own two records, and nobody else's.
   for (const std::string& file : files) {
-    const auto lines = lines_of_stream(directory.path(), file.substr(0, file.size() - 4));
+    const auto lines = records_of_stream(directory.path(), file.substr(0, file.size() - 4));
     ASSERT_EQ(lines.size(), 2u) << file;
     EXPECT_EQ(lines[0].substr(1), lines[1].substr(1));
   }
@@ -115,7 +115,7 @@ TEST(StreamSet, ADamagedIndexNamesNothingElse) {
   EXPECT_TRUE(set.value().close().ok());
   EXPECT_FALSE(std::filesystem::exists(directory.path() + "/../evil.log"));
   for (const char* name : {"evil", "good", "torn"}) {
-    EXPECT_EQ(lines_of_stream(directory.path(), name), (std::vector<std::string>{{name[0]}}));
+    EXPECT_EQ(records_of_stream(directory.path(), name), (std::vector<std::string>{{name[0]}}));
   }
 }
 
@@ -161,8 +161,8 @@ TEST(StreamSet, AForkedChildIsStoppedAndOpensItsOwn) {
   ::waitpid(child, &status, 0);
   EXPECT_EQ(status, 0) << WEXITSTATUS(status);
   EXPECT_TRUE(set->close().ok());
-  EXPECT_EQ(lines_of_stream(directory.path(), "parent"), (std::vector<std::string>{"p"}));
-  EXPECT_EQ(lines_of_stream(directory.path(), "child"), (std::vector<std::string>{"c"}));
+  EXPECT_EQ(records_of_stream(directory.path(), "parent"), (std::vector<std::string>{"p"}));
+  EXPECT_EQ(records_of_stream(directory.path(), "child"), (std::vector<std::string>{"c"}));
   for (const int fd : {told[0], go[0], go[1]}) ::close(fd);
 }
 
@@ -189,7 +189,7 @@ TEST(StreamSet, AThousandStreamsWithFewDescriptors) {
   EXPECT_EQ(set.value().statistics().accepted, std::uint64_t(kStreams * kRounds));
   for (int i = 0; i < kStreams; ++i) {
     const std::string name = "stream" + std::to_string(i);
-    EXPECT_EQ(lines_of_stream(directory.path(), name),
+    EXPECT_EQ(records_of_stream(directory.path(), name),
               (std::vector<std::string>{name + " 0", name + " 1", name + " 2"}));
   }
 }

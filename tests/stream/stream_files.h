@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "stream/names.h"
+#include "stream/stored_records.h"
 #include "support/read_file.h"
 
 namespace sluice::test {
@@ -31,20 +32,17 @@ inline std::vector<std::string> finished_files(const std::string& directory,
   return paths;
 }
 
-// Their lines. A file that does not end with a whole line, or holds a zero byte, is a failure.
-inline std::vector<std::string> lines_of_stream(const std::string& directory,
-                                                const std::string& stem, bool open_too = false) {
+// Their records.
+inline std::vector<std::string> records_of_stream(const std::string& directory,
+                                                  const std::string& stem, bool open_too = false) {
   std::vector<std::string> paths = finished_files(directory, stem);
   const std::string open = directory + "/" + stem + ".log";
   if (open_too && std::filesystem::exists(open)) paths.push_back(open);
   std::vector<std::string> lines;
   for (const std::string& path : paths) {
-    const std::string text = read_file(path);
-    EXPECT_TRUE(text.ends_with('\n')) << path;
-    EXPECT_EQ(text.find('\0'), std::string::npos) << path;
-    for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
-      lines.push_back(text.substr(at, end - at));
-    }
+    SCOPED_TRACE(path);
+    const std::vector<std::string> more = stored_records(read_file(path), path == open);
+    lines.insert(lines.end(), more.begin(), more.end());
   }
   return lines;
 }

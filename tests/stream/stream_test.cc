@@ -54,7 +54,7 @@ Tally write_from(Stream& stream, int writers, std::size_t bytes, const Enough& e
 }
 
 void expect_conserved(const OwnDirectory& directory, const Stream& stream, const Tally& tally) {
-  EXPECT_EQ(numbers_by_writer(lines_of_stream(directory.path(), "s")), tally.accepted);
+  EXPECT_EQ(numbers_by_writer(records_of_stream(directory.path(), "s")), tally.accepted);
   const StreamStatistics told = stream.statistics();
   EXPECT_EQ(told.accepted, tally.accepted_total);
   EXPECT_EQ(told.dropped(), tally.dropped);
@@ -95,9 +95,15 @@ TEST(Stream, NothingWrittenLeavesNoFile) {
   EXPECT_TRUE(finished_files(directory.path(), "s").empty());
 }
 
-TEST(Stream, EightWritersAtFullSpeed) {
+class StreamFraming : public ::testing::TestWithParam<Framing> {};
+INSTANTIATE_TEST_SUITE_P(, StreamFraming, ::testing::Values(Framing::lines, Framing::blocks),
+                         [](const auto& framing) {
+                           return framing.param == Framing::lines ? "Lines" : "Blocks";
+                         });
+
+TEST_P(StreamFraming, EightWritersAtFullSpeed) {
   const OwnDirectory directory;
-  auto stream = Stream::open(directory.path(), "s");
+  auto stream = Stream::open(directory.path(), "s", {.framing = GetParam()});
   ASSERT_TRUE(stream.ok());
   const Tally tally =
       write_from(stream.value(), 8, 300, [](int count, Admission) { return count == 50'000; });
@@ -108,10 +114,11 @@ TEST(Stream, EightWritersAtFullSpeed) {
 }
 
 // The smallest pool there is, so that the chunks run out all the time.
-TEST(Stream, EightWritersWithoutRoomDropAndCount) {
+TEST_P(StreamFraming, EightWritersWithoutRoomDropAndCount) {
   const OwnDirectory directory;
-  auto stream = Stream::open(directory.path(), "s",
-                             {.buffer_bytes = 128 << 10, .shards = 2, .pool_bytes = 1 << 20});
+  auto stream = Stream::open(
+      directory.path(), "s",
+      {.buffer_bytes = 128 << 10, .shards = 2, .framing = GetParam(), .pool_bytes = 1 << 20});
   ASSERT_TRUE(stream.ok());
   const Tally tally =
       write_from(stream.value(), 8, 300, [](int count, Admission) { return count == 50'000; });
@@ -153,11 +160,13 @@ TEST(Stream, EightWritersWhileItIsClosed) {
   }
 }
 
-TEST(Stream, RotationKeepsToTheSizeAndLosesNothing) {
+TEST_P(StreamFraming, RotationKeepsToTheSizeAndLosesNothing) {
   const OwnDirectory directory;
-  auto stream =
-      Stream::open(directory.path(), "s",
-                   {.rotate_bytes = 1 << 20, .preallocate_bytes = 1 << 20, .wait_ms = 60'000});
+  auto stream = Stream::open(directory.path(), "s",
+                             {.framing = GetParam(),
+                              .rotate_bytes = 1 << 20,
+                              .preallocate_bytes = 1 << 20,
+                              .wait_ms = 60'000});
   ASSERT_TRUE(stream.ok());
   const Tally tally =
       write_from(stream.value(), 4, 300, [](int count, Admission) { return count == 10'000; });
@@ -186,6 +195,73 @@ TEST(Stream, RotationByHandBeginsAnotherFile) {
   EXPECT_EQ(read_file(files[1]), "second\n");
 }
 
+TEST(Stream, ABlockHoldsAnyBytes) {
+  const OwnDirectory directory;
+  auto stream = Stream::open(directory.path(), "s", {.shards = 1, .framing = Framing::blocks});
+  ASSERT_TRUE(stream.ok());
+  const std::vector<std::string> records = {"", std::string("\0\n", 2), "with its newline\n",
+                                            std::string(stream.value().record_bytes_max(), 'l')};
+  for (const std::string& record : records) {
+    EXPECT_EQ(stream.value().write(record), Admission::kOk);
+  }
+  EXPECT_EQ(stream.value().write(records.back() + "x"), Admission::kDroppedTooBig);
+  const Status closed = stream.value().close(60'000);
+  EXPECT_TRUE(closed.ok()) << closed.message();
+  EXPECT_EQ(records_of_stream(directory.path(), "s"), records);
+}
+
+TEST_P(StreamFraming, AFileIsFinishedByItsNumberOfRecords) {
+  const OwnDirectory directory;
+  auto stream = Stream::open(directory.path(), "s", {.framing = GetParam(), .rotate_records = 10});
+  ASSERT_TRUE(stream.ok());
+  for (int number = 0; number < 35; ++number) {
+    ASSERT_EQ(stream.value().write("0 " + std::to_string(number) + " x"), Admission::kOk);
+    ASSERT_TRUE(stream.value().flush());
+  }
+  EXPECT_TRUE(stream.value().close().ok());
+  const auto files = finished_files(directory.path(), "s");
+  ASSERT_EQ(files.size(), 4u);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    EXPECT_EQ(stored_records(read_file(files[i])).size(), i < 3 ? 10u : 5u);
+  }
+}
+
+TEST_P(StreamFraming, AFileIsFinishedByItsAge) {
+  const OwnDirectory directory;
+  auto stream = Stream::open(directory.path(), "s",
+                             {.flush_interval_ms = 1, .framing = GetParam(), .rotate_seconds = 1});
+  ASSERT_TRUE(stream.ok());
+  ASSERT_EQ(stream.value().write("one"), Admission::kOk);
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (stream.value().statistics().files == 0) {
+    ASSERT_LT(std::chrono::steady_clock::now(), give_up);
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(records_of_stream(directory.path(), "s"), std::vector<std::string>{"one"});
+  EXPECT_TRUE(stream.value().close().ok());
+  EXPECT_EQ(finished_files(directory.path(), "s").size(), 1u);
+}
+
+// The next writer may choose the other framing.
+TEST_P(StreamFraming, WhatAKilledWriterLeftIsReadAsItWasWritten) {
+  const OwnDirectory directory;
+  std::string left;
+  {
+    auto stream = Stream::open(directory.path(), "s", {.framing = GetParam()});
+    ASSERT_TRUE(stream.ok());
+    ASSERT_EQ(stream.value().write("one"), Admission::kOk);
+    ASSERT_TRUE(stream.value().flush());
+    left = read_file(stream.value().path());
+  }
+  for (const auto& file : finished_files(directory.path(), "s")) std::filesystem::remove(file);
+  std::ofstream(directory.path() + "/s.log", std::ios::binary) << left << std::string(100, 't');
+  const Framing other = GetParam() == Framing::lines ? Framing::blocks : Framing::lines;
+  auto next = Stream::open(directory.path(), "s", {.framing = other, .quiet = true});
+  ASSERT_TRUE(next.ok()) << next.status().message();
+  EXPECT_TRUE(next.value().close().ok());
+  EXPECT_EQ(records_of_stream(directory.path(), "s"), std::vector<std::string>{"one"});
+}
+
 TEST(Stream, ARecordLongerThanAFileMayBeHasOneForItself) {
   const OwnDirectory directory;
   auto stream = Stream::open(directory.path(), "s", {.rotate_bytes = 1000});
@@ -196,7 +272,7 @@ TEST(Stream, ARecordLongerThanAFileMayBeHasOneForItself) {
   }
   EXPECT_TRUE(stream.value().close().ok());
   EXPECT_EQ(finished_files(directory.path(), "s").size(), 3u);
-  EXPECT_EQ(lines_of_stream(directory.path(), "s"), (std::vector<std::string>{"a", longer, "b"}));
+  EXPECT_EQ(records_of_stream(directory.path(), "s"), (std::vector<std::string>{"a", longer, "b"}));
 }
 
 TEST(Stream, TheLongestRecordAndOneByteMore) {
@@ -219,7 +295,7 @@ TEST(Stream, TheLongestRecordAndOneByteMore) {
     EXPECT_EQ(stream.value().statistics().dropped_too_big, 2u);
     EXPECT_EQ(stream.value().statistics().accepted, 3u);
   }
-  EXPECT_EQ(lines_of_stream(directory.path(), "s").size(), 6u);
+  EXPECT_EQ(records_of_stream(directory.path(), "s").size(), 6u);
 }
 
 // Every lane keeps a chunk, and the record needs one more.

@@ -1,0 +1,258 @@
+// Files of framing `blocks`: every record comes back; whatever is damaged costs the records that it
+// touches, is seen, and no byte of a file can make a reader fail or serve what was not written.
+#include "stream/block.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "base/crc32c.h"
+#include "stream/stored_records.h"
+
+namespace sluice::stream {
+namespace {
+
+constexpr u64 kFileId = 0x1122334455667788;
+
+// A file as a stream writes it: chunks of this size, records of these lengths.
+struct Made {
+  std::string bytes;
+  std::vector<std::string> records;
+  u64 blocks = 0;
+};
+
+class Maker {
+ public:
+  explicit Maker(u32 capacity, u64 file_id = kFileId) : capacity_(capacity), file_id_(file_id) {
+    begin();
+  }
+
+  void add(std::string_view record) {
+    if (record.size() + kLengthBytes > capacity_ - used_) close();
+    store(&chunk_[used_], u32(record.size()));
+    if (!record.empty()) std::memcpy(&chunk_[used_ + kLengthBytes], record.data(), record.size());
+    used_ += u32(record.size()) + kLengthBytes;
+    ++in_chunk_;
+    made_.records.emplace_back(record);
+  }
+  void close() {
+    if (in_chunk_ == 0) return;
+    finish_block(chunk_.data(), capacity_, used_, 3, 1000, 2000);
+    place_block(chunk_.data(), file_id_, made_.bytes.size(), made_.records.size() - in_chunk_);
+    append({chunk_.data(), std::size_t(block_extent(used_))});
+    ++made_.blocks;
+    begin();
+  }
+  [[nodiscard]] Made sealed() {
+    close();
+    std::vector<std::byte> seal(kBlockStep);
+    make_seal(seal.data(), file_id_, made_.bytes.size(), made_.records.size(), 3000);
+    append(seal);
+    return made_;
+  }
+  [[nodiscard]] const Made& open() {
+    close();
+    return made_;
+  }
+
+ private:
+  void begin() {
+    chunk_.assign(capacity_, std::byte{0xee});  // of the use before
+    used_ = head_bytes_for(capacity_);
+    in_chunk_ = 0;
+  }
+  void append(ByteView bytes) { made_.bytes += as_text(bytes); }
+
+  const u32 capacity_;
+  const u64 file_id_;
+  std::vector<std::byte> chunk_;
+  u32 used_ = 0;
+  u64 in_chunk_ = 0;
+  Made made_;
+};
+
+BlockReport verify(std::string_view bytes) {
+  const auto source = memory_source(as_bytes(bytes));
+  return verify_blocks(*source);
+}
+
+Made some_file(u32 capacity = 1 << 20, int records = 4000) {
+  Maker maker(capacity);
+  std::mt19937 random(7);
+  for (int i = 0; i < records; ++i) {
+    const std::size_t size = i % 50 == 0 ? random() % 90'000 : random() % 600;
+    maker.add(std::to_string(i) + std::string(std::min<std::size_t>(size, capacity / 2), 'r'));
+  }
+  return maker.sealed();
+}
+
+TEST(Block, RecordsComeBack) {
+  for (const u32 capacity : {64u << 10, 1u << 20, 8u << 20}) {
+    const Made made = some_file(capacity);
+    const BlockReport report = verify(made.bytes);
+    EXPECT_TRUE(report.whole());
+    EXPECT_TRUE(report.sealed);
+    EXPECT_EQ(report.records, made.records.size());
+    EXPECT_EQ(report.blocks, made.blocks);
+    EXPECT_EQ(report.file_bytes, made.bytes.size());
+    EXPECT_EQ(report.begin_ns, 1000);
+    EXPECT_EQ(report.end_ns, 3000);
+    EXPECT_EQ(test::records_of_blocks(made.bytes), made.records);
+  }
+}
+
+TEST(Block, AnyBytesAreARecord) {
+  Maker maker(64 << 10);
+  maker.add("");
+  maker.add(std::string("\0\n\xff", 3));
+  maker.add("");
+  // The bytes of a block of another file, and of this one in another place.
+  Maker other(64 << 10, kFileId + 1);
+  other.add("of another file");
+  const std::string foreign = other.open().bytes;
+  for (int i = 0; i < 3; ++i) maker.add(foreign);
+  maker.add(std::string((64 << 10) - head_bytes_for(64 << 10) - kLengthBytes, 'l'));
+  const Made made = maker.sealed();
+  EXPECT_TRUE(verify(made.bytes).whole());
+  EXPECT_EQ(test::records_of_blocks(made.bytes), made.records);
+}
+
+TEST(Block, TheSpecificationsExample) {
+  Maker maker(64 << 10);
+  maker.add("one");
+  maker.add("");
+  const std::string bytes = maker.open().bytes;
+  ASSERT_EQ(bytes.size(), kBlockStep);
+  const auto header = load<BlockHeader>(bytes.data());
+  EXPECT_EQ(std::string_view(bytes).substr(0, 4), "SLBK");
+  EXPECT_EQ(header.head_bytes, 128);
+  EXPECT_EQ(header.valid_bytes, 128u + 4 + 3 + 4);
+  EXPECT_EQ(header.records, 2u);
+  const auto slice = load<BlockSlice>(bytes.data() + 64);
+  EXPECT_EQ(slice.first, 128u);
+  EXPECT_EQ(slice.crc, crc32c(bytes.data() + 128, 11));
+}
+
+// A million bits, one after the other.
+TEST(Block, EveryDamagedBitIsSeenAndCostsOnlyWhatItTouches) {
+  const Made made = some_file(256 << 10, 900);
+  const std::multiset<std::string> written(made.records.begin(), made.records.end());
+  std::string bytes = made.bytes;
+  std::mt19937_64 random(11);
+  const int bits = ::getenv("SLUICE_TEST_FULL") != nullptr ? 1'000'000 : 3000;
+  u64 most_lost = 0;
+  for (int i = 0; i < bits; ++i) {
+    const u64 bit = random() % (u64{bytes.size()} * 8);
+    bytes[bit / 8] = char(u8(bytes[bit / 8]) ^ u8(1 << bit % 8));
+    const auto source = memory_source(as_bytes(bytes));
+    const BlockReport report = verify_blocks(*source);
+    const auto at_step = bit / 8 / kBlockStep * kBlockStep;
+    if (report.records != made.records.size()) {
+      EXPECT_FALSE(report.whole()) << "bit " << bit << " of step " << at_step;
+      EXPECT_EQ(report.records + report.missing_records, made.records.size());
+      most_lost = std::max(most_lost, report.missing_records);
+    }
+    if (i % 100 == 0) {
+      for (const std::string& record : test::records_of_blocks(bytes)) {
+        ASSERT_TRUE(written.contains(record)) << "bit " << bit;
+      }
+    }
+    bytes[bit / 8] = char(u8(bytes[bit / 8]) ^ u8(1 << bit % 8));
+  }
+  EXPECT_GT(most_lost, 0u);
+  EXPECT_LT(most_lost, made.records.size() / 2) << "a block, at most";
+}
+
+TEST(Block, ACutFileGivesWhatIsBeforeTheCut) {
+  const Made made = some_file(64 << 10, 300);
+  for (std::size_t size = 0; size < made.bytes.size(); size += 509) {
+    const std::string cut = made.bytes.substr(0, size);
+    const BlockReport report = verify(cut);
+    u64 whole = 0, torn = 0;
+    for (std::size_t at = 0; at < size;) {
+      const auto header = load<BlockHeader>(made.bytes.data() + at);
+      if (at + header.valid_bytes > size) torn = size - at;
+      if (torn == 0) whole += header.records;
+      at += std::size_t(block_extent(header.valid_bytes));
+    }
+    EXPECT_EQ(report.records, whole) << size;
+    EXPECT_EQ(report.torn_tail.length, torn) << size;
+    EXPECT_EQ(report.damaged_ranges, 0u);
+    EXPECT_EQ(report.missing_records, 0u);
+  }
+}
+
+TEST(Block, ZerosAtTheEndAreNotData) {
+  Maker maker(64 << 10);
+  maker.add("one");
+  const BlockReport report = verify(maker.open().bytes + std::string(300'000, '\0'));
+  EXPECT_TRUE(report.whole());
+  EXPECT_EQ(report.records, 1u);
+  const BlockReport damaged = verify(maker.open().bytes + std::string(300'000, 'x'));
+  EXPECT_FALSE(damaged.whole());
+  EXPECT_EQ(damaged.torn_tail.length, 300'000u);
+}
+
+TEST(Block, ALostBlockInTheMiddleIsCounted) {
+  const Made made = some_file(64 << 10, 300);
+  std::string bytes = made.bytes;
+  const auto first = load<BlockHeader>(bytes.data());
+  const auto second = std::size_t(block_extent(first.valid_bytes));
+  const auto lost = load<BlockHeader>(bytes.data() + second);
+  std::fill_n(bytes.begin() + long(second), block_extent(lost.valid_bytes), '\0');
+  const BlockReport report = verify(bytes);
+  EXPECT_FALSE(report.whole());
+  EXPECT_EQ(report.missing_records, lost.records);
+  EXPECT_EQ(report.records, made.records.size() - lost.records);
+}
+
+// Heads with a good checksum and impossible contents: as an enemy writes them.
+TEST(Block, HostileHeadsAreRefusedOrBounded) {
+  Maker maker(64 << 10);
+  maker.add("one");
+  maker.add("two");
+  const std::string good = maker.open().bytes;
+  std::mt19937_64 random(5);
+  int taken = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::string bytes = good;
+    auto* const raw = reinterpret_cast<std::byte*>(bytes.data());
+    auto header = load<BlockHeader>(raw);
+    switch (random() % 5) {
+      case 0:
+        header.valid_bytes = u32(random());
+        break;
+      case 1:
+        header.head_bytes = u16(random());
+        break;
+      case 2:
+        header.records = u32(random());
+        break;
+      case 3:
+        store(raw + 64 + 4, u32(random() % 200));
+        break;  // where the first record begins
+      case 4:
+        store(raw + 128, u32(random() % 9000));
+        break;  // its length
+    }
+    if (random() % 2 == 0 && header.valid_bytes <= bytes.size() && header.head_bytes >= 128 &&
+        header.head_bytes <= header.valid_bytes) {
+      store(raw + 64, crc32c(raw + header.head_bytes, header.valid_bytes - header.head_bytes));
+    }
+    header.crc = 0;
+    if (header.head_bytes <= bytes.size() && header.head_bytes >= 64) {
+      u32 crc = crc32c(&header, sizeof header);
+      header.crc = crc32c(raw + sizeof header, header.head_bytes - sizeof header, crc);
+    }
+    store(raw, header);
+    taken += check_head(as_bytes(bytes), 0, {}) == BlockFault::kNone ? 1 : 0;
+    (void)verify(bytes);
+    (void)test::records_of_blocks(bytes);
+  }
+  EXPECT_GT(taken, 1000) << "most were refused at once: this test has tested nothing";
+}
+
+}  // namespace
+}  // namespace sluice::stream
