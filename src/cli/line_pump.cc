@@ -4,51 +4,13 @@
 #include <cerrno>
 
 #include "cli/command.h"
-#include "cli/line_level.h"
 #include "os/io.h"
 #include "os/process.h"
-#include "sluice/log.h"
 
 namespace sluice::cli {
 namespace {
 
 constexpr std::size_t kChunkBytes = 64 * 1024;
-
-// A piece of a long line: like log_text(), with the piece's number as a field.
-template <Level kLevel>
-Admission log_piece_at(std::string_view logger, const LinePiece& piece) {
-  static constexpr detail::SiteText text = [] {
-    detail::SiteText made;
-    made.level = kLevel;
-    made.flags = detail::kLoggerIsFirstArg;
-    made.format = "{}";
-    return made;
-  }();
-  static constinit detail::CallSite site{kLevel, detail::RecordKind::kLog};
-  Logger handle{logger};
-  if (!handle.passes(kLevel)) return Admission::kFiltered;
-  return detail::call(site, text, 0, handle.id(), piece.text, kv("part", piece.part),
-                      kv("last_part", piece.last));
-}
-
-Admission log_piece(Level level, std::string_view logger, const LinePiece& piece) {
-  switch (level) {
-    case Level::trace:
-      return log_piece_at<Level::trace>(logger, piece);
-    case Level::debug:
-      return log_piece_at<Level::debug>(logger, piece);
-    case Level::notice:
-      return log_piece_at<Level::notice>(logger, piece);
-    case Level::warning:
-      return log_piece_at<Level::warning>(logger, piece);
-    case Level::error:
-      return log_piece_at<Level::error>(logger, piece);
-    case Level::critical:
-      return log_piece_at<Level::critical>(logger, piece);
-    default:
-      return log_piece_at<Level::info>(logger, piece);
-  }
-}
 
 }  // namespace
 
@@ -65,8 +27,9 @@ void LinePump::run(const os::Flag& program_gone) {
       break;
     }
   }
-  lines_.finish([this](const LinePiece& piece) { record(piece); });
+  taker_.finish();
   os::close_descriptor(options_.from);
+  // relaxed: joining the thread orders the rest
   finished_.store(true, std::memory_order_relaxed);
 }
 
@@ -91,8 +54,7 @@ std::size_t LinePump::pump_once(std::size_t bytes_max) {
   } while (got == -EINTR);
   if (got <= 0) return 0;
   const std::string_view bytes(chunk_.data(), std::size_t(got));
-  lines_.add(bytes, [this](const LinePiece& piece) { record(piece); });
-  return pass_on(bytes) ? bytes.size() : 0;
+  return taker_.take(bytes) && pass_on(bytes) ? bytes.size() : 0;
 }
 
 bool LinePump::pass_on(std::string_view bytes) {
@@ -106,15 +68,6 @@ bool LinePump::pass_on(std::string_view bytes) {
     }
   }
   return true;
-}
-
-void LinePump::record(const LinePiece& piece) {
-  if (piece.part <= 1) level_ = line_level(piece.text).value_or(options_.usual);
-  const Admission admission = piece.part == 0 ? log_text(level_, options_.logger, piece.text)
-                                              : log_piece(level_, options_.logger, piece);
-  const bool kept = admission == Admission::kOk || admission == Admission::kFiltered;
-  // relaxed: numbers for the summary, published with `finished_`
-  (kept ? records_ : lost_).fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace sluice::cli

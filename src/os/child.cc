@@ -124,6 +124,7 @@ bool is_child_signal(int signal) { return signal == SIGCHLD; }
 bool is_end_signal(int signal) {
   return signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
 }
+bool is_rotate_signal(int signal) { return signal == SIGUSR1; }
 
 int spawn(const std::vector<std::string>& command, int out, int error, u32& pid) {
   std::vector<char*> arguments;

@@ -77,7 +77,8 @@ class SignalInbox {
 };
 
 [[nodiscard]] bool is_child_signal(int signal);
-[[nodiscard]] bool is_end_signal(int signal);  // INT, TERM, HUP or QUIT
+[[nodiscard]] bool is_end_signal(int signal);     // INT, TERM, HUP or QUIT
+[[nodiscard]] bool is_rotate_signal(int signal);  // USR1
 
 // Starts `command` (looked up in PATH) with the given standard output and error (-1: ours), with
 // our standard input and the signal mask this process had before any SignalInbox. -ENOENT: there

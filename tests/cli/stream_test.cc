@@ -110,6 +110,23 @@ TEST_F(Cli, StreamIsFinishedAtASignal) {
   EXPECT_EQ(sh("cat out/s_*.log").out, "first\n");
 }
 
+TEST_F(Cli, StreamFinishesItsFileAtASignal) {
+  ASSERT_EQ(::mkfifo(path("in").c_str(), 0600), 0);
+  const pid_t child =
+      start("exec $SLUICE stream write s --dir out --flush-interval 10 --quiet < in", path("o"),
+            path("e"));
+  std::ofstream in(path("in"));
+  in << "one\n" << std::flush;
+  ASSERT_TRUE(eventually([&] { return text("out/s.log") == "one\n"; }));
+  ::kill(child, SIGUSR1);
+  ASSERT_TRUE(eventually([&] { return sh("cat out/s_*_1.log").out == "one\n"; }));
+  EXPECT_FALSE(std::filesystem::exists(path("out/s.log")));
+  in << "two\n" << std::flush;
+  in.close();
+  EXPECT_EQ(wait_for(child), 0) << text("e");
+  EXPECT_EQ(sh("cat out/s_*_2.log").out, "two\n");
+}
+
 // The disk stays full: whoever asks it to end must not have to kill it.
 TEST_F(Cli, StreamOnAFullDiskEndsAtASignal) {
   ASSERT_EQ(sh("mkdir out; yes | head -c 100000000 > in").code, 0);
