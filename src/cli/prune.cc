@@ -9,10 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/keep_options.h"
 #include "cli/store_option.h"
 #include "cli/store_steps.h"
 #include "os/process.h"
-#include "runtime/config.h"
 
 namespace sluice::cli {
 namespace {
@@ -37,24 +37,12 @@ struct PruneCommand {
 storage::Keep read_keep(const PruneCommand& command, std::vector<std::string>& mistakes) {
   storage::Keep keep;
   keep.whole_runs = command.whole_runs;
-  u64 seconds = 0;
-  if (!command.older_than.empty()) {
-    if (!runtime::parse_age(command.older_than, seconds) || seconds == 0) {
-      mistakes.push_back("--older-than: " + in_quotes(command.older_than) +
-                         " is no age; write a number and its unit, such as 90s, 12h, 7d or 4w");
-    }
-    keep.age_ns = i64(seconds) * 1'000'000'000;
-  }
-  const auto read = [&](const std::string& text, const char* option, u64 least, const char* mend,
-                        u64& to) {
-    if (text.empty()) return;
-    if (!runtime::parse_bytes(text, to) || to < least || to > u64(INT64_MAX)) {
-      mistakes.push_back(std::string(option) + ": " + in_quotes(text) + mend);
-    }
-  };
-  read(command.max_rows, "--max-rows", 1, " is no number of rows; write digits, from 1", keep.rows);
-  read(command.max_bytes, "--max-bytes", kBytesMin,
-       " is no size for a store; write 1MiB or more, such as 500MiB or 1GiB", keep.bytes);
+  read_age(command.older_than, keep.age_ns, mistakes);
+  read_bound(command.max_rows, "--max-rows", 1, " is no number of rows; write digits, from 1",
+             keep.rows, mistakes);
+  read_bound(command.max_bytes, "--max-bytes", kBytesMin,
+             " is no size for a store; write 1MiB or more, such as 500MiB or 1GiB", keep.bytes,
+             mistakes);
   const bool none =
       command.older_than.empty() && command.max_rows.empty() && command.max_bytes.empty();
   if (none) {

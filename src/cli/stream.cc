@@ -6,13 +6,13 @@
 // which is said and is exit code 1. SIGUSR1 finishes the file; the next line begins another.
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <string>
 
 #include "cli/command.h"
 #include "cli/stream_lines.h"
 #include "cli/stream_options.h"
+#include "cli/stream_prune.h"
 #include "os/child.h"
 #include "os/io.h"
 #include "sluice/stream.h"
@@ -98,6 +98,7 @@ void add_stream(CLI::App& app, Chosen& chosen) {
       "NAME_TIME_NUMBER.log when it is finished, also at SIGUSR1. Exit code 0; 1 something is not\n"
       "as it should be, and what is said; 2 a mistake, or somebody else writes this stream.");
   write_sub->callback([command, &chosen] { chosen = [command] { return write(*command); }; });
+  add_stream_prune(*sub, chosen);
 }
 
 }  // namespace sluice::cli

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <condition_variable>
+#include <iterator>
 #include <utility>
 
 #include "os/os_error.h"
@@ -153,6 +154,20 @@ Result<u64> Directory::line_of(std::string_view name) {
   io_.unlock(fd_, 0);
   if (!status.ok()) return status;
   return line;
+}
+
+Result<std::vector<Directory::Line>> Directory::streams() {
+  const std::scoped_lock lock(mutex_);
+  if (const int error = io_.lock(fd_, 0, true); error < 0) {
+    return failed(ErrorClass::kRetryable, index_path(), "cannot be locked", error);
+  }
+  const Status status = read_lines();
+  io_.unlock(fd_, 0);
+  if (!status.ok()) return status;
+  std::vector<Line> known;
+  std::copy_if(lines_.begin(), lines_.end(), std::back_inserter(known),
+               [](const Line& line) { return !line.stem.empty(); });
+  return known;
 }
 
 Result<Claim> Directory::claim(std::string_view name) {

@@ -52,12 +52,14 @@ class Directory {
   [[nodiscard]] Result<Claim> claim(std::string_view name);
   void release(const Claim& claim);
 
- private:
   struct Line {
     std::string stem;
     std::string name;
   };
+  // The streams that there ever were.
+  [[nodiscard]] Result<std::vector<Line>> streams();
 
+ private:
   Directory(os::Io& io, std::string path, int fd) : io_(io), path_(std::move(path)), fd_(fd) {}
   Status read_lines();
   Result<u64> line_of(std::string_view name);
