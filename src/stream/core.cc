@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/fetch_ahead.h"
 #include "os/process.h"
 #include "stream/block.h"
 #include "stream/fork.h"
@@ -116,6 +117,7 @@ u32 Core::lane_of_thread() {
 Put Core::put_line(u32 lane, std::string_view record, std::size_t bytes) {
   const bool escape = bytes != record.size() + 1;
   return lanes_[lane].shard.put(room_, u32(bytes), [&](char* to) {
+    fetch_ahead(to, bytes);
     counts_->accept(lane);
     if (!escape) {
       if (!record.empty()) std::memcpy(to, record.data(), record.size());
@@ -135,7 +137,9 @@ Put Core::put_line(u32 lane, std::string_view record, std::size_t bytes) {
 }
 
 Put Core::put_binary(u32 lane, std::string_view record) {
-  return lanes_[lane].shard.put(room_, u32(record.size()) + kLengthBytes, [&](char* to) {
+  const std::size_t bytes = record.size() + kLengthBytes;
+  return lanes_[lane].shard.put(room_, u32(bytes), [&](char* to) {
+    fetch_ahead(to, bytes);
     counts_->accept(lane);
     store(to, u32(record.size()));
     if (!record.empty()) std::memcpy(to + kLengthBytes, record.data(), record.size());
