@@ -9,7 +9,7 @@
 // were accepted, each once and in the order of its writer; otherwise the benchmark fails.
 //
 //   stream_bench [--dir DIR] [--mib N] [--rounds N] [--writers 1,2,8,50] [--records 100,300,1024]
-//                [--framing lines]
+//                [--framing lines|blocks]
 #include <fcntl.h>
 #include <sluice/stream.h>
 #include <sys/stat.h>
@@ -29,7 +29,9 @@
 
 #include "must.h"
 #include "os/process.h"
+#include "segment/source.h"
 #include "sluice/detail/api.h"
+#include "stream/block_scanner.h"
 
 namespace sluice {
 namespace {
@@ -45,7 +47,7 @@ struct Settings {
   u32 rounds = 5;
   std::vector<u32> writers = {1, 2, 8, 50};
   std::vector<u32> records = {100, 300, 1024};
-  std::string framing = "lines";
+  Framing framing = Framing::lines;
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -109,25 +111,49 @@ class RecordMaker {
   std::string text_;
 };
 
-// Checks every line of the finished files. How many there are.
-u64 check_lines(const std::string& directory, u32 writers, u32 record_bytes) {
-  std::vector<u64> last(writers, 0);
-  u64 lines = 0;
+class Checker {
+ public:
+  Checker(u32 writers, u32 record_bytes) : last_(writers, 0), record_bytes_(record_bytes) {}
+
+  void add(std::string_view record) {
+    u32 writer = 0;
+    u64 number = 0;
+    const std::string head(record.substr(0, kHeadBytes));
+    if (record.size() != record_bytes_) fail("a record is torn: " + head);
+    std::from_chars(record.data(), record.data() + 2, writer);
+    std::from_chars(record.data() + 3, record.data() + 13, number);
+    if (writer >= last_.size() || number <= last_[writer]) fail("twice, or not in order: " + head);
+    last_[writer] = number;
+    ++records_;
+  }
+  [[nodiscard]] u64 records() const { return records_; }
+
+ private:
+  std::vector<u64> last_;
+  const u32 record_bytes_;
+  u64 records_ = 0;
+};
+
+// Checks every record of the finished files. How many there are.
+u64 check_files(const std::string& directory, Framing framing, u32 writers, u32 record_bytes) {
+  Checker checker(writers, record_bytes);
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     if (entry.path().extension() != ".log") continue;
-    std::ifstream file(entry.path(), std::ios::binary);
-    for (std::string line; std::getline(file, line); ++lines) {
-      u32 writer = 0;
-      u64 number = 0;
-      const char* const text = line.data();
-      if (line.size() != record_bytes) fail("a line is torn: " + line.substr(0, kHeadBytes));
-      std::from_chars(text, text + 2, writer);
-      std::from_chars(text + 3, text + 13, number);
-      if (writer >= writers || number <= last[writer]) fail("twice, or not in order: " + line);
-      last[writer] = number;
+    if (framing == Framing::lines) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      for (std::string line; std::getline(file, line);) checker.add(line);
+      continue;
     }
+    const auto source = must(open_source(os::real_io(), entry.path()));
+    stream::BlockScanner scanner(*source);
+    stream::Block block;
+    while (scanner.next(block)) {
+      stream::for_each_record(block.bytes, block.good,
+                              [&](ByteView record) { checker.add(as_text(record)); });
+    }
+    if (scanner.damaged_ranges() > 0) fail("a block is damaged");
   }
-  return lines;
+  return checker.records();
 }
 
 // MB a second in files.
@@ -140,7 +166,10 @@ double stream_of_threads(const Settings& settings, u32 writers, u32 record_bytes
   std::vector<std::thread> threads;
   Stream stream =
       must(Stream::open(directory, "bench",
-                        {.preallocate_bytes = bytes, .wait_ms = kWaitMs, .waiters_max = writers}));
+                        {.framing = settings.framing,
+                         .preallocate_bytes = bytes,
+                         .wait_ms = kWaitMs,
+                         .waiters_max = writers}));
   const i64 begun = os::monotonic_ns();
   for (u32 i = 0; i < writers; ++i) {
     threads.emplace_back([&, i] {
@@ -164,7 +193,7 @@ double stream_of_threads(const Settings& settings, u32 writers, u32 record_bytes
   if (told.accepted != sum.accepted || told.dropped() != sum.refused) {
     fail("accepted or dropped is not what the writers counted");
   }
-  if (check_lines(directory, writers, record_bytes) != sum.accepted) {
+  if (check_files(directory, settings.framing, writers, record_bytes) != sum.accepted) {
     fail("the files do not hold what was accepted");
   }
   if (sum.refused > 0) {
@@ -237,8 +266,8 @@ Settings settings_of(int argc, char** argv) {
       settings.writers = numbers_of(value);
     } else if (option == "--records") {
       settings.records = numbers_of(value);
-    } else if (option == "--framing" && value == "lines") {
-      settings.framing = value;
+    } else if (option == "--framing" && (value == "lines" || value == "blocks")) {
+      settings.framing = value == "lines" ? Framing::lines : Framing::blocks;
     } else {
       fail(option + " " + value + ": no such option");
     }
@@ -266,7 +295,7 @@ int main(int argc, char** argv) {
   using namespace sluice;
   const Settings settings = settings_of(argc, argv);
   std::printf("%s, %llu MiB a run, %u rounds; MB/s and ratios: median (least to most)\n",
-              settings.framing.c_str(), static_cast<unsigned long long>(settings.mib),
+              settings.framing == Framing::lines ? "lines" : "blocks", static_cast<unsigned long long>(settings.mib),
               settings.rounds);
   say_load("at the start");
   std::printf(

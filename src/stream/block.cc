@@ -116,6 +116,7 @@ BlockFault check_head(ByteView bytes, u64 offset, std::optional<u64> file_id) {
 
 std::vector<bool> good_slices(ByteView bytes) {
   const BlockHeader header = block_header(bytes);
+  if (header.kind == u8(BlockKind::kSeal)) return {};
   std::vector<bool> good(slices_of(header.valid_bytes));
   for (u32 slice = 0; slice < good.size(); ++slice) {
     const auto [begin, end] = extent_of(header, slice);

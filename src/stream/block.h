@@ -96,7 +96,7 @@ enum class BlockFault : u8 {
 [[nodiscard]] BlockFault check_head(ByteView bytes, u64 offset, std::optional<u64> file_id);
 [[nodiscard]] BlockHeader block_header(ByteView head);
 
-// Which slices of a block with a good head hold; `bytes` has valid_bytes.
+// Which slices of a block with a good head hold; `bytes` has valid_bytes. A seal has none.
 [[nodiscard]] std::vector<bool> good_slices(ByteView bytes);
 
 // Calls each(ByteView record) for every record of a block with a good head that lies in good slices
