@@ -164,12 +164,11 @@ double stream_of_threads(const Settings& settings, u32 writers, u32 record_bytes
   const u64 records_each = bytes / (record_bytes + 1) / writers;
   std::vector<Count> counts(writers);
   std::vector<std::thread> threads;
-  Stream stream =
-      must(Stream::open(directory, "bench",
-                        {.framing = settings.framing,
-                         .preallocate_bytes = bytes,
-                         .wait_ms = kWaitMs,
-                         .waiters_max = writers}));
+  Stream stream = must(Stream::open(directory, "bench",
+                                    {.framing = settings.framing,
+                                     .preallocate_bytes = bytes,
+                                     .wait_ms = kWaitMs,
+                                     .waiters_max = writers}));
   const i64 begun = os::monotonic_ns();
   for (u32 i = 0; i < writers; ++i) {
     threads.emplace_back([&, i] {
@@ -295,8 +294,8 @@ int main(int argc, char** argv) {
   using namespace sluice;
   const Settings settings = settings_of(argc, argv);
   std::printf("%s, %llu MiB a run, %u rounds; MB/s and ratios: median (least to most)\n",
-              settings.framing == Framing::lines ? "lines" : "blocks", static_cast<unsigned long long>(settings.mib),
-              settings.rounds);
+              settings.framing == Framing::lines ? "lines" : "blocks",
+              static_cast<unsigned long long>(settings.mib), settings.rounds);
   say_load("at the start");
   std::printf(
       "| writers | bytes | stream | bare O_DIRECT | bare cached | to O_DIRECT | to cached |\n");

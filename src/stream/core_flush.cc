@@ -179,6 +179,10 @@ bool Core::write_held(i64 now_ns) {
     if (waiters_.load(std::memory_order_relaxed) > 0) os::wake_all(room_word_);
   }
   note(status);
+  if (file_.refuses_direct() && !std::exchange(told_of_cache_, true) && !options_.quiet) {
+    reporter_.report(file_.path() + ": its file system has no direct writes (O_DIRECT); they go " +
+                     "through the page cache");
+  }
   // With the next file at once; when that fails too, later.
   const bool again =
       status.error_class() == ErrorClass::kRotate && retry_at_ns_ < now_ns - kRetryNs;

@@ -284,6 +284,21 @@ TEST_P(StreamCore, WhatAFileTookBeforeItFailedIsDurableToo) {
   EXPECT_EQ(numbers_in(memory, true), up_to(5));
 }
 
+// A file system without direct writes, found out at the opening or at a write.
+TEST(StreamCoreBlocks, GoThroughThePageCacheWhereTheyMust) {
+  for (const Op op : {Op::kOpen, Op::kPwrite}) {
+    MemoryIo memory;
+    FaultIo io(memory);
+    Bench bench(io, small_files(Framing::blocks));
+    io.fail({.op = op, .call = io.count(op) + 1, .error = EINVAL});
+    write_and_close(bench);
+    EXPECT_EQ(numbers_in(memory, false), up_to(kRecords));
+    EXPECT_EQ(bench.core->statistics().flush_errors, 0u);
+    ASSERT_EQ(bench.said.sentences.size(), 1u) << "once, for all files";
+    EXPECT_NE(bench.said.sentences[0].find("O_DIRECT"), std::string::npos);
+  }
+}
+
 // The disk stays full: close() gives up, and what it leaves behind is counted and cut to lines.
 TEST_P(StreamCore, GivingUpCountsWhatIsLost) {
   MemoryIo io;
