@@ -9,5 +9,8 @@ foreach(source ${fuzz_sources})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${name} PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
     nlohmann_json::nlohmann_json)
+  if(TARGET sluice_upload)
+    target_link_libraries(${name} PRIVATE sluice_upload)
+  endif()
   add_dependencies(sluice_fuzz ${name})
 endforeach()

@@ -4,6 +4,11 @@ include(CMakePackageConfigHelpers)
 
 # What must be built before `cmake --install`.
 add_custom_target(sluice_package DEPENDS sluice_lib_static sluice_lib_shared)
+set(SLUICE_LIBRARIES sluice_lib_static sluice_lib_shared)
+if(TARGET sluice_upload)
+  list(APPEND SLUICE_LIBRARIES sluice_upload)
+  add_dependencies(sluice_package sluice_upload)
+endif()
 if(TARGET sluice)
   add_dependencies(sluice_package sluice)
 endif()
@@ -11,7 +16,7 @@ endif()
 set(SLUICE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/sluice)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sluice DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h")
-install(TARGETS sluice_lib_static sluice_lib_shared EXPORT sluiceTargets
+install(TARGETS ${SLUICE_LIBRARIES} EXPORT sluiceTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET sluice)
   install(TARGETS sluice RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

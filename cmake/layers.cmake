@@ -38,7 +38,7 @@ function(sluice_layer name)
   set(SLUICE_LIBRARY_OBJECTS ${SLUICE_LIBRARY_OBJECTS} PARENT_SCOPE)
 endfunction()
 
-foreach(layer base os ring record region segment front stream back store net sink upload runtime)
+foreach(layer base os ring record region segment front stream back store sink runtime)
   sluice_layer(${layer})
 endforeach()
 
@@ -73,6 +73,28 @@ if(NOT PROJECT_IS_TOP_LEVEL)
   set_target_properties(sluice_lib_static sluice_lib_shared PROPERTIES EXCLUDE_FROM_ALL ON)
 endif()
 
+# The uploader is a library of its own, so that nobody else needs what it needs: libcurl, OpenSSL.
+# It is linked with the static library: it uses what that does not export.
+if(SLUICE_BUILD_UPLOAD)
+  find_package(CURL REQUIRED)
+  find_package(OpenSSL REQUIRED)
+  set(upload_sources)
+  foreach(layer net upload)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${layer}/*.cc)
+    list(APPEND upload_sources ${sources})
+  endforeach()
+  add_library(sluice_upload STATIC ${upload_sources})
+  set_target_properties(sluice_upload PROPERTIES EXPORT_NAME upload)
+  target_compile_definitions(sluice_upload PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
+  target_link_libraries(sluice_upload PUBLIC sluice_lib_static PRIVATE CURL::libcurl OpenSSL::Crypto
+    $<BUILD_INTERFACE:sluice_flags> $<BUILD_INTERFACE:fmt::fmt-header-only>
+    $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
+  add_library(sluice::upload ALIAS sluice_upload)
+  if(NOT PROJECT_IS_TOP_LEVEL)
+    set_target_properties(sluice_upload PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
+endif()
+
 file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.cc)
 if(cli_sources AND SLUICE_BUILD_COMMAND)
   find_package(CLI11 REQUIRED)
@@ -82,4 +104,7 @@ if(cli_sources AND SLUICE_BUILD_COMMAND)
   target_compile_definitions(sluice PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
   target_link_libraries(sluice PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
     CLI11::CLI11 nlohmann_json::nlohmann_json ZLIB::ZLIB zstd::libzstd_shared)
+  if(TARGET sluice_upload)
+    target_link_libraries(sluice PRIVATE sluice_upload)
+  endif()
 endif()

@@ -43,6 +43,8 @@ THIRD_PARTY = {
     "sqlite3.h": {"store"},
     "zlib.h": {"cli"},
     "zstd.h": {"cli"},
+    "curl/": {"net"},
+    "openssl/": {"net", "upload"},
 }
 STANDARD = set("""
 algorithm array atomic bit bitset cassert cctype cerrno cfloat charconv chrono cinttypes climits
