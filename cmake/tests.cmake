@@ -46,7 +46,7 @@ foreach(source ${test_sources})
   target_link_libraries(${name} PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
     nlohmann_json::nlohmann_json GTest::gtest GTest::gtest_main)
   if(TARGET sluice_upload AND name MATCHES "^(net|upload|cli)\\.")
-    target_link_libraries(${name} PRIVATE sluice_upload OpenSSL::Crypto)
+    target_link_libraries(${name} PRIVATE sluice_upload OpenSSL::SSL)
   endif()
   if(SLUICE_SANITIZE)
     # A test's own code is compiled twice as fast without; the library under it keeps its flags.

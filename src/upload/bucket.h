@@ -38,7 +38,8 @@ enum class Outcome {
 
 struct Attempt {
   Outcome outcome = Outcome::kRetry;
-  std::string why;  // for a person: what, where, how to mend it; empty when stored. Never a secret
+  std::string why =
+      {};           // for a person: what, where, how to mend it; empty when stored. Never a secret
   u64 wait_ms = 0;  // what the store asked to wait (Retry-After); 0: it said nothing
   u64 sent = 0;     // bytes of the body that went out in this attempt
 };
