@@ -76,7 +76,8 @@ Attempt GcsBucket::put(const std::string& name, const Source& source, std::strin
                        const Progress& progress) {
   if (progress.stop.stop_requested()) return attempt(Outcome::kStopped, "stopped");
   const auto upload = GcsUpload::parse(memo);
-  if (!upload && source.size <= kWholeMax) return put_whole(name, source, progress);
+  if ((!upload && source.size <= kWholeMax) || source.size == 0)
+    return put_whole(name, source, progress);
   const bool in_parts = upload ? upload->session.empty()
                                : options_.parts_at_once > 1 && name.size() <= kPartedNameMax &&
                                      source.size > 2 * options_.part_bytes;

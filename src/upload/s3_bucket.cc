@@ -152,7 +152,9 @@ Attempt S3Bucket::put(const std::string& name, const Source& source, std::string
       return *found;
     }
   }
-  if (memo.empty() && source.size <= options_.part_bytes) return put_whole(name, source, progress);
+  if ((memo.empty() && source.size <= options_.part_bytes) || source.size == 0) {
+    return put_whole(name, source, progress);
+  }
   return S3Multipart(*this, name, source, progress).put(memo);
 }
 

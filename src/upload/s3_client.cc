@@ -114,15 +114,17 @@ net::Answer S3Client::send(const S3Call& call) {
       secrets_ = {keys.value().secret, keys.value().session};
     }
     net::Answer answer = send_once(call, keys.value());
-    if (!again || !learn(answer, keys.value())) return answer;
+    if (!again || !learn(call, answer, keys.value())) return answer;
   }
 }
 
 // True when the same request may do better now.
-bool S3Client::learn(const net::Answer& answer, const S3Keys& keys) {
+bool S3Client::learn(const S3Call& call, const net::Answer& answer, const S3Keys& keys) {
   if (answer.end != net::Answer::End::kAnswered || answer.status < 300) return false;
   const Said error = said(answer);
-  if (error.code == "ExpiredToken" || error.code == "InvalidToken") {
+  // The answer to a HEAD has no body that could say it.
+  const bool perhaps = call.method == "HEAD" && answer.status == 400;
+  if (perhaps || error.code == "ExpiredToken" || error.code == "InvalidToken") {
     credentials_->refused(keys);
     return !keys.session.empty();
   }

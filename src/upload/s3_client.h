@@ -45,7 +45,7 @@ class S3Client {
   S3Client(std::string bucket, const BucketOptions& options);
   Status find_endpoint(const BucketOptions& options);
   net::Answer send_once(const S3Call& call, const S3Keys& keys);
-  bool learn(const net::Answer& answer, const S3Keys& keys);
+  bool learn(const S3Call& call, const net::Answer& answer, const S3Keys& keys);
   std::string authority(const std::string& region) const;
 
   const std::string bucket_;

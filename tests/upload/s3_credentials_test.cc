@@ -107,6 +107,27 @@ TEST_F(S3CredentialsTest, ComeFromTheMetadataServerOfEc2) {
   EXPECT_NE(id().find("metadata server of EC2 gives no keys: HTTP 404"), std::string::npos);
 }
 
+// Keys that the store calls expired are asked for again, once; a HEAD has no body to say it in.
+TEST_F(S3CredentialsTest, ThatHaveExpiredAreAskedForAgain) {
+  int asked = 0;
+  HttpServer agent([&](const Seen&) {
+    return http_answer("200 OK", R"({"AccessKeyId":"A)" + std::to_string(++asked) +
+                                     R"(","SecretAccessKey":"s","Token":"t"})");
+  });
+  ::setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", (agent.url() + "/role").c_str(), 1);
+  HttpServer store([](const Seen& seen) {
+    return seen.header("authorization").find("Credential=A1/") != std::string::npos
+               ? http_answer("400 Bad Request")
+               : http_answer("404 Not Found");
+  });
+  auto bucket = open_bucket("s3://bucket", {.endpoint = store.url(), .ca_file = {}});
+  EXPECT_FALSE(bucket.value()->same("a", SourceFile(1).source()));
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(store.take_seen().size(), 2U);
+  EXPECT_FALSE(bucket.value()->same("a", SourceFile(1).source()));
+  EXPECT_EQ(asked, 2);
+}
+
 TEST_F(S3CredentialsTest, WhatIsOfNoUseIsRefusedWhenOpened) {
   ::setenv("AWS_ACCESS_KEY_ID", "E", 1);
   ::setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
