@@ -83,9 +83,7 @@ Attempt GcsParts::put_all(const std::optional<GcsUpload>& before) {
   // Before gigabytes go out in vain; who may not ask is told at the end.
   const net::Answer there = bucket_.ask_for(name_);
   if (is_status(there, 200)) {
-    const Attempt result = bucket_.in_the_way(name_, source_);
-    if (result.outcome == Outcome::kStored) (void)remove_all(bucket_, name_, "");
-    return result;
+    return cleaned(bucket_.in_the_way(name_, source_));
   }
   if (!is_status(there, 404) && !is_status(there, 403)) {
     return bucket_.client_->failed(there, "asking what is there");
@@ -231,10 +229,18 @@ Attempt GcsParts::compose_object(const std::vector<Piece>& from) {
   } else {
     return bucket_.client_->failed(answer, "composing the object");
   }
-  // What is left of others that began it can never become the object any more.
-  if (result.outcome == Outcome::kStored) (void)remove_all(bucket_, name_, "");
   if (result.outcome == Outcome::kExists) (void)remove_all(bucket_, name_, upload_.parts);
-  return result;
+  return cleaned(std::move(result));
+}
+
+// What is left of others that began it can never become the object any more. The attempt is at its
+// end when all of it is gone, or may not be removed.
+Attempt GcsParts::cleaned(Attempt result) {
+  if (result.outcome != Outcome::kStored) return result;
+  Attempt removed = remove_all(bucket_, name_, "");
+  if (removed.outcome != Outcome::kRetry) return result;
+  removed.why = "the object is there, and its parts still are: " + removed.why;
+  return removed;
 }
 
 }  // namespace sluice::upload

@@ -42,6 +42,7 @@ class GcsParts {
   Attempt take(const GcsObject& object, Piece& piece, u64 size, const std::string& crc);
   Attempt compose_all();
   Attempt compose(const std::vector<Piece>& from, Piece& to);
+  Attempt cleaned(Attempt result);
   Attempt compose_object(const std::vector<Piece>& from);
   net::Answer ask_to_compose(const std::vector<Piece>& from, const std::string& to, bool last);
 

@@ -101,6 +101,26 @@ TEST_F(Gcs, ComposesInATreeAndRemovesTheParts) {
   EXPECT_TRUE(fake_.has(name_ + ".tmp.notes/p1"));
 }
 
+// The object is right, and its parts cost money: they are removed by the attempts that follow.
+TEST_F(Gcs, ComesBackForPartsThatItCouldNotRemove) {
+  const SourceFile file(9 * kMiB);
+  at("DELETE ", 2, {.what = Fault::kReset});
+  const Attempt first = put(file, 3);
+  EXPECT_OUTCOME(first, kRetry);
+  EXPECT_NE(first.why.find("its parts still are"), std::string::npos) << first.why;
+  EXPECT_EQ(fake_.count(), 2U);
+  EXPECT_OUTCOME(put(file, 3), kStored);
+  EXPECT_EQ(fake_.count(), 1U);
+  // Who may not remove them is not kept from going on.
+  fake_.clear();
+  server_.set_faults([](const Seen& seen) {
+    return seen.has("DELETE ") ? Fault{.what = Fault::kAnswer, .text = http_answer("403 No")}
+                               : Fault{};
+  });
+  Told told;
+  EXPECT_OUTCOME(bucket(3)->put(name_, file.source(), "", told.progress()), kStored);
+}
+
 TEST_F(Gcs, NeverReplacesWhatIsThere) {
   for (const u32 at_once : {1U, 3U}) {
     for (const std::size_t size : {10UL, 9 * kMiB}) {
