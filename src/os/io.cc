@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -116,6 +117,14 @@ class RealIo final : public Io {
   }
   int stat_fd(int fd, FileInfo& out) override { return look_at(fd, "", AT_EMPTY_PATH, out); }
   int rename(const char* from, const char* to) override { return or_error(::rename(from, to)); }
+  int rename_new(const char* from, const char* to) override {
+    if (::renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -errno;
+    // Network file systems: a link is never made over a file that is there.
+    if (::link(from, to) == 0) return or_error(::unlink(from));
+    return errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS ? Io::rename_new(from, to)
+                                                                   : -errno;
+  }
   int unlink(const char* path) override { return or_error(::unlink(path)); }
   int make_directory(const char* path) override { return or_error(::mkdir(path, 0700)); }
   int lock(int fd, u64 byte, bool wait) override { return set_lock(fd, byte, F_WRLCK, wait); }
@@ -140,6 +149,13 @@ i64 Io::pwritev(int fd, std::span<const ByteView> pieces, u64 offset) {
     if (!piece.empty()) return pwrite(fd, piece.data(), piece.size(), offset);
   }
   return 0;
+}
+
+int Io::rename_new(const char* from, const char* to) {
+  FileInfo there;
+  const int stated = stat(to, there);
+  if (stated == -ENOENT) return rename(from, to);
+  return stated < 0 ? stated : -EEXIST;
 }
 
 Io& real_io() {

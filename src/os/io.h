@@ -73,6 +73,9 @@ class Io {
   virtual int stat_followed(const char* path, FileInfo& out) = 0;  // of what a link leads to
   virtual int stat_fd(int fd, FileInfo& out) = 0;
   virtual int rename(const char* from, const char* to) = 0;
+  // Only if nothing has the new name: else -EEXIST. Without a call of its own: a look, then
+  // rename(), between which another may take the name.
+  virtual int rename_new(const char* from, const char* to);
   virtual int unlink(const char* path) = 0;
   virtual int make_directory(const char* path) = 0;
   // A process-wide exclusive lock on one byte (classic fcntl lock: released by the kernel when the

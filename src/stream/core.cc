@@ -9,6 +9,7 @@
 #include "os/process.h"
 #include "stream/block.h"
 #include "stream/fork.h"
+#include "stream/seal.h"
 
 namespace sluice::stream {
 namespace {
@@ -63,7 +64,11 @@ Core::~Core() {
 u32 Core::forks_now() { return Forks::count(); }
 
 Status Core::start() {
-  if (Status status = recover(); !status.ok()) return status;
+  Status sealed = seal_left(file_, id_, [this](const Left& left) {
+    totals_.lost_earlier = left.lost.value_or(0);
+    if (!options_.quiet) reporter_.report(left.sentence());
+  });
+  if (!sealed.ok()) return sealed;
   counts_ = WriterCounts::make(u32(lanes_.size()), id_);
   if (!counts_) return {ErrorClass::kRetryable, "no address space for the counts of a stream"};
   file_.count_in(*counts_);
@@ -76,30 +81,6 @@ Status Core::start() {
     }
   }
   return {};
-}
-
-// Finishes what a killed writer left. Told before its file gets a name: whoever is killed here
-// leaves it all, or nothing that could be counted twice.
-Status Core::recover() {
-  const auto counts = id_ ? WriterCounts::left_by_earlier(*id_) : std::nullopt;
-  const auto looked = file_.look_left(counts ? std::optional(counts->open) : std::nullopt);
-  if (!looked.ok()) return looked.status();
-  const std::optional<LeftFile>& file = looked.value();
-  std::string said = file_.path() + ": its writer ended without closing it: ";
-  if (counts) {
-    const u64 written = counts->finished + (file ? file->good.records : counts->open.records);
-    totals_.lost_earlier = counts->accepted - std::min(counts->accepted, written);
-    said += std::to_string(totals_.lost_earlier) + " records that it had accepted are lost";
-  } else {
-    said += "what it had not flushed is lost";
-  }
-  if (file) {
-    said += "; the file is finished, " + std::to_string(file->cut_bytes) +
-            " bytes at its end that were not whole are cut";
-  }
-  if (!options_.quiet && (file || totals_.lost_earlier > 0)) reporter_.report(said);
-  if (id_) WriterCounts::remove_left(*id_);
-  return file_.finish();
 }
 
 // ---- writers ----

@@ -96,7 +96,6 @@ class Core {
 
   [[nodiscard]] static u32 forks_now();
   [[nodiscard]] u32 lane_of_thread();
-  Status recover();
   Put put(u32 lane, std::string_view record, std::size_t bytes);
   Put put_line(u32 lane, std::string_view record, std::size_t bytes);
   Put put_binary(u32 lane, std::string_view record);

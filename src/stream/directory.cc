@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <condition_variable>
-#include <iterator>
 #include <utility>
 
 #include "os/os_error.h"
@@ -13,6 +12,7 @@ namespace sluice::stream {
 namespace {
 
 constexpr u64 kIndexBytesMax = u64{64} << 20;
+constexpr u64 kNumberMax = 999'999'999'999'999;  // as parse_finished() takes
 
 // Those that are open, by directory: a second descriptor of an index would, when it is closed, take
 // the locks of the first with it. One that nobody holds any more is open until its end has closed
@@ -138,52 +138,114 @@ Status Directory::append(const Line& line) {
   return {};
 }
 
-Result<u64> Directory::line_of(std::string_view name) {
+Status Directory::with_lines(const std::function<Status()>& act) {
   if (const int error = io_.lock(fd_, 0, true); error < 0) {
     return failed(ErrorClass::kRetryable, index_path(), "cannot be locked", error);
   }
   Status status = read_lines();
-  u64 line = 0;
-  if (status.ok()) {
-    const auto found = std::find_if(lines_.begin(), lines_.end(), [&](const Line& known) {
-      return !known.stem.empty() && known.name == name;
-    });
-    line = u64(found - lines_.begin()) + 1;
-    if (found == lines_.end()) status = append({free_stem(name), std::string(name)});
-  }
+  if (status.ok()) status = act();
   io_.unlock(fd_, 0);
-  if (!status.ok()) return status;
+  return status;
+}
+
+Result<u64> Directory::line_of(std::string_view name) {
+  const auto found = std::find_if(lines_.begin(), lines_.end(), [&](const Line& known) {
+    return !known.stem.empty() && known.name == name;
+  });
+  const u64 line = u64(found - lines_.begin()) + 1;
+  if (found == lines_.end()) {
+    if (Status status = append({free_stem(name), std::string(name)}); !status.ok()) return status;
+  }
   return line;
+}
+
+// kRetryable with EAGAIN: somebody else has it.
+Status Directory::lock_line(u64 line) {
+  const int locked = claimed_.contains(line) ? -EAGAIN : io_.lock(fd_, line, false);
+  if (locked == -EAGAIN) {
+    return Status(ErrorClass::kRetryable,
+                  path_ + "/" + lines_[line - 1].stem + ".log: somebody else writes this stream",
+                  EAGAIN);
+  }
+  if (locked < 0) return failed(ErrorClass::kRetryable, index_path(), "cannot be locked", locked);
+  return {};
+}
+
+u64 Directory::removed_number(int fd, u64 line) {
+  u64 untrusted = 0;
+  const i64 got = os::pread_all(io_, fd, &untrusted, sizeof untrusted, (line - 1) * 8);
+  return got == 8 && untrusted <= kNumberMax ? untrusted : 0;
+}
+
+Claim Directory::claim_of(u64 line) {
+  Claim claim{line, lines_[line - 1].stem, finished_[lines_[line - 1].stem]};
+  const int fd = io_.open(numbers_path().c_str(), os::kRead);
+  if (fd < 0) return claim;  // none was ever removed
+  claim.finished = std::max(claim.finished, removed_number(fd, line));
+  io_.close(fd);
+  return claim;
+}
+
+// The lock of the line is taken under that of byte 0: who holds byte 0 knows that every stream is
+// claimed or not.
+Result<Claim> Directory::claim(std::string_view name) {
+  if (name.empty()) return fatal("a stream needs a name");
+  const std::scoped_lock lock(mutex_);
+  Claim claim;
+  Status status = with_lines([&]() -> Status {
+    const Result<u64> line = line_of(name);
+    if (!line.ok()) return line.status();
+    if (Status locked = lock_line(line.value()); !locked.ok()) return locked;
+    claim = claim_of(line.value());
+    claimed_.insert(claim.line);
+    return {};
+  });
+  if (!status.ok()) return status;
+  return claim;
 }
 
 Result<std::vector<Directory::Line>> Directory::streams() {
   const std::scoped_lock lock(mutex_);
-  if (const int error = io_.lock(fd_, 0, true); error < 0) {
-    return failed(ErrorClass::kRetryable, index_path(), "cannot be locked", error);
-  }
-  const Status status = read_lines();
-  io_.unlock(fd_, 0);
-  if (!status.ok()) return status;
-  std::vector<Line> known;
-  std::copy_if(lines_.begin(), lines_.end(), std::back_inserter(known),
-               [](const Line& line) { return !line.stem.empty(); });
-  return known;
+  if (Status status = with_lines([] { return Status(); }); !status.ok()) return status;
+  return lines_;
 }
 
-Result<Claim> Directory::claim(std::string_view name) {
-  if (name.empty()) return fatal("a stream needs a name");
+Status Directory::for_unwritten(const std::function<void(Claim&)>& each) {
   const std::scoped_lock lock(mutex_);
-  const Result<u64> line = line_of(name);
-  if (!line.ok()) return line.status();
-  const int locked = claimed_.contains(line.value()) ? -EAGAIN : io_.lock(fd_, line.value(), false);
-  const std::string& stem = lines_[line.value() - 1].stem;
-  if (locked == -EAGAIN) {
-    return Status(ErrorClass::kRetryable,
-                  path_ + "/" + stem + ".log: somebody else writes this stream", EAGAIN);
-  }
-  if (locked < 0) return failed(ErrorClass::kRetryable, index_path(), "cannot be locked", locked);
-  claimed_.insert(line.value());
-  return Claim{line.value(), stem, finished_[stem]};
+  return with_lines([&]() -> Status {
+    for (u64 line = 1; line <= lines_.size(); ++line) {
+      const std::string& stem = lines_[line - 1].stem;
+      os::FileInfo info;
+      if (stem.empty() || io_.stat((path_ + "/" + stem + ".log").c_str(), info) < 0) continue;
+      const Status locked = lock_line(line);
+      if (locked.os_error() == EAGAIN) continue;
+      if (!locked.ok()) return locked;
+      Claim claim = claim_of(line);
+      each(claim);
+      finished_[stem] = claim.finished;
+      io_.unlock(fd_, line);
+    }
+    return {};
+  });
+}
+
+Status Directory::note_removed(std::string_view stem, u64 number) {
+  const std::scoped_lock lock(mutex_);
+  return with_lines([&]() -> Status {
+    const auto found = std::find_if(lines_.begin(), lines_.end(),
+                                    [&](const Line& known) { return known.stem == stem; });
+    if (found == lines_.end()) return {};
+    const u64 line = u64(found - lines_.begin()) + 1;
+    const int fd = io_.open(numbers_path().c_str(), os::kRead | os::kWrite | os::kCreate);
+    if (fd < 0) return failed(ErrorClass::kRetryable, numbers_path(), "cannot be opened", fd);
+    i64 written = 8;
+    if (removed_number(fd, line) < number) {
+      written = os::pwrite_all(io_, fd, &number, sizeof number, (line - 1) * 8);
+    }
+    io_.close(fd);
+    if (written == 8) return {};
+    return failed(ErrorClass::kRetryable, numbers_path(), "cannot be written", int(written));
+  });
 }
 
 void Directory::release(const Claim& claim) {
