@@ -100,8 +100,12 @@ if(cli_sources AND SLUICE_BUILD_COMMAND)
   find_package(CLI11 REQUIRED)
   find_package(ZLIB REQUIRED)
   find_package(zstd REQUIRED)
+  if(NOT TARGET sluice_upload)
+    list(FILTER cli_sources EXCLUDE REGEX "/upload\\.cc$")
+  endif()
   add_executable(sluice ${cli_sources})
-  target_compile_definitions(sluice PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
+  target_compile_definitions(sluice PRIVATE SLUICE_VERSION="${PROJECT_VERSION}"
+    SLUICE_HAS_UPLOAD=$<TARGET_EXISTS:sluice_upload>)
   target_link_libraries(sluice PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
     CLI11::CLI11 nlohmann_json::nlohmann_json ZLIB::ZLIB zstd::libzstd_shared)
   if(TARGET sluice_upload)

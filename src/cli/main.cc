@@ -65,6 +65,9 @@ int run_command(int count, char** values) {
   add_export(app, chosen);
   add_import(app, chosen);
   add_stream(app, chosen);
+#if SLUICE_HAS_UPLOAD
+  add_upload(app, chosen);
+#endif
   add_verify(app, chosen);
   add_selftest(app, chosen);
   add_bench(app, chosen);

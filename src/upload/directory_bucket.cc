@@ -31,10 +31,17 @@ bool is_memo(std::string_view text) {
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+Attempt ended(Outcome outcome, std::string why = {}) {
+  Attempt attempt;
+  attempt.outcome = outcome;
+  attempt.why = std::move(why);
+  return attempt;
+}
+
 Attempt because(const std::string& path, std::string_view what, int error) {
   const bool hopeless = class_of_open_error(error) == ErrorClass::kDisableSink;
-  return {.outcome = hopeless ? Outcome::kRefused : Outcome::kRetry,
-          .why = failed(ErrorClass::kRetryable, path, what, error).message()};
+  return ended(hopeless ? Outcome::kRefused : Outcome::kRetry,
+               failed(ErrorClass::kRetryable, path, what, error).message());
 }
 
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
@@ -58,7 +65,7 @@ Attempt DirectoryBucket::put(const std::string& name, const Source& source, std:
   const std::string path = path_of(name);
   os::FileInfo there;
   if (io_.stat(path.c_str(), there) == 0) {
-    return {.outcome = Outcome::kExists, .why = path + " is there"};
+    return ended(Outcome::kExists, path + " is there");
   }
   if (const int error = make_directories(io_, folder_of(path)); error < 0) {
     return because(folder_of(path), "cannot make the directory", error);
@@ -67,7 +74,7 @@ Attempt DirectoryBucket::put(const std::string& name, const Source& source, std:
   if (part.empty()) {
     const std::string made = new_memo();
     if (progress.keep && !progress.keep(made)) {
-      return {.outcome = Outcome::kRetry, .why = "what belongs to the attempt cannot be kept"};
+      return ended(Outcome::kRetry, "what belongs to the attempt cannot be kept");
     }
     part = part_of(name, made);
   }
@@ -140,7 +147,7 @@ Attempt DirectoryBucket::publish(const std::string& part, const std::string& pat
   int error = io_.rename_new(part.c_str(), path.c_str());
   if (error == -EEXIST) {
     (void)io_.unlink(part.c_str());
-    return {.outcome = Outcome::kExists, .why = path + " is there"};
+    return ended(Outcome::kExists, path + " is there");
   }
   if (error < 0) return because(path, "cannot be given its name", error);
   // The folders on the way may be new, too.
@@ -149,7 +156,7 @@ Attempt DirectoryBucket::publish(const std::string& part, const std::string& pat
     if (folder.size() <= directory_.size()) break;
   }
   if (error < 0) return because(path, "its directory cannot be synced", error);
-  return {.outcome = Outcome::kStored};
+  return ended(Outcome::kStored);
 }
 
 std::optional<Attempt> DirectoryBucket::same(const std::string& name, const Source& source) {
@@ -170,23 +177,21 @@ std::optional<Attempt> DirectoryBucket::same(const std::string& name, const Sour
   io_.close(fd);
   if (error < 0) return because(path, "cannot be compared", error);
   if (info.id() == mine.id()) {
-    return Attempt{.outcome = Outcome::kRefused,
-                   .why = path + " is the very file that is to be sent"};
+    return ended(Outcome::kRefused, path + " is the very file that is to be sent");
   }
-  if (info.size == source.size && crc == source.crc32c) return Attempt{.outcome = Outcome::kStored};
-  return Attempt{.outcome = Outcome::kExists,
-                 .why = path + " is there, with " + std::to_string(info.size) +
-                        " bytes of other content"};
+  if (info.size == source.size && crc == source.crc32c) return ended(Outcome::kStored);
+  return ended(Outcome::kExists, path + " is there, with " + std::to_string(info.size) +
+                                     " bytes of other content");
 }
 
 Attempt DirectoryBucket::forget(const std::string& name, std::string_view memo) {
   const std::string part = part_of(name, memo);
-  if (part.empty()) return {.outcome = Outcome::kStored};
+  if (part.empty()) return ended(Outcome::kStored);
   const int error = io_.unlink(part.c_str());
   if (error < 0 && error != -ENOENT && error != -ENOTDIR) {
     return because(part, "cannot be removed", error);
   }
-  return {.outcome = Outcome::kStored};
+  return ended(Outcome::kStored);
 }
 
 }  // namespace sluice::upload
