@@ -55,7 +55,7 @@ struct DeliveryOptions {
   Layout layout = Layout::kFlat;
   bool keep = false;  // the file here stays
   u32 retries = 3;    // after the first attempt
-  Backoff backoff;
+  Backoff backoff = {};
 };
 
 // What a delivery needs from whoever runs it, while it runs.

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -52,6 +54,80 @@ TEST(Directory, IsNotOpenedAgainBeforeItIsClosed) {
   io.entered = {};
   io.go = {};
   io.go.set_value();
+}
+
+void put_text(testing::MemoryIo& io, const std::string& path, std::string_view text) {
+  const ByteView bytes = as_bytes(text);
+  io.put(path, {bytes.begin(), bytes.end()});
+}
+
+TEST(Directory, TheNumberOfARemovedFileIsNotGivenAgain) {
+  testing::MemoryIo io;
+  io.make_directory("/d");
+  {
+    auto directory = Directory::open(io, "/d").value();
+    (void)directory->claim("other");
+    ASSERT_TRUE(directory->claim("s").ok());
+    EXPECT_TRUE(directory->note_removed("s", 7).ok());
+    EXPECT_TRUE(directory->note_removed("s", 5).ok()) << "lower, and forgotten";
+    EXPECT_TRUE(directory->note_removed("unknown", 9).ok());
+  }
+  auto directory = Directory::open(io, "/d").value();
+  EXPECT_EQ(directory->claim("s").value().finished, 7u);
+  EXPECT_EQ(directory->claim("other").value().finished, 0u);
+  EXPECT_EQ(directory->claim("new").value().finished, 0u);
+}
+
+TEST(Directory, NumbersThatAreNoneAreIgnored) {
+  testing::MemoryIo io;
+  io.make_directory("/d");
+  put_text(io, "/d/.streams", "s\ts\nt\tt\n");
+  put_text(io, "/d/.numbers", "\xff\xff\xff\xff\xff\xff\xff\xff" "abc");
+  auto directory = Directory::open(io, "/d").value();
+  EXPECT_EQ(directory->claim("s").value().finished, 0u);
+  EXPECT_EQ(directory->claim("t").value().finished, 0u) << "its number is torn";
+}
+
+TEST(Directory, OnlyStreamsWithAnOpenFileAndNoWriterAreUnwritten) {
+  testing::MemoryIo io;
+  io.make_directory("/d");
+  put_text(io, "/d/.streams", "a\ta\nb\tb\nc\tc\n../x\tx\n");
+  for (const char* const name : {"/d/a.log", "/d/b.log", "/d/stranger.log"}) {
+    put_text(io, name, "x\n");
+  }
+  auto directory = Directory::open(io, "/d").value();
+  const auto written = directory->claim("a");
+  ASSERT_TRUE(written.ok());
+  std::string stems;
+  const auto note = [&](stream::Claim& claim) {
+    stems += claim.stem + " ";
+    ++claim.finished;
+  };
+  EXPECT_TRUE(directory->for_unwritten(note).ok());
+  EXPECT_EQ(stems, "b ");
+  directory->release(written.value());
+  EXPECT_TRUE(directory->for_unwritten(note).ok());
+  EXPECT_EQ(stems, "b a b ");
+  EXPECT_EQ(directory->claim("b").value().finished, 2u);
+}
+
+// A writer that comes while files are sealed waits, and is not told that somebody writes.
+TEST(Directory, AClaimWaitsForTheSealing) {
+  testing::MemoryIo io;
+  io.make_directory("/d");
+  put_text(io, "/d/.streams", "s\ts\n");
+  put_text(io, "/d/s.log", "x\n");
+  auto directory = Directory::open(io, "/d").value();
+  std::future<bool> claimed;
+  EXPECT_TRUE(directory
+                  ->for_unwritten([&](stream::Claim&) {
+                    claimed = std::async(std::launch::async,
+                                         [&] { return directory->claim("s").ok(); });
+                    EXPECT_EQ(claimed.wait_for(std::chrono::milliseconds(100)),
+                              std::future_status::timeout);
+                  })
+                  .ok());
+  EXPECT_TRUE(claimed.get());
 }
 
 }  // namespace

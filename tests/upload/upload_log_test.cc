@@ -1,0 +1,204 @@
+// sanitizers: address (one thread)
+#include "upload/upload_log.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "support/fault_io.h"
+#include "support/memory_io.h"
+
+namespace sluice::test {
+namespace {
+
+using testing::FaultIo;
+using testing::MemoryIo;
+using testing::Op;
+using upload::LocalFile;
+using upload::UploadLog;
+
+LocalFile file(const std::string& name) { return {name, {1, 2, 3}, 4, 5, 6}; }
+
+struct Place : ::testing::Test {
+  Place() { io.make_directory("/d"); }
+
+  std::unique_ptr<UploadLog> open() {
+    auto log = UploadLog::open(io, "/d");
+    EXPECT_TRUE(log.ok()) << log.status().message();
+    return log.ok() ? std::move(log.value()) : nullptr;
+  }
+  [[nodiscard]] std::string text() {
+    std::string all;
+    for (const std::byte byte : io.bytes("/d/.upload")) all += char(byte);
+    return all;
+  }
+  void put(std::string_view text) {
+    const ByteView bytes = as_bytes(text);
+    io.put("/d/.upload", {bytes.begin(), bytes.end()});
+  }
+
+  MemoryIo io;
+};
+
+TEST_F(Place, RemembersOverARestart) {
+  {
+    auto log = open();
+    EXPECT_TRUE(log->begin("gs://b/a name\n", file("a name\n")).ok());
+    EXPECT_TRUE(log->keep_memo("gs://b/a name\n", "https://x/?y=%20 z\t").ok());
+    EXPECT_TRUE(log->begin("gs://b/done", file("done")).ok());
+    EXPECT_TRUE(log->keep_memo("gs://b/done", "m").ok());
+    EXPECT_TRUE(log->done("gs://b/done").ok());
+    EXPECT_TRUE(log->begin("gs://b/gone", file("gone")).ok());
+    EXPECT_TRUE(log->forget("gs://b/gone").ok());
+  }
+  auto log = open();
+  EXPECT_EQ(log->entries().size(), 2u);
+  const auto named = log->find("gs://b/a name\n");
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->file, file("a name\n"));
+  EXPECT_EQ(named->memo, "https://x/?y=%20 z\t");
+  EXPECT_FALSE(named->done);
+  const auto done = log->find("gs://b/done");
+  ASSERT_TRUE(done);
+  EXPECT_TRUE(done->done);
+  EXPECT_EQ(done->memo, "");
+  EXPECT_FALSE(log->find("gs://b/gone"));
+  EXPECT_EQ(log->damaged_lines(), 0u);
+}
+
+TEST_F(Place, AnotherBeginOfAnObjectForgetsTheFirst) {
+  auto log = open();
+  EXPECT_TRUE(log->begin("o", file("a")).ok());
+  EXPECT_TRUE(log->keep_memo("o", "m").ok());
+  EXPECT_TRUE(log->begin("o", file("b")).ok());
+  log.reset();
+  log = open();
+  EXPECT_EQ(log->find("o")->memo, "");
+  EXPECT_EQ(log->find("o")->file.name, "b");
+}
+
+// At every byte of it: what stood before is there, and what comes after the cut is read again.
+TEST_F(Place, ATornTailIsCut) {
+  {
+    auto log = open();
+    EXPECT_TRUE(log->begin("first", file("first")).ok());
+  }
+  const std::size_t whole = text().size();
+  {
+    auto log = open();
+    EXPECT_TRUE(log->begin("second", file("second")).ok());
+  }
+  const std::string all = text();
+  for (std::size_t size = whole; size < all.size(); ++size) {
+    put(all.substr(0, size));
+    {
+      auto log = open();
+      EXPECT_TRUE(log->find("first"));
+      EXPECT_FALSE(log->find("second")) << size;
+      EXPECT_EQ(text().size(), whole);
+      EXPECT_TRUE(log->begin("third", file("third")).ok());
+    }
+    EXPECT_TRUE(open()->find("third"));
+  }
+}
+
+// Every bit of every line: damage is noticed, and costs that line only.
+TEST_F(Place, AFlippedBitCostsOneLine) {
+  {
+    auto log = open();
+    for (const char* object : {"a", "b", "c"}) EXPECT_TRUE(log->begin(object, file(object)).ok());
+  }
+  const std::string all = text();
+  for (std::size_t bit = 0; bit < 8 * all.size(); ++bit) {
+    std::string spoiled = all;
+    spoiled[bit / 8] = char(spoiled[bit / 8] ^ (1 << bit % 8));
+    put(spoiled);
+    auto log = open();
+    ASSERT_TRUE(log);
+    std::size_t right = 0;
+    for (const auto& [object, entry] : log->entries()) {
+      EXPECT_EQ(entry.file, file(object));
+      ++right;
+    }
+    // A newline that goes takes two lines with it; the head is no entry.
+    EXPECT_GE(right, 1u) << bit;
+    EXPECT_TRUE(log->damaged_lines() > 0 || text().size() < all.size()) << bit;
+  }
+}
+
+TEST_F(Place, ALaterVersionIsRefused) {
+  put("90aabddc sluice-upload-log 2\n");
+  const auto log = UploadLog::open(io, "/d");
+  ASSERT_FALSE(log.ok());
+  EXPECT_NE(log.status().message().find("later version"), std::string::npos);
+}
+
+TEST_F(Place, LinesOfNoKindAreSkipped) {
+  put("\n\n\n00000000 begin a b\nnonsense\n" + std::string(300, 'x') + "\n");
+  auto log = open();
+  EXPECT_EQ(log->entries().size(), 0u);
+  EXPECT_EQ(log->damaged_lines(), 6u);
+}
+
+TEST_F(Place, OneUploaderADirectory) {
+  auto log = open();
+  const auto second = UploadLog::open(io, "/d");
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().error_class(), ErrorClass::kRetryable);
+  log.reset();
+  EXPECT_TRUE(UploadLog::open(io, "/d").ok());
+}
+
+TEST_F(Place, NoDirectory) {
+  EXPECT_FALSE(UploadLog::open(io, "/nowhere").ok());
+  EXPECT_TRUE(UploadLog::peek(io, "/nowhere").empty());
+}
+
+// Thousands of files come and go: the log does not grow with them.
+TEST_F(Place, IsWrittenAnewWhenMostIsHistory) {
+  auto log = open();
+  EXPECT_TRUE(log->begin("stays", file("stays")).ok());
+  EXPECT_TRUE(log->keep_memo("stays", "memo").ok());
+  EXPECT_TRUE(log->begin("kept", file("kept")).ok());
+  EXPECT_TRUE(log->done("kept").ok());
+  std::size_t longest = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const std::string object = std::to_string(i);
+    ASSERT_TRUE(log->begin(object, file(object)).ok());
+    ASSERT_TRUE(log->done(object).ok());
+    ASSERT_TRUE(log->forget(object).ok());
+    longest = std::max(longest, text().size());
+  }
+  EXPECT_LT(longest, 80'000u);
+  log.reset();
+  log = open();
+  EXPECT_EQ(log->entries().size(), 2u);
+  EXPECT_EQ(log->find("stays")->memo, "memo");
+  EXPECT_TRUE(log->find("kept")->done);
+}
+
+// A call that fails is an error, and the log is as true as before.
+TEST_F(Place, AFailureOfAnyCallIsSaidAndSpoilsNothing) {
+  FaultIo counting(io);
+  const auto session = [](os::Io& through) {
+    auto log = UploadLog::open(through, "/d");
+    if (!log.ok()) return false;
+    bool good = log.value()->begin("o", file("f")).ok();
+    good = good && log.value()->keep_memo("o", "memo").ok();
+    return good && log.value()->done("o").ok();
+  };
+  EXPECT_TRUE(session(counting));
+  for (u64 call = 1; call <= counting.total(); ++call) {
+    io.unlink("/d/.upload");
+    FaultIo faulty(io);
+    faulty.fail({.op = Op::kAny, .call = call, .error = ENOSPC});
+    const bool good = session(faulty);
+    auto log = open();
+    const auto entry = log->find("o");
+    EXPECT_TRUE(!good || (entry && entry->done)) << call;
+    EXPECT_EQ(log->damaged_lines(), 0u) << call;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::test
