@@ -59,9 +59,9 @@ struct UploadEvent {
 
 struct UploadOptions {
   UploadLayout layout = UploadLayout::flat;
-  std::string files = {};           // names in a directory without streams: "*.log"; empty: all
+  std::string files = {};            // names in a directory without streams: "*.log"; empty: all
   std::uint32_t settle_ms = 10'000;  // such a file is finished when it has not changed for so long
-  bool keep = false;                // files stay here when they are sent
+  bool keep = false;                 // files stay here when they are sent
 
   std::uint32_t files_at_once = 2;
   std::uint32_t queue_files = 100;  // known at once; more wait on the disk
@@ -73,8 +73,8 @@ struct UploadOptions {
   std::uint64_t part_bytes = 32 << 20;  // larger objects go up in parts of so much
   std::uint32_t parts_at_once = 4;      // of one object
   std::uint32_t timeout_ms = 30'000;    // an attempt ends after so long without progress
-  std::string endpoint = {};  // in place of the store's own: "http://127.0.0.1:9000"
-  std::string ca_file = {};   // certificates to trust in place of the system's (PEM)
+  std::string endpoint = {};            // in place of the store's own: "http://127.0.0.1:9000"
+  std::string ca_file = {};             // certificates to trust in place of the system's (PEM)
 
   // Called from the uploader's threads, one call at a time. Must not call the uploader, but for
   // statistics().
@@ -93,10 +93,10 @@ struct UploadStatistics {
   std::uint64_t waiting = 0;     // finished and not begun, as of the last look
   std::uint64_t unsettled = 0;   // changed lately, as of the last look
   std::uint64_t in_flight = 0;
-  std::uint64_t sealed = 0;         // files of writers that died
-  std::uint64_t bytes = 0;          // of the successful files
-  std::uint64_t bytes_sent = 0;     // by all attempts
-  std::uint64_t bytes_waiting = 0;  // of the files that are known and not begun
+  std::uint64_t sealed = 0;                // files of writers that died
+  std::uint64_t bytes = 0;                 // of the successful files
+  std::uint64_t bytes_sent = 0;            // by all attempts
+  std::uint64_t bytes_waiting = 0;         // of the files that are known and not begun
   std::uint64_t bytes_in_flight = 0;       // of the files in flight
   std::uint64_t bytes_in_flight_done = 0;  // and what the store has of them
   double upload_ms_total = 0;              // of the successful files

@@ -64,9 +64,7 @@ class ProgressLine {
   }
 
  private:
-  static void write(const std::string& text) {
-    (void)os::write_fully(2, text.data(), text.size());
-  }
+  static void write(const std::string& text) { (void)os::write_fully(2, text.data(), text.size()); }
 
   const bool shown_;
   std::atomic<bool> drawn_{false};
@@ -115,8 +113,8 @@ nlohmann::ordered_json as_json(const UploadStatistics& told) {
 }
 
 std::string in_words(const UploadStatistics& told) {
-  std::string text = std::to_string(told.successful) + " files, " + std::to_string(told.bytes) +
-                     " bytes uploaded";
+  std::string text =
+      std::to_string(told.successful) + " files, " + std::to_string(told.bytes) + " bytes uploaded";
   const auto add = [&text](u64 count, std::string_view what) {
     if (count > 0) text += "; " + std::to_string(count) + " " + std::string(what);
   };
@@ -171,8 +169,7 @@ bool attend(Uploader& uploader, bool watch, const os::SignalInbox& signals, Prog
   const i64 began = os::monotonic_ns();
   bool ended = false, signalled = false;
   while (!ended) {
-    const os::Readable ready =
-        os::wait_readable(signals.fd(), watch ? -1 : over.fd(), kShowNs);
+    const os::Readable ready = os::wait_readable(signals.fd(), watch ? -1 : over.fd(), kShowNs);
     ended = ready.second;
     if (ready.first && os::is_end_signal(signals.next().number)) ended = signalled = true;
     line.draw(uploader.statistics(), double(os::monotonic_ns() - began) / 1e9);
@@ -274,7 +271,8 @@ void add_upload(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--quiet", command->quiet, "No progress and no summary on standard error");
   for (CLI::Option* option : sub->get_options()) option->allow_extra_args(false);
   sub->footer(
-      "A file is removed here when the store has agreed on its size and checksum, and never before.\n"
+      "A file is removed here when the store has agreed on its size and checksum, and never "
+      "before.\n"
       "What is there is never written over. May be killed at any time: the next one goes on. Exit\n"
       "code 0; 1 something is left, and why is said; 2 a mistake, or another uploads from DIR.");
   sub->callback([command, &chosen] { chosen = [command] { return upload(*command); }; });

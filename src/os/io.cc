@@ -123,7 +123,7 @@ class RealIo final : public Io {
     // Network file systems: a link is never made over a file that is there.
     if (::link(from, to) == 0) return or_error(::unlink(from));
     return errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS ? Io::rename_new(from, to)
-                                                                   : -errno;
+                                                                    : -errno;
   }
   int unlink(const char* path) override { return or_error(::unlink(path)); }
   int make_directory(const char* path) override { return or_error(::mkdir(path, 0700)); }

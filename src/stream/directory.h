@@ -5,8 +5,8 @@
 // file is locked while lines are added and streams are claimed; byte N by whoever writes the stream
 // of line N. The locks are the kernel's: a killed writer holds none.
 //
-// The file `.numbers` has eight bytes a stream, in the order of the lines: the highest number of its
-// finished files that were removed (a little-endian u64), so that none is given again.
+// The file `.numbers` has eight bytes a stream, in the order of the lines: the highest number of
+// its finished files that were removed (a little-endian u64), so that none is given again.
 //
 // A process has one object for a directory, and with it one descriptor for all its streams.
 //

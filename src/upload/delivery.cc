@@ -27,8 +27,7 @@ Delivered ended(Fate fate, std::string why) {
 // Closes it, also when a test's Io ends the process.
 class OpenFile {
  public:
-  OpenFile(os::Io& io, const std::string& path)
-      : io_(io), fd_(io.open(path.c_str(), os::kRead)) {}
+  OpenFile(os::Io& io, const std::string& path) : io_(io), fd_(io.open(path.c_str(), os::kRead)) {}
   ~OpenFile() {
     if (fd_ >= 0) io_.close(fd_);
   }
@@ -80,16 +79,14 @@ Delivery::Delivery(os::Io& io, Bucket& bucket, UploadLog& log, Scan& scan,
 
 bool Delivery::is_settled(const FoundFile& found) const {
   if (!options_.keep) return false;
-  const auto object =
-      destination_.object_for(options_.layout, found.name, found.info.modified_ns);
+  const auto object = destination_.object_for(options_.layout, found.name, found.info.modified_ns);
   if (!object.ok()) return false;
   const std::optional<Entry> entry = log_.find(destination_.key_of(object.value()));
   return entry && entry->done && entry->file.is(found.info);
 }
 
 Delivered Delivery::deliver(const FoundFile& found, const Attendant& attendant) {
-  const auto object =
-      destination_.object_for(options_.layout, found.name, found.info.modified_ns);
+  const auto object = destination_.object_for(options_.layout, found.name, found.info.modified_ns);
   if (!object.ok()) return ended(Fate::kRefused, object.status().message());
   const std::string key = destination_.key_of(object.value());
   const std::optional<Entry> entry = log_.find(key);

@@ -115,6 +115,8 @@ Attempt DirectoryBucket::fill(const std::string& part, const Source& source,
     }
     const i64 put = os::pwrite_all(io_, fd, piece.data(), wanted, at);
     if (put < 0) {
+      // Half of it would take the room of smaller ones that do fit.
+      if (put == -ENOSPC || put == -EDQUOT) (void)io_.unlink(part.c_str());
       Attempt failure = because(part, "cannot be written", int(put));
       failure.sent = attempt.sent;
       return failure;
@@ -180,8 +182,8 @@ std::optional<Attempt> DirectoryBucket::same(const std::string& name, const Sour
     return ended(Outcome::kRefused, path + " is the very file that is to be sent");
   }
   if (info.size == source.size && crc == source.crc32c) return ended(Outcome::kStored);
-  return ended(Outcome::kExists, path + " is there, with " + std::to_string(info.size) +
-                                     " bytes of other content");
+  return ended(Outcome::kExists,
+               path + " is there, with " + std::to_string(info.size) + " bytes of other content");
 }
 
 Attempt DirectoryBucket::forget(const std::string& name, std::string_view memo) {

@@ -146,10 +146,9 @@ void Engine::look_for_files(Lock& lock) {
     if (cut > 0) event.why = why;
     tell(event);
   });
-  const Result<Look> look =
-      parts_.scan.look(options_.queue_files, [this](const FoundFile& found) {
-        return is_passed_over(found) || delivery_.is_settled(found);
-      });
+  const Result<Look> look = parts_.scan.look(options_.queue_files, [this](const FoundFile& found) {
+    return is_passed_over(found) || delivery_.is_settled(found);
+  });
   if (status.ok()) status = look.status();
   if (status.message() != look_trouble_) {
     look_trouble_ = status.message();
@@ -286,8 +285,8 @@ void Engine::report(const UploadEvent& event) {
           : event.step == UploadStep::later  ? ": is not uploaded yet: "
           : event.step == UploadStep::sealed ? ": its writer ended without closing it: "
                                              : ": is uploaded: ";
-  const std::string line = "sluice: " + escaped(TextForm::kText, text + std::string(event.why)) +
-                           "\n";
+  const std::string line =
+      "sluice: " + escaped(TextForm::kText, text + std::string(event.why)) + "\n";
   (void)os::write_fully(2, line.data(), line.size());
 }
 

@@ -70,8 +70,8 @@ class Engine {
   Parts parts_;
   Delivery delivery_;
   const u32 forks_ = stream::Forks::count();
-  std::mutex joining_;         // one stop() at a time
-  std::mutex event_mutex_;     // one event at a time; taken without mutex_
+  std::mutex joining_;        // one stop() at a time
+  std::mutex event_mutex_;    // one event at a time; taken without mutex_
   std::string look_trouble_;  // the looking thread's; said once
 
   mutable std::mutex mutex_;
@@ -85,7 +85,7 @@ class Engine {
   u64 answered_ = 0;  // everything was tried since
   std::deque<FoundFile> queue_;
   std::map<std::string, Flight> flights_;
-  std::map<std::string, i64> later_;       // when it is due
+  std::map<std::string, i64> later_;  // when it is due
   std::map<std::string, FoundFile> parked_;
   UploadStatistics totals_;
   std::stop_source breaking_off_;

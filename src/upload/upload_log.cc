@@ -209,7 +209,8 @@ Status UploadLog::take() {
 Status UploadLog::read() {
   ReadLog log = read_log(io_, fd_);
   if (log.error < 0) return problem("cannot be read", log.error);
-  if (log.known.later()) return fatal(path() + ": a later version of sluice wrote it; use that one");
+  if (log.known.later())
+    return fatal(path() + ": a later version of sluice wrote it; use that one");
   known_ = std::move(log.known);
   lines_ = log.lines;
   damaged_lines_ = log.damaged;
@@ -304,7 +305,8 @@ Status UploadLog::write_anew() {
   const int fd = io_.open(fresh.c_str(), os::kRead | os::kWrite | os::kCreate | os::kExclusive);
   if (fd < 0) return failed(ErrorClass::kRetryable, fresh, "cannot be made", fd);
   int error = io_.lock(fd, 0, false);
-  if (error == 0) error = int(std::min<i64>(0, os::pwrite_all(io_, fd, text.data(), text.size(), 0)));
+  if (error == 0)
+    error = int(std::min<i64>(0, os::pwrite_all(io_, fd, text.data(), text.size(), 0)));
   if (error == 0) error = io_.sync_data(fd);
   if (error == 0) error = io_.rename(fresh.c_str(), path().c_str());
   if (error < 0) {

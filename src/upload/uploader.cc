@@ -137,13 +137,12 @@ Result<std::vector<PlannedUpload>> Uploader::plan(std::string_view directory, st
   auto look = scan.look(~std::size_t{0}, [](const upload::FoundFile&) { return false; });
   if (!look.ok()) return look.status();
   for (const upload::FoundFile& found : look.value().files) {
-    const auto object =
-        destination.value().object_for(layout, found.name, found.info.modified_ns);
-    PlannedUpload planned{found.name, object.ok() ? object.value() : std::string(),
-                          found.info.size, object.status().message()};
+    const auto object = destination.value().object_for(layout, found.name, found.info.modified_ns);
+    PlannedUpload planned{found.name, object.ok() ? object.value() : std::string(), found.info.size,
+                          object.status().message()};
     const auto entry = known.find(destination.value().key_of(planned.object));
-    const bool done = entry != known.end() && entry->second.done &&
-                      entry->second.file.is(found.info);
+    const bool done =
+        entry != known.end() && entry->second.done && entry->second.file.is(found.info);
     if (!done) plan.push_back(std::move(planned));
   }
   return plan;

@@ -42,9 +42,9 @@ TEST_F(Cli, UploadNamesObjectsAsAskedFor) {
 }
 
 TEST_F(Cli, UploadFinishesWhatAKilledWriterLeft) {
-  const pid_t child = start(
-      "(echo first; exec sleep 60) | exec $SLUICE stream write s --dir d --flush-interval 10",
-      path("o"), path("e"));
+  const pid_t child =
+      start("(echo first; exec sleep 60) | exec $SLUICE stream write s --dir d --flush-interval 10",
+            path("o"), path("e"));
   ASSERT_TRUE(eventually([&] { return text("d/s.log") == "first\n"; }));
   Finished done = sh("$SLUICE upload d --to out");
   EXPECT_EQ(done.code, 0) << done.error;
@@ -92,11 +92,12 @@ TEST_F(Cli, UploadWatchesUntilASignal) {
 
 // A disk that is full on the other side: what could not be sent is here, and is said.
 TEST_F(Cli, UploadToAFullDiskKeepsTheFile) {
-  const Finished done =
-      sh("mkdir d out; head -c 3000000 /dev/zero > d/big; echo small > d/small; "
-         "unshare -m sh -c 'mount -t tmpfs -o size=1m none out && "
-         "$SLUICE upload d --to out --settle 0 --backoff 1; echo $?; cat out/small'; ls d");
-  EXPECT_EQ(done.out, "1\nsmall\nbig\n") << done.error;
+  const Finished done = sh(
+      "mkdir d out; head -c 3000000 /dev/zero > d/big; echo small > d/small; "
+      "unshare -m sh -c 'mount -t tmpfs -o size=1m none out && "
+      "$SLUICE upload d --to out --settle 0 --backoff 1 --files-at-once 1; echo $?; cat out/small; "
+      "ls -A out'; ls d");
+  EXPECT_EQ(done.out, "1\nsmall\nsmall\nbig\n") << done.error;
   EXPECT_TRUE(says(done.error, "ENOSPC")) << done.error;
   EXPECT_TRUE(says(done.error, "1 left for later")) << done.error;
 }

@@ -82,7 +82,9 @@ TEST(Directory, NumbersThatAreNoneAreIgnored) {
   testing::MemoryIo io;
   io.make_directory("/d");
   put_text(io, "/d/.streams", "s\ts\nt\tt\n");
-  put_text(io, "/d/.numbers", "\xff\xff\xff\xff\xff\xff\xff\xff" "abc");
+  put_text(io, "/d/.numbers",
+           "\xff\xff\xff\xff\xff\xff\xff\xff"
+           "abc");
   auto directory = Directory::open(io, "/d").value();
   EXPECT_EQ(directory->claim("s").value().finished, 0u);
   EXPECT_EQ(directory->claim("t").value().finished, 0u) << "its number is torn";
@@ -121,8 +123,8 @@ TEST(Directory, AClaimWaitsForTheSealing) {
   std::future<bool> claimed;
   EXPECT_TRUE(directory
                   ->for_unwritten([&](stream::Claim&) {
-                    claimed = std::async(std::launch::async,
-                                         [&] { return directory->claim("s").ok(); });
+                    claimed =
+                        std::async(std::launch::async, [&] { return directory->claim("s").ok(); });
                     EXPECT_EQ(claimed.wait_for(std::chrono::milliseconds(100)),
                               std::future_status::timeout);
                   })

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "support/fault_io.h"
 #include "support/memory_io.h"
+#include "support/read_file.h"
 
 namespace sluice::test {
 namespace {
@@ -131,6 +133,29 @@ TEST_F(Place, ALaterVersionIsRefused) {
   const auto log = UploadLog::open(io, "/d");
   ASSERT_FALSE(log.ok());
   EXPECT_NE(log.status().message().find("later version"), std::string::npos);
+}
+
+// The example in the format's document, up to each of its lines.
+TEST_F(Place, TheDocumentsExampleIsRead) {
+  const std::string document = read_file(SLUICE_SOURCE_DIR "/docs/formats/upload_log.md");
+  const std::size_t begin = document.find("\n```\n") + 5;
+  const std::string example = document.substr(begin, document.find("```", begin) - begin);
+  const std::string object = "gs://b/logs/pay_2026-01-02_18-55-02_1.log";
+  std::string so_far;
+  std::vector<std::string> states;
+  for (std::size_t at = 0; at < example.size();) {
+    const std::size_t end = example.find('\n', at) + 1;
+    so_far += example.substr(at, end - at);
+    at = end;
+    put(so_far);
+    auto log = open();
+    EXPECT_EQ(log->damaged_lines(), 0u) << so_far;
+    const auto entry = log->find(object);
+    states.push_back(!entry ? "none" : entry->done ? "done" : entry->memo);
+    EXPECT_EQ(entry ? entry->file.size : 5'242'880, 5'242'880u);
+  }
+  EXPECT_EQ(states, (std::vector<std::string>{"none", "", "https://storage.example/upload?id=4%b x",
+                                              "done", "none"}));
 }
 
 TEST_F(Place, LinesOfNoKindAreSkipped) {

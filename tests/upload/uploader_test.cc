@@ -85,8 +85,7 @@ TEST_F(Folders, EveryRecordOfManyStreamsArrivesOnce) {
   EXPECT_TRUE(uploader.drain(kLongMs));
   EXPECT_TRUE(uploader.stop());
   for (int writer = 0; writer < 4; ++writer) {
-    const auto numbers =
-        numbers_by_writer(lines_of_stream(to, "s" + std::to_string(writer)));
+    const auto numbers = numbers_by_writer(lines_of_stream(to, "s" + std::to_string(writer)));
     ASSERT_EQ(numbers.size(), 1u);
     const std::vector<int>& mine = numbers.at(writer);
     ASSERT_EQ(mine.size(), 3000u);
@@ -128,8 +127,8 @@ TEST_F(Folders, FilesOfWritersThatDiedAreSealedAndThoseOfOthersLeft) {
   EXPECT_TRUE(uploader.drain(kLongMs));
   EXPECT_TRUE(uploader.stop());
   EXPECT_EQ(uploader.statistics().sealed, 1u);
-  EXPECT_EQ(events, std::vector<std::string>{
-                        "died.log: 3 bytes of a line that was not whole are cut"});
+  EXPECT_EQ(events,
+            std::vector<std::string>{"died.log: 3 bytes of a line that was not whole are cut"});
   EXPECT_EQ(lines_of_stream(to, "died"), std::vector<std::string>{"whole"});
   EXPECT_EQ(names_in(to).size(), 1u);
   EXPECT_TRUE(fs::exists(from + "/alive.log"));
@@ -168,9 +167,8 @@ TEST_F(Folders, OfAnyOtherDirectoryWhatDoesNotChange) {
   EXPECT_TRUE(uploader.stop());
   EXPECT_EQ(names_in(to), (std::set<std::string>{"a.log", "empty.log"}));
   EXPECT_EQ(uploader.statistics().unsettled, 1u);
-  EXPECT_EQ(names_in(from),
-            (std::set<std::string>{"b.txt", ".hidden.log", "new.log", "folder.log", "link.log",
-                                   ".upload"}));
+  EXPECT_EQ(names_in(from), (std::set<std::string>{"b.txt", ".hidden.log", "new.log", "folder.log",
+                                                   "link.log", ".upload"}));
 }
 
 TEST_F(Folders, AConflictIsParkedUntilTheFileChanges) {
