@@ -56,7 +56,7 @@ UploadEvent event_of(UploadStep step, const FoundFile& found) {
 Engine::Engine(Parts parts, const UploadOptions& options)
     : options_(options),
       parts_(std::move(parts)),
-      delivery_(parts_.io, *parts_.bucket, *parts_.log, parts_.scan, parts_.destination,
+      delivery_(parts_.io, *parts_.bucket, *parts_.log, *parts_.scan, parts_.destination,
                 delivery_options(options)) {
   for (u32 i = 0; i < options_.files_at_once; ++i) threads_.emplace_back([this] { work(); });
 }
@@ -137,7 +137,7 @@ void Engine::look_for_files(Lock& lock) {
   lock.unlock();
   if (tidy) delivery_.give_up_the_gone();
   u64 sealed = 0;
-  Status status = parts_.scan.seal([&](const std::string& path, u64 cut) {
+  Status status = parts_.scan->seal([&](const std::string& path, u64 cut) {
     ++sealed;
     UploadEvent event;
     event.step = UploadStep::sealed;
@@ -146,7 +146,7 @@ void Engine::look_for_files(Lock& lock) {
     if (cut > 0) event.why = why;
     tell(event);
   });
-  const Result<Look> look = parts_.scan.look(options_.queue_files, [this](const FoundFile& found) {
+  const Result<Look> look = parts_.scan->look(options_.queue_files, [this](const FoundFile& found) {
     return is_passed_over(found) || delivery_.is_settled(found);
   });
   if (status.ok()) status = look.status();
@@ -279,7 +279,7 @@ void Engine::tell(const UploadEvent& event) {
 
 void Engine::report(const UploadEvent& event) {
   if (event.why.empty() || event.step == UploadStep::retrying) return;
-  std::string text = parts_.scan.directory();
+  std::string text = parts_.scan->directory();
   if (!event.file.empty()) text += "/" + std::string(event.file);
   text += event.step == UploadStep::parked   ? ": is not uploaded, and not tried again: "
           : event.step == UploadStep::later  ? ": is not uploaded yet: "

@@ -31,7 +31,7 @@ struct Parts {
   Destination destination;
   std::unique_ptr<Bucket> bucket;
   std::unique_ptr<UploadLog> log;
-  Scan scan;
+  std::unique_ptr<Scan> scan;
 };
 
 class Engine {

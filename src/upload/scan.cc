@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "os/os_error.h"
 #include "os/process.h"
 #include "record/filter.h"
-#include "stream/directory.h"
 #include "stream/names.h"
 #include "stream/seal.h"
 
@@ -24,26 +24,21 @@ Scan::Scan(os::Io& io, std::string directory, std::string glob, u32 settle_ms)
       glob_(std::move(glob)),
       settle_ns_(i64{settle_ms} * kNsPerMs) {}
 
-bool Scan::is_of_streams() {
+Result<std::shared_ptr<stream::Directory>> Scan::streams() {
+  const std::scoped_lock lock(mutex_);
   os::FileInfo info;
-  return io_.stat((directory_ + "/" + stream::kIndexName).c_str(), info) == 0;
+  if (!streams_ && io_.stat((directory_ + "/" + stream::kIndexName).c_str(), info) == 0) {
+    auto opened = stream::Directory::open(io_, directory_);
+    if (!opened.ok()) return opened.status();
+    streams_ = std::move(opened.value());
+  }
+  return streams_;
 }
 
 Status Scan::seal(const std::function<void(const std::string& path, u64 cut)>& sealed) {
-  if (!is_of_streams()) return {};
-  auto streams = stream::Directory::open(io_, directory_);
-  if (!streams.ok()) return streams.status();
-  return stream::seal_unwritten(io_, *streams.value(), sealed);
-}
-
-Result<std::set<std::string, std::less<>>> Scan::stems() {
-  auto streams = stream::Directory::open(io_, directory_);
-  if (!streams.ok()) return streams.status();
-  const auto lines = streams.value()->streams();
-  if (!lines.ok()) return lines.status();
-  std::set<std::string, std::less<>> stems;
-  for (const auto& line : lines.value()) stems.insert(line.stem);
-  return stems;
+  const auto there = streams();
+  if (!there.ok() || !there.value()) return there.status();
+  return stream::seal_unwritten(io_, *there.value(), sealed);
 }
 
 bool Scan::is_named(std::string_view name) const {
@@ -51,12 +46,14 @@ bool Scan::is_named(std::string_view name) const {
 }
 
 Result<Look> Scan::look(std::size_t most, const std::function<bool(const FoundFile&)>& skip) {
-  const bool of_streams = is_of_streams();
-  std::set<std::string, std::less<>> known;
+  const auto there = streams();
+  if (!there.ok()) return there.status();
+  const bool of_streams = there.value() != nullptr;
+  std::set<std::string, std::less<>> stems;
   if (of_streams) {
-    auto read = stems();
-    if (!read.ok()) return read.status();
-    known = std::move(read.value());
+    const auto lines = there.value()->streams();
+    if (!lines.ok()) return lines.status();
+    for (const auto& line : lines.value()) stems.insert(line.stem);
   }
   Look look;
   std::map<std::pair<i64, std::string>, os::FileInfo> oldest;
@@ -66,7 +63,7 @@ Result<Look> Scan::look(std::size_t most, const std::function<bool(const FoundFi
     if (!is_named(found.name)) return;
     if (of_streams) {
       const stream::FinishedName finished = stream::parse_finished(found.name);
-      if (finished.number == 0 || !known.contains(finished.stem)) return;
+      if (finished.number == 0 || !stems.contains(finished.stem)) return;
     }
     if (io_.stat((directory_ + "/" + found.name).c_str(), found.info) < 0) return;  // has gone
     if (!found.info.regular || skip(found)) return;
@@ -90,11 +87,10 @@ Result<Look> Scan::look(std::size_t most, const std::function<bool(const FoundFi
 }
 
 Status Scan::before_removal(std::string_view name) {
-  if (!is_of_streams()) return {};
-  auto streams = stream::Directory::open(io_, directory_);
-  if (!streams.ok()) return streams.status();
+  const auto there = streams();
+  if (!there.ok() || !there.value()) return there.status();
   const stream::FinishedName finished = stream::parse_finished(name);
-  return streams.value()->note_removed(finished.stem, finished.number);
+  return there.value()->note_removed(finished.stem, finished.number);
 }
 
 }  // namespace sluice::upload

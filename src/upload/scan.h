@@ -10,13 +10,15 @@
 #define SLUICE_SRC_UPLOAD_SCAN_H_
 
 #include <functional>
-#include <set>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/status.h"
 #include "os/io.h"
+#include "stream/directory.h"
 
 namespace sluice::upload {
 
@@ -37,7 +39,6 @@ class Scan {
   // `glob`: '*' stands for any characters; empty: all. `io` must outlive it.
   Scan(os::Io& io, std::string directory, std::string glob, u32 settle_ms);
 
-  [[nodiscard]] bool is_of_streams();
   // Finishes files of streams without a writer; `sealed` is told each, and the bytes that were cut.
   Status seal(const std::function<void(const std::string& path, u64 cut)>& sealed);
   // At most so many files, without those that `skip` says.
@@ -50,12 +51,15 @@ class Scan {
 
  private:
   [[nodiscard]] bool is_named(std::string_view name) const;
-  [[nodiscard]] Result<std::set<std::string, std::less<>>> stems();
+  // Null: it is no directory of streams. Once it was one it stays one.
+  [[nodiscard]] Result<std::shared_ptr<stream::Directory>> streams();
 
   os::Io& io_;
   const std::string directory_;
   const std::string glob_;
   const i64 settle_ns_;
+  std::mutex mutex_;
+  std::shared_ptr<stream::Directory> streams_;  // under mutex_
 };
 
 }  // namespace sluice::upload

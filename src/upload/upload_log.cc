@@ -136,7 +136,7 @@ bool LogLines::add(std::string_view untrusted) {
   const auto found = entries_.find(object);
   const bool memo = fields[0] == "memo" && fields.size() == 3;
   if (!memo && !(fields[0] == "done" && fields.size() == 2)) return false;
-  if (found == entries_.end()) return false;  // its beginning was damaged
+  if (found == entries_.end() || (memo && found->second.done)) return false;
   if (memo) {
     found->second.memo = percent_decoded(fields[2]);
   } else {

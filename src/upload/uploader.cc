@@ -116,9 +116,9 @@ Result<Uploader> Uploader::start(std::string_view directory, std::string_view to
   os::Io& io = os::real_io();
   auto log = upload::UploadLog::open(io, source.value());
   if (!log.ok()) return log.status();
-  upload::Parts parts{io, std::move(destination.value()), std::move(bucket.value()),
-                      std::move(log.value()),
-                      upload::Scan(io, source.value(), options.files, options.settle_ms)};
+  upload::Parts parts{
+      io, std::move(destination.value()), std::move(bucket.value()), std::move(log.value()),
+      std::make_unique<upload::Scan>(io, source.value(), options.files, options.settle_ms)};
   return Uploader(std::make_unique<Impl>(std::move(parts), options));
 }
 

@@ -297,7 +297,7 @@ struct Outage : Folders {
     auto log = upload::UploadLog::open(io, from);
     EXPECT_TRUE(log.ok()) << log.status().message();
     upload::Parts parts{io, upload::Destination::parse(to, {}).value(), std::move(bucket),
-                        std::move(log.value()), upload::Scan(io, from, "", 0)};
+                        std::move(log.value()), std::make_unique<upload::Scan>(io, from, "", 0)};
     return std::make_unique<upload::Engine>(std::move(parts), with);
   }
   [[nodiscard]] UploadOptions hasty() const {
@@ -350,8 +350,7 @@ TEST_F(Outage, ADrainTriesEachAndSaysWhatIsLeft) {
   patient.retries = 1;
   patient.backoff_ms_max = 3'600'000;
   auto uploads = engine(patient, Mood::kDown);
-  EXPECT_TRUE(uploads->drain(kLongMs));
-  EXPECT_EQ(uploads->statistics().later, 5u);
+  until([&] { return uploads->statistics().later == 5; });
   EXPECT_EQ(moody->puts, 10);
   EXPECT_TRUE(uploads->drain(kLongMs)) << "does not wait until they are due";
   EXPECT_EQ(moody->puts, 20);
