@@ -37,13 +37,14 @@ enum class UploadLayout : std::uint8_t {
 };
 
 enum class UploadStep : std::uint8_t {
-  sealed,    // the file of a writer that died is finished
-  begun,     // a file is being sent
-  retrying,  // an attempt failed; the next is after wait_ms
-  uploaded,  // the store has it, verified
-  there,     // the same: it had it already
-  later,     // given up for now; it stays queued
-  parked,    // not tried again before the next start, or before the file changes
+  sealed,     // the file of a writer that died is finished
+  begun,      // a file is being sent
+  retrying,   // an attempt failed; the next is after wait_ms
+  uploaded,   // the store has it, verified
+  there,      // the same: it had it already
+  later,      // given up for now; it stays queued
+  parked,     // not tried again before the next start, or before the file changes
+  discarded,  // removed here without being uploaded: disk_bytes said so
 };
 
 // What happens to a file. The texts live as long as the call.
@@ -62,6 +63,11 @@ struct UploadOptions {
   std::string files = {};            // names in a directory without streams: "*.log"; empty: all
   std::uint32_t settle_ms = 10'000;  // such a file is finished when it has not changed for so long
   bool keep = false;                 // files stay here when they are sent
+  std::uint64_t keep_seconds = 0;    // with keep: until they are so old; 0: no bound
+  std::uint64_t keep_bytes = 0;      // with keep: the oldest go while they have more together
+  // All finished files together: the oldest go while they have more, those that are sent first,
+  // then those that are not, which are lost, counted and said. 0: nothing is lost.
+  std::uint64_t disk_bytes = 0;
 
   std::uint32_t files_at_once = 2;
   std::uint32_t queue_files = 100;  // known at once; more wait on the disk
@@ -93,7 +99,10 @@ struct UploadStatistics {
   std::uint64_t waiting = 0;     // finished and not begun, as of the last look
   std::uint64_t unsettled = 0;   // changed lately, as of the last look
   std::uint64_t in_flight = 0;
-  std::uint64_t sealed = 0;                // files of writers that died
+  std::uint64_t sealed = 0;     // files of writers that died
+  std::uint64_t removed = 0;    // kept files, later: keep_seconds, keep_bytes, disk_bytes
+  std::uint64_t discarded = 0;  // files that disk_bytes removed before they were sent
+  std::uint64_t bytes_discarded = 0;
   std::uint64_t bytes = 0;                 // of the successful files
   std::uint64_t bytes_sent = 0;            // by all attempts
   std::uint64_t bytes_waiting = 0;         // of the files that are known and not begun

@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "os/child.h"
 #include "os/process.h"
+#include "runtime/config.h"
 
 namespace sluice::cli {
 namespace {
@@ -29,6 +30,7 @@ struct UploadCommand {
   std::string to;
   std::string layout = "flat";
   double settle_s = 10;
+  std::string keep_for;
   UploadOptions options;
   bool watch = false;
   bool dry_run = false;
@@ -83,6 +85,8 @@ std::string sentence_of(const UploadEvent& event) {
       return text + std::string(event.why) + "; left for later";
     case UploadStep::parked:
       return text + std::string(event.why) + "; not tried again before the next start";
+    case UploadStep::discarded:
+      return text + std::string(event.why);
     case UploadStep::uploaded:
     case UploadStep::there:
       return event.why.empty() ? std::string() : text + "is uploaded; " + std::string(event.why);
@@ -104,6 +108,9 @@ nlohmann::ordered_json as_json(const UploadStatistics& told) {
   object["waiting"] = told.waiting;
   object["unsettled"] = told.unsettled;
   object["sealed"] = told.sealed;
+  object["removed"] = told.removed;
+  object["discarded"] = told.discarded;
+  object["bytes_discarded"] = told.bytes_discarded;
   object["bytes"] = told.bytes;
   object["bytes_sent"] = told.bytes_sent;
   object["upload_ms_average"] = told.upload_ms_average();
@@ -122,6 +129,7 @@ std::string in_words(const UploadStatistics& told) {
   add(told.retries, "attempts failed");
   add(told.failed, "parked");
   add(told.later + told.waiting, "left for later");
+  add(told.discarded, "removed before they were uploaded");
   add(told.unsettled, "changed lately, and not finished");
   return text;
 }
@@ -184,6 +192,11 @@ int upload(UploadCommand& command) {
   command.options.layout = command.layout == "hive" ? UploadLayout::hive : UploadLayout::flat;
   command.options.settle_ms = std::uint32_t(command.settle_s * 1000);
   command.options.quiet = true;
+  if (!command.keep_for.empty() &&
+      !runtime::parse_age(command.keep_for, command.options.keep_seconds)) {
+    return refuse({"--keep-for: " + in_quotes(command.keep_for) +
+                   " is no age; write a number and its unit, such as 90s, 12h, 7d or 4w"});
+  }
   if (command.dry_run) return show_plan(command);
   // Before the uploader's threads, which inherit what it blocks.
   const os::SignalInbox signals;
@@ -207,7 +220,7 @@ int upload(UploadCommand& command) {
     output.flush();
   }
   if (!command.quiet) complain(in_words(told));
-  const u64 left = told.failed + told.later + (command.watch ? 0 : told.waiting);
+  const u64 left = told.failed + told.later + told.discarded + (command.watch ? 0 : told.waiting);
   return left > 0 || (signalled && !command.watch) ? kProblem : kDone;
 }
 
@@ -265,6 +278,17 @@ void add_upload(CLI::App& app, Chosen& chosen) {
       ->check(CLI::Range(0.0, 86'400.0))
       ->type_name("SECONDS");
   sub->add_flag("--keep", command->options.keep, "Leave the files here when they are uploaded");
+  sub->add_option("--keep-for", command->keep_for, "With --keep, until they are 12h, 7d, 4w old")
+      ->type_name("AGE");
+  sub->add_option("--keep-bytes", command->options.keep_bytes,
+                  "With --keep, the oldest go while they have more together: 10GiB")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("BYTES");
+  sub->add_option(
+         "--disk-bytes", command->options.disk_bytes,
+         "While the finished files have more, the oldest go: uploaded ones, then others too")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("BYTES");
   sub->add_flag("--dry-run", command->dry_run, "Say what would be uploaded; change nothing");
   add_transfer_options(*sub, command->options);
   sub->add_flag("--json", command->json, "The counts, or with --dry-run the files, as JSON");

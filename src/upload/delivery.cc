@@ -77,12 +77,24 @@ Delivery::Delivery(os::Io& io, Bucket& bucket, UploadLog& log, Scan& scan,
       destination_(destination),
       options_(options) {}
 
-bool Delivery::is_settled(const FoundFile& found) const {
-  if (!options_.keep) return false;
+std::optional<std::string> Delivery::key_of(const FoundFile& found) const {
   const auto object = destination_.object_for(options_.layout, found.name, found.info.modified_ns);
-  if (!object.ok()) return false;
-  const std::optional<Entry> entry = log_.find(destination_.key_of(object.value()));
+  if (!object.ok()) return {};
+  return destination_.key_of(object.value());
+}
+
+bool Delivery::is_done(const FoundFile& found) const {
+  const std::optional<std::string> key = key_of(found);
+  const std::optional<Entry> entry = key ? log_.find(*key) : std::nullopt;
   return entry && entry->done && entry->file.is(found.info);
+}
+
+bool Delivery::is_settled(const FoundFile& found) const { return options_.keep && is_done(found); }
+
+std::string Delivery::remove(const FoundFile& found) {
+  const os::FileInfo& info = found.info;
+  const LocalFile file{found.name, info.id(), info.size, info.modified_ns, 0};
+  return remove_local(key_of(found).value_or(std::string()), file);
 }
 
 Delivered Delivery::deliver(const FoundFile& found, const Attendant& attendant) {
@@ -191,12 +203,11 @@ Delivered Delivery::finish(Sending& sending, Fate fate) {
   if (Status status = log_.done(sending.key); !status.ok()) {
     return ended(Fate::kLater, status.message());
   }
-  delivered.why = remove_local(sending.key, sending.file);
+  if (!options_.keep) delivered.why = remove_local(sending.key, sending.file);
   return delivered;
 }
 
 std::string Delivery::remove_local(const std::string& key, const LocalFile& file) {
-  if (options_.keep) return {};
   const std::string path = scan_.directory() + "/" + file.name;
   os::FileInfo info;
   int error = io_.stat(path.c_str(), info);
@@ -206,9 +217,11 @@ std::string Delivery::remove_local(const std::string& key, const LocalFile& file
     error = io_.unlink(path.c_str());
   }
   if (error < 0 && error != -ENOENT) {
-    return failed(ErrorClass::kRetryable, path, "is uploaded, and cannot be removed", error)
-        .message();
+    return failed(ErrorClass::kRetryable, path, "cannot be removed", error).message();
   }
+  const std::optional<Entry> entry = log_.find(key);
+  // With parts in the bucket: give_up_the_gone() sees to them.
+  if (!entry || !entry->memo.empty()) return {};
   const Status forgotten = log_.forget(key);
   return forgotten.ok() ? std::string() : forgotten.message();
 }

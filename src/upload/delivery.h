@@ -18,6 +18,7 @@
 #define SLUICE_SRC_UPLOAD_DELIVERY_H_
 
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -78,6 +79,10 @@ class Delivery {
   [[nodiscard]] Delivered deliver(const FoundFile& found, const Attendant& attendant);
   // Whether there is nothing to do for this file.
   [[nodiscard]] bool is_settled(const FoundFile& found) const;
+  // Whether the store has it, and it is kept here.
+  [[nodiscard]] bool is_done(const FoundFile& found) const;
+  // Removes a file that is_done(), or one that is not, which is lost then. Empty: it has gone.
+  [[nodiscard]] std::string remove(const FoundFile& found);
   // Gives up what was begun for files that are not there any more: their parts are removed from the
   // store, their entries from the log. What cannot be done now is left for the next time.
   void give_up_the_gone();
@@ -90,8 +95,10 @@ class Delivery {
   Attempt compare(Sending& sending);
   void forget_parts(Sending& sending);
   Delivered finish(Sending& sending, Fate fate);
-  // Empty: the file has gone, or is to be kept.
+  // Empty: the file has gone.
   [[nodiscard]] std::string remove_local(const std::string& key, const LocalFile& file);
+  // Nothing: no store takes such a name.
+  [[nodiscard]] std::optional<std::string> key_of(const FoundFile& found) const;
 
   os::Io& io_;
   Bucket& bucket_;

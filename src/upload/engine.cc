@@ -43,6 +43,15 @@ UploadStep step_of(Fate fate) {
   return UploadStep::later;
 }
 
+Bounds bounds_of(const UploadOptions& options) {
+  Bounds bounds;
+  bounds.disk_bytes = options.disk_bytes;
+  if (!options.keep) return bounds;
+  bounds.kept_ns = i64(options.keep_seconds) * 1000 * kNsPerMs;
+  bounds.kept_bytes = options.keep_bytes;
+  return bounds;
+}
+
 UploadEvent event_of(UploadStep step, const FoundFile& found) {
   UploadEvent event;
   event.step = step;
@@ -146,6 +155,7 @@ void Engine::look_for_files(Lock& lock) {
     if (cut > 0) event.why = why;
     tell(event);
   });
+  keep_bounds();
   const Result<Look> look = parts_.scan->look(options_.queue_files, [this](const FoundFile& found) {
     return is_passed_over(found) || delivery_.is_settled(found);
   });
@@ -162,6 +172,40 @@ void Engine::look_for_files(Lock& lock) {
   totals_.sealed += sealed;
   take_in(look.ok() ? look.value() : Look(), asked, began);
   changed_.notify_all();
+}
+
+// Between deliveries: what goes is not being sent. One that is taken from the queue meanwhile is
+// found gone, or is sent all the same.
+void Engine::keep_bounds() {
+  const Bounds bounds = bounds_of(options_);
+  if (!bounds.any()) return;
+  std::vector<Candidate> all;
+  const Result<Look> look =
+      parts_.scan->look(~std::size_t{0}, [](const FoundFile&) { return false; });
+  if (!look.ok()) return;  // said by the look that follows
+  for (const FoundFile& found : look.value().files) {
+    const bool uploaded = delivery_.is_done(found);
+    const std::scoped_lock lock(mutex_);
+    all.push_back({found, uploaded, flights_.contains(found.name)});
+  }
+  for (const Candidate& gone : files_to_remove(all, bounds, os::wall_ns())) {
+    UploadEvent event = event_of(UploadStep::discarded, gone.file);
+    const std::string trouble = delivery_.remove(gone.file);
+    const std::string why =
+        trouble.empty() ? "removed before it was uploaded: disk_bytes is passed" : trouble;
+    event.why = why;
+    if (!trouble.empty()) event.step = UploadStep::later;
+    if (!trouble.empty() || !gone.uploaded) tell(event);
+    if (!trouble.empty()) continue;
+    const std::scoped_lock lock(mutex_);
+    if (gone.uploaded) {
+      ++totals_.removed;
+    } else {
+      ++totals_.discarded;
+      totals_.bytes_discarded += gone.file.info.size;
+      tidied_ = false;
+    }
+  }
 }
 
 void Engine::take_in(const Look& look, u64 asked, i64 began_ns) {
@@ -281,10 +325,11 @@ void Engine::report(const UploadEvent& event) {
   if (event.why.empty() || event.step == UploadStep::retrying) return;
   std::string text = parts_.scan->directory();
   if (!event.file.empty()) text += "/" + std::string(event.file);
-  text += event.step == UploadStep::parked   ? ": is not uploaded, and not tried again: "
-          : event.step == UploadStep::later  ? ": is not uploaded yet: "
-          : event.step == UploadStep::sealed ? ": its writer ended without closing it: "
-                                             : ": is uploaded: ";
+  text += event.step == UploadStep::parked      ? ": is not uploaded, and not tried again: "
+          : event.step == UploadStep::later     ? ": is not uploaded yet: "
+          : event.step == UploadStep::discarded ? ": "
+          : event.step == UploadStep::sealed    ? ": its writer ended without closing it: "
+                                                : ": is uploaded: ";
   const std::string line =
       "sluice: " + escaped(TextForm::kText, text + std::string(event.why)) + "\n";
   (void)os::write_fully(2, line.data(), line.size());

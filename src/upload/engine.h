@@ -22,6 +22,7 @@
 #include "sluice/upload.h"
 #include "stream/fork.h"
 #include "upload/delivery.h"
+#include "upload/retention.h"
 
 namespace sluice::upload {
 
@@ -57,6 +58,7 @@ class Engine {
 
   void work();
   void look_for_files(Lock& lock);
+  void keep_bounds();
   void take_in(const Look& look, u64 asked, i64 began_ns);
   void send_one(Lock& lock);
   [[nodiscard]] Attendant attendant_for(const FoundFile& found);
@@ -79,7 +81,7 @@ class Engine {
   bool stopping_ = false;
   bool broke_off_ = false;  // something that was being sent
   bool looking_ = false;
-  bool tidied_ = false;
+  bool tidied_ = false;  // what was begun for files that have gone
   i64 next_look_ns_ = 0;
   u64 asked_ = 0;     // by drain()
   u64 answered_ = 0;  // everything was tried since

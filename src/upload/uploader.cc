@@ -18,6 +18,7 @@ using upload::Destination;
 constexpr u32 kStopMs = 5000;
 constexpr u32 kFilesAtOnceMax = 64;
 constexpr u32 kQueueMax = 1'000'000;
+constexpr u64 kSecondsMax = u64{100} * 366 * 86'400;
 
 std::string mistakes_in(const UploadOptions& options) {
   std::string text;
@@ -38,6 +39,10 @@ std::string mistakes_in(const UploadOptions& options) {
   if (options.backoff_ms > options.backoff_ms_max) {
     mistake("backoff_ms is at most backoff_ms_max");
   }
+  if ((options.keep_seconds > 0 || options.keep_bytes > 0) && !options.keep) {
+    mistake("keep_seconds and keep_bytes are for files that are kept: set keep");
+  }
+  if (options.keep_seconds > kSecondsMax) mistake("keep_seconds is at most a hundred years");
   return text;
 }
 

@@ -119,6 +119,8 @@ TEST_F(Cli, UploadSaysItsMistakes) {
       {"d --to out --layout round", "--layout"},
       {"d --to out --settle -1", "--settle"},
       {"d --to out --files-at-once 0", "--files-at-once"},
+      {"d --to out --keep --keep-for soon", "is no age"},
+      {"d --to out --keep-bytes 1k", "set keep"},
   };
   ASSERT_EQ(sh("mkdir d; touch f").code, 0);
   for (const auto& [arguments, part] : mistakes) {

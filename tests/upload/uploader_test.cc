@@ -360,6 +360,57 @@ TEST_F(Outage, ADrainTriesEachAndSaysWhatIsLeft) {
   EXPECT_EQ(uploads->statistics().later, 0u);
 }
 
+// Kept files go by their bounds, and are not sent again.
+TEST_F(Folders, KeptFilesGoByTheirBounds) {
+  for (const char* name : {"/a", "/b", "/c"}) write_old_file(from + name, "12345");
+  UploadOptions kept = options();
+  kept.keep = true;
+  {
+    Uploader uploader = start(kept);
+    EXPECT_TRUE(uploader.drain(kLongMs));
+    EXPECT_EQ(names_in(from).size(), 4u);
+  }
+  kept.keep_bytes = 10;
+  {
+    Uploader uploader = start(kept);
+    EXPECT_TRUE(uploader.drain(kLongMs));
+    EXPECT_EQ(names_in(from), (std::set<std::string>{"b", "c", ".upload"}));
+    EXPECT_EQ(uploader.statistics().removed, 1u);
+    EXPECT_EQ(uploader.statistics().files, 0u);
+  }
+  kept.keep_seconds = 60;
+  Uploader uploader = start(kept);
+  EXPECT_TRUE(uploader.drain(kLongMs));
+  EXPECT_EQ(names_in(from), std::set<std::string>{".upload"});
+  EXPECT_EQ(names_in(to).size(), 3u);
+  EXPECT_EQ(uploader.statistics().discarded, 0u);
+}
+
+// The disk may hold two of them while the store is down: the oldest are lost, counted and said.
+TEST_F(Outage, ABudgetOfTheDiskDiscardsAndSaysSo) {
+  for (int i = 0; i < 5; ++i) {
+    const std::string path = from + "/" + std::to_string(i);
+    write_file(path, "12345");
+    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(10 - i));
+  }
+  UploadOptions small = hasty();
+  small.disk_bytes = 10;
+  small.backoff_ms_max = 3'600'000;
+  std::set<std::string> said;
+  small.on_event = [&](const UploadEvent& event) {
+    if (event.step == UploadStep::discarded) said.emplace(event.file);
+  };
+  auto uploads = engine(small, Mood::kDown);
+  EXPECT_TRUE(uploads->drain(kLongMs));
+  EXPECT_EQ(names_in(from), (std::set<std::string>{"3", "4", ".upload"}));
+  EXPECT_EQ(uploads->statistics().discarded, 3u);
+  EXPECT_EQ(uploads->statistics().bytes_discarded, 15u);
+  EXPECT_EQ(said, (std::set<std::string>{"0", "1", "2"}));
+  moody->down = false;
+  EXPECT_TRUE(uploads->drain(kLongMs));
+  EXPECT_EQ(names_in(to), (std::set<std::string>{"3", "4"}));
+}
+
 TEST_F(Outage, StopBreaksOffWhatHangs) {
   write_old_file(from + "/a", "x");
   {
