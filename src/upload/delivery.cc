@@ -1,5 +1,6 @@
 #include "upload/delivery.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -10,6 +11,9 @@
 
 namespace sluice::upload {
 namespace {
+
+// A store that asks to wait longer is asked again later, and other files are not kept waiting.
+constexpr u64 kWaitMsMax = 64'000;
 
 u64 random_number() {
   u64 bits = 0;
@@ -162,6 +166,11 @@ Delivered Delivery::send(Sending& sending) {
         break;
     }
     if (sending.attempts > options_.retries) return ended(Fate::kLater, std::move(got.why));
+    if (got.wait_ms > kWaitMsMax) {
+      Delivered later = ended(Fate::kLater, std::move(got.why));
+      later.wait_ms = std::min(got.wait_ms, kAskedMsMax);
+      return later;
+    }
     const u64 ms = options_.backoff.wait_ms(sending.attempts - 1, got.wait_ms, random_number());
     if (sending.attendant.retrying) sending.attendant.retrying(got.why, ms);
     if (!sending.attendant.wait(ms)) return ended(Fate::kStopped, std::move(got.why));

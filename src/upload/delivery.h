@@ -46,6 +46,7 @@ struct Delivered {
   Fate fate = Fate::kLater;
   std::string object;
   std::string why;  // empty: all is well
+  u64 wait_ms = 0;  // kLater: not before, as the store asked
   u64 sent = 0;     // bytes of bodies, of all attempts
   u32 attempts = 0;
 

@@ -308,7 +308,7 @@ void Engine::settle(const FoundFile& found, const Delivered& delivered, double t
   }
   // Also one that is there, and could not be removed here.
   if (!parked && !delivered.why.empty()) {
-    later_[found.name] = after_ms(options_.backoff_ms_max);
+    later_[found.name] = after_ms(std::max<u64>(options_.backoff_ms_max, delivered.wait_ms));
   }
   if (answered_ < asked_ && queue_.empty() && flights_.empty()) next_look_ns_ = 0;
 }

@@ -237,6 +237,15 @@ TEST_F(World, StaysQueuedWhenRetriesAreUsedUp) {
   EXPECT_EQ(run().at(0).fate, Fate::kUploaded);
 }
 
+TEST_F(World, AStoreThatAsksForAnHourIsAskedLater) {
+  watched.answers = {answer(Outcome::kRetry, 3'600'000)};
+  std::vector<u64> waits;
+  const auto all = run({}, &waits);
+  EXPECT_EQ(all.at(0).fate, Fate::kLater);
+  EXPECT_EQ(all.at(0).wait_ms, 3'600'000u);
+  EXPECT_EQ(waits.size(), 0u);
+}
+
 TEST_F(World, ARefusalIsNotRepeated) {
   watched.answers = {answer(Outcome::kRefused)};
   EXPECT_EQ(run().at(0).fate, Fate::kRefused);
