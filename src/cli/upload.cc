@@ -56,7 +56,7 @@ class ProgressLine {
     const std::string line = std::to_string(now.successful) + " of " +
                              std::to_string(now.files + now.waiting) + " files, " + in_mib(there) +
                              " of " + in_mib(all) + ", " +
-                             in_mib(seconds > 0 ? double(now.bytes_sent) / seconds : 0) + "/s";
+                             in_mib(seconds > 0 ? there / seconds : 0) + "/s";
     write("\r\x1b[K" + line);
     drawn_ = true;
   }
