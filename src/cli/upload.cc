@@ -76,9 +76,8 @@ std::string sentence_of(const UploadEvent& event) {
   std::string text = event.file.empty() ? std::string() : std::string(event.file) + ": ";
   switch (event.step) {
     case UploadStep::sealed:
-      text += "its writer ended without closing it; it is finished";
-      if (!event.why.empty()) text += ", " + std::string(event.why);
-      return text;
+      text += "its writer ended without closing it";
+      return text + (event.why.empty() ? "; it is finished" : ": " + std::string(event.why));
     case UploadStep::retrying:
       return text + std::string(event.why) + "; again in " + std::to_string(event.wait_ms) + " ms";
     case UploadStep::later:

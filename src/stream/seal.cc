@@ -4,15 +4,18 @@
 
 namespace sluice::stream {
 
-std::string Left::sentence() const {
-  std::string text = path + ": its writer ended without closing it: ";
-  text += lost ? std::to_string(*lost) + " records that it had accepted are lost"
-               : "what it had not flushed is lost";
+std::string Left::loss() const {
+  std::string text = lost ? std::to_string(*lost) + " records that it had accepted are lost"
+                          : "what it had not flushed is lost";
   if (file) {
     text += "; the file is finished, " + std::to_string(cut_bytes) +
             " bytes at its end that were not whole are cut";
   }
   return text;
+}
+
+std::string Left::sentence() const {
+  return path + ": its writer ended without closing it: " + loss();
 }
 
 Status seal_left(StreamFile& file, const std::optional<StreamId>& id,

@@ -21,13 +21,14 @@ struct Left {
   u64 cut_bytes = 0;        // of a line or block that was not whole
   std::optional<u64> lost;  // accepted records that are in no file; none: not known
 
-  // For a person.
+  // For a person: what is lost, and what became of the file; and the same as a whole sentence.
+  [[nodiscard]] std::string loss() const;
   [[nodiscard]] std::string sentence() const;
 };
 
 // Finishes the file of one stream, if there is one. `told` is called before it gets its name, if
-// there is anything to tell: whoever is killed here leaves it all to the next, or nothing that could
-// be counted twice.
+// there is anything to tell: whoever is killed here leaves it all to the next, or nothing that
+// could be counted twice.
 Status seal_left(StreamFile& file, const std::optional<StreamId>& id,
                  const std::function<void(const Left&)>& told);
 

@@ -146,13 +146,13 @@ void Engine::look_for_files(Lock& lock) {
   lock.unlock();
   if (tidy) delivery_.give_up_the_gone();
   u64 sealed = 0;
-  Status status = parts_.scan->seal([&](const std::string& path, u64 cut) {
+  Status status = parts_.scan->seal([&](const stream::Left& left) {
     ++sealed;
     UploadEvent event;
     event.step = UploadStep::sealed;
-    const std::string why = std::to_string(cut) + " bytes of a line that was not whole are cut";
-    event.file = std::string_view(path).substr(path.rfind('/') + 1);
-    if (cut > 0) event.why = why;
+    const std::string why = left.loss();
+    event.file = std::string_view(left.path).substr(left.path.rfind('/') + 1);
+    if (left.cut_bytes > 0 || left.lost != u64{0}) event.why = why;
     tell(event);
   });
   keep_bounds();

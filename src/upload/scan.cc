@@ -9,7 +9,6 @@
 #include "os/process.h"
 #include "record/filter.h"
 #include "stream/names.h"
-#include "stream/seal.h"
 
 namespace sluice::upload {
 namespace {
@@ -35,7 +34,7 @@ Result<std::shared_ptr<stream::Directory>> Scan::streams() {
   return streams_;
 }
 
-Status Scan::seal(const std::function<void(const std::string& path, u64 cut)>& sealed) {
+Status Scan::seal(const std::function<void(const stream::Left& left)>& sealed) {
   const auto there = streams();
   if (!there.ok() || !there.value()) return there.status();
   return stream::seal_unwritten(io_, *there.value(), sealed);

@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "os/io.h"
 #include "stream/directory.h"
+#include "stream/seal.h"
 
 namespace sluice::upload {
 
@@ -39,8 +40,8 @@ class Scan {
   // `glob`: '*' stands for any characters; empty: all. `io` must outlive it.
   Scan(os::Io& io, std::string directory, std::string glob, u32 settle_ms);
 
-  // Finishes files of streams without a writer; `sealed` is told each, and the bytes that were cut.
-  Status seal(const std::function<void(const std::string& path, u64 cut)>& sealed);
+  // Finishes files of streams without a writer; `sealed` is told each.
+  Status seal(const std::function<void(const stream::Left& left)>& sealed);
   // At most so many files, without those that `skip` says.
   [[nodiscard]] Result<Look> look(std::size_t most,
                                   const std::function<bool(const FoundFile&)>& skip);

@@ -127,8 +127,11 @@ TEST_F(Folders, FilesOfWritersThatDiedAreSealedAndThoseOfOthersLeft) {
   EXPECT_TRUE(uploader.drain(kLongMs));
   EXPECT_TRUE(uploader.stop());
   EXPECT_EQ(uploader.statistics().sealed, 1u);
-  EXPECT_EQ(events,
-            std::vector<std::string>{"died.log: 3 bytes of a line that was not whole are cut"});
+  EXPECT_EQ(
+      events,
+      std::vector<std::string>{
+          "died.log: what it had not flushed is lost; the file is finished, 3 bytes at its end "
+          "that were not whole are cut"});
   EXPECT_EQ(lines_of_stream(to, "died"), std::vector<std::string>{"whole"});
   EXPECT_EQ(names_in(to).size(), 1u);
   EXPECT_TRUE(fs::exists(from + "/alive.log"));
