@@ -287,7 +287,8 @@ Status UploadLog::forget(const std::string& object) {
   if (Status status = append("gone " + percent_encoded(object), false); !status.ok()) return status;
   known_.entries().erase(object);
   if (lines_ < kLinesMin || lines_ < 8 * (known_.entries().size() + 1)) return {};
-  return write_anew();
+  (void)write_anew();  // where that fails, the old one is as true, and the next call tries again
+  return {};
 }
 
 // The new file is locked before it has the name: nobody gets in between.

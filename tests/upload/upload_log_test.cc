@@ -202,6 +202,22 @@ TEST_F(Place, IsWrittenAnewWhenMostIsHistory) {
   EXPECT_TRUE(log->find("kept")->done);
 }
 
+TEST_F(Place, WhereThatFailsTheOldOneIsAsTrue) {
+  FaultIo faulty(io);
+  faulty.fail({.op = Op::kRename, .call = 1, .error = ENOSPC, .for_good = true});
+  auto log = UploadLog::open(faulty, "/d");
+  ASSERT_TRUE(log.ok());
+  EXPECT_TRUE(log.value()->begin("stays", file("stays")).ok());
+  for (int i = 0; i < 600; ++i) {
+    const std::string object = std::to_string(i);
+    ASSERT_TRUE(log.value()->begin(object, file(object)).ok());
+    ASSERT_TRUE(log.value()->forget(object).ok());
+  }
+  EXPECT_GT(faulty.count(Op::kRename), 0u);
+  log.value().reset();
+  EXPECT_EQ(open()->entries().size(), 1u);
+}
+
 // A call that fails is an error, and the log is as true as before.
 TEST_F(Place, AFailureOfAnyCallIsSaidAndSpoilsNothing) {
   FaultIo counting(io);
