@@ -125,7 +125,7 @@ Delivered Delivery::deliver(const FoundFile& found, const Attendant& attendant) 
   sending.source.crc32c = file.value().crc32c;
   // What was sent of the object were other bytes: its parts are of no use.
   const bool known = entry && entry->file == file.value();
-  if (entry && !known) forget_parts(sending);
+  if (entry && !known) (void)forget_parts(sending);
   if (!known) {
     if (Status status = log_.begin(key, file.value()); !status.ok()) {
       return ended(Fate::kLater, status.message());
@@ -156,7 +156,7 @@ Delivered Delivery::send(Sending& sending) {
       case Outcome::kStored:
         return finish(sending, fate);
       case Outcome::kExists:
-        forget_parts(sending);
+        (void)forget_parts(sending);
         return ended(Fate::kConflict, std::move(got.why));
       case Outcome::kRefused:
         return ended(Fate::kRefused, std::move(got.why));
@@ -199,14 +199,19 @@ Attempt Delivery::compare(Sending& sending) {
   return gone;
 }
 
-void Delivery::forget_parts(Sending& sending) {
+// kRetry: they may still be there.
+Attempt Delivery::forget_parts(Sending& sending) {
   const std::optional<Entry> entry = log_.find(sending.key);
-  if (entry && !entry->memo.empty()) (void)bucket_.forget(sending.object, entry->memo);
+  if (!entry || entry->memo.empty()) return {.outcome = Outcome::kStored};
+  return bucket_.forget(sending.object, entry->memo);
 }
 
 // The store has it, verified.
 Delivered Delivery::finish(Sending& sending, Fate fate) {
-  if (fate == Fate::kThere) forget_parts(sending);
+  if (fate == Fate::kThere) {
+    Attempt forgotten = forget_parts(sending);
+    if (forgotten.outcome == Outcome::kRetry) return ended(Fate::kLater, std::move(forgotten.why));
+  }
   Delivered delivered = ended(fate, {});
   delivered.object = sending.object;
   if (Status status = log_.done(sending.key); !status.ok()) {

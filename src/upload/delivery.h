@@ -94,7 +94,7 @@ class Delivery {
   Delivered send(Sending& sending);
   Attempt attempt(Sending& sending);
   Attempt compare(Sending& sending);
-  void forget_parts(Sending& sending);
+  Attempt forget_parts(Sending& sending);
   Delivered finish(Sending& sending, Fate fate);
   // Empty: the file has gone.
   [[nodiscard]] std::string remove_local(const std::string& key, const LocalFile& file);
