@@ -67,6 +67,9 @@ class Io {
   virtual int allocate(int fd, u64 offset, u64 size) = 0;
   // Room on the disk for a file that will grow so far; its size stays. A hint: may do nothing.
   virtual int allocate_beyond(int, u64, u64) { return -EOPNOTSUPP; }
+  // The kernel begins to write what its page cache has of this part of a file; does not wait for
+  // the end, and tells of no failure: sync_data() does. A hint: may do nothing.
+  virtual int begin_writeback(int, u64, u64) { return -EOPNOTSUPP; }
   virtual int sync_data(int fd) = 0;
   virtual int sync_directory(const char* path) = 0;
   virtual int stat(const char* path, FileInfo& out) = 0;           // does not follow a link

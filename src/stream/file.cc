@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "os/memory.h"
 #include "os/os_error.h"
 #include "os/process.h"
 #include "stream/names.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::size_t kPiecesMax = 1024;
 constexpr std::size_t kLookBytes = 64 * 1024;
+constexpr u64 kPushBytes = 1 << 20;
 
 // What is left of `pieces` behind the first `done` bytes.
 std::vector<ByteView> rest_of(std::span<const Piece> pieces, u64 done) {
@@ -139,7 +141,7 @@ Status StreamFile::open() {
   id_ = info.id();
   exists_ = true;
   ended_ = false;
-  size_ = records_ = 0;
+  size_ = records_ = pushed_ = 0;
   framing_.begin_file();
   // A hint: where it is not possible, the file grows as any other.
   if (limits_.preallocate_bytes > 0) (void)io_.allocate_beyond(fd_, 0, limits_.preallocate_bytes);
@@ -197,6 +199,7 @@ Status StreamFile::write(std::span<const Piece> pieces, u64& done) {
     done += u64(result);
     counts_.bytes += u64(result);
     note_written();
+    begin_writeback();
   }
   return {};
 }
@@ -205,12 +208,23 @@ void StreamFile::note_written() {
   if (writer_counts_ != nullptr) writer_counts_->note_written(place());
 }
 
+// In large pieces, and not the page that is still written: the disk works while the next chunks
+// fill, and not only in the sync at the end.
+void StreamFile::begin_writeback() {
+  if (framing_.is_paged() && !refuses_direct_) return;  // nothing is in the page cache
+  const u64 to = size_ / os::kPageBytes * os::kPageBytes;
+  if (to < pushed_ + kPushBytes) return;
+  (void)io_.begin_writeback(fd_, pushed_, to - pushed_);
+  pushed_ = to;
+}
+
 Status StreamFile::take_back(u64 bytes) {
   if (bytes == 0 || bytes > size_) return {};
   if (const int error = io_.truncate(fd_, size_ - bytes); error < 0) {
     return problem(ErrorClass::kRotate, "cannot cut a line that was not written whole", error);
   }
   size_ -= bytes;
+  pushed_ = std::min(pushed_, size_);
   counts_.bytes -= bytes;
   note_written();
   return {};

@@ -87,6 +87,7 @@ class StreamFile {
  private:
   Status open();
   [[nodiscard]] int open_for_writing(u32 more_flags);
+  void begin_writeback();
   [[nodiscard]] int reopen();
   void place_pieces(std::span<const Piece> pieces, u64 done);
   void note_written();
@@ -111,6 +112,7 @@ class StreamFile {
   u64 size_ = 0;
   u64 records_ = 0;
   i64 torn_ = 0;  // how much longer it is than size_, when it was left; less: zeros are missing
+  u64 pushed_ = 0;  // the kernel was asked to write what is before
   FileCounts counts_;
 };
 
