@@ -111,7 +111,7 @@ class StreamFile {
   bool refuses_direct_ = false;
   u64 size_ = 0;
   u64 records_ = 0;
-  i64 torn_ = 0;  // how much longer it is than size_, when it was left; less: zeros are missing
+  i64 torn_ = 0;    // how much longer it is than size_, when it was left; less: zeros are missing
   u64 pushed_ = 0;  // the kernel was asked to write what is before
   FileCounts counts_;
 };

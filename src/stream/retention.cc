@@ -112,11 +112,14 @@ Removal plan_removal(std::vector<FinishedFile> files, const KeepFiles& keep, i64
   return removal;
 }
 
-Status remove_files(os::Io& io, const Directory& directory, const Removal& removal,
-                    FileCount& removed) {
+Status remove_files(os::Io& io, Directory& directory, const Removal& removal, FileCount& removed) {
   Status first;
   for (const FinishedFile& file : removal.files) {
     const std::string path = directory.path() + "/" + file.name;
+    if (Status noted = directory.note_removed(file.stem, file.number); !noted.ok()) {
+      if (first.ok()) first = std::move(noted);
+      continue;
+    }
     const int error = io.unlink(path.c_str());
     if (error == 0) {
       removed.add(file);

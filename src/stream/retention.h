@@ -69,9 +69,8 @@ struct Removal {
 [[nodiscard]] Removal plan_removal(std::vector<FinishedFile> files, const KeepFiles& keep,
                                    i64 now_ns, const IsUploaded& is_uploaded);
 // Removes those that go, one after the other whatever becomes of it, and counts them; what is gone
-// already is no error. The first problem there was.
-Status remove_files(os::Io& io, const Directory& directory, const Removal& removal,
-                    FileCount& removed);
+// already is no error. Their numbers are not given again. The first problem there was.
+Status remove_files(os::Io& io, Directory& directory, const Removal& removal, FileCount& removed);
 
 }  // namespace sluice::stream
 

@@ -134,5 +134,28 @@ TEST_F(Cli, UploadSaysItsMistakes) {
   EXPECT_EQ(sh("ls -A d").out, "");
 }
 
+// The log of an uploader says which files are in the bucket; the others stay.
+TEST_F(Cli, PruneLeavesWhatIsNotUploaded) {
+  const auto files = [this] {
+    return lines_of(sh("ls out/*_*_*_*.log | sed 's/.*_//; s/.log//' | sort -n").out);
+  };
+  ASSERT_EQ(sh("seq 1 100000 | $SLUICE stream write s --dir out --rotate-bytes 64KiB --quiet").code,
+            0);
+  ASSERT_EQ(sh("mkdir late && mv out/s_*_[3-9].log late/ && "
+               "$SLUICE upload out --to bucket --keep --quiet && mv late/* out/")
+                .code,
+            0);
+  const Finished done = sh("$SLUICE stream prune --dir out --max-bytes 1");
+  ASSERT_EQ(done.code, 0) << done.error;
+  EXPECT_EQ(files().size(), 7u) << done.out;
+  EXPECT_NE(done.out.find("stay only because they are not uploaded yet"), std::string::npos)
+      << done.out;
+  const Finished lost = sh("$SLUICE stream prune --dir out --disk-budget 200KB");
+  ASSERT_EQ(lost.code, 0) << lost.error;
+  EXPECT_EQ(files(), (std::vector<std::string>{"7", "8", "9"}));
+  EXPECT_NE(lost.out.find("4 files, "), std::string::npos) << lost.out;
+  EXPECT_NE(lost.out.find("are lost: they were not uploaded"), std::string::npos) << lost.out;
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -29,8 +29,8 @@ class Writebacks final : public testing::MemoryIo {
 class Writeback : public ::testing::Test {
  protected:
   void write(std::size_t bytes) {
-    const std::string line = std::string(bytes - 1, 'x') + "\n";
-    const ByteView piece = as_bytes(line);
+    std::string line = std::string(bytes - 1, 'x') + "\n";
+    const Piece piece(reinterpret_cast<std::byte*>(line.data()), line.size());
     u64 done = 0;
     ASSERT_TRUE(file_.write({&piece, 1}, done).ok());
     written_ += bytes;
@@ -51,7 +51,8 @@ class Writeback : public ::testing::Test {
   Writebacks io_;
   std::shared_ptr<Directory> directory_ = Directory::open(io_, "/d").value();
   Claim claim_ = directory_->claim("s").value();
-  StreamFile file_{io_, "/d", claim_, {}};
+  const std::unique_ptr<FileFraming> lines_ = make_lines_framing();
+  StreamFile file_{io_, "/d", claim_, *lines_, {}};
   u64 written_ = 0;
 };
 

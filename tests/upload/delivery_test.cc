@@ -141,7 +141,7 @@ struct World : ::testing::Test {
     upload::Scan scan(through, "/d", "", 0);
     upload::Delivery delivery(through, bucket, *log.value(), scan, to.value(), options);
     delivery.give_up_the_gone();
-    (void)scan.seal([](const std::string&, u64) {});
+    (void)scan.seal([](const stream::Left&) {});
     auto look = scan.look(100, [&](const auto& found) { return delivery.is_settled(found); });
     if (!look.ok()) {
       ADD_FAILURE() << look.status().message();

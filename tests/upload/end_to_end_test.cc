@@ -88,7 +88,7 @@ UploadStatistics stream_and_upload(const std::string& from, const std::string& t
 void expect_each_record_once(const std::string& directory) {
   std::vector<std::string> expected;
   for (int i = 0; i < kRecords; ++i) expected.push_back(std::to_string(i));
-  EXPECT_EQ(test::lines_of_stream(directory, "s"), expected);
+  EXPECT_EQ(test::records_of_stream(directory, "s"), expected);
 }
 
 TEST(EndToEnd, GoogleCloudStorageThatFailsNowAndThen) {

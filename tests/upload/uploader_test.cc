@@ -85,7 +85,7 @@ TEST_F(Folders, EveryRecordOfManyStreamsArrivesOnce) {
   EXPECT_TRUE(uploader.drain(kLongMs));
   EXPECT_TRUE(uploader.stop());
   for (int writer = 0; writer < 4; ++writer) {
-    const auto numbers = numbers_by_writer(lines_of_stream(to, "s" + std::to_string(writer)));
+    const auto numbers = numbers_by_writer(records_of_stream(to, "s" + std::to_string(writer)));
     ASSERT_EQ(numbers.size(), 1u);
     const std::vector<int>& mine = numbers.at(writer);
     ASSERT_EQ(mine.size(), 3000u);
@@ -132,7 +132,7 @@ TEST_F(Folders, FilesOfWritersThatDiedAreSealedAndThoseOfOthersLeft) {
       std::vector<std::string>{
           "died.log: what it had not flushed is lost; the file is finished, 3 bytes at its end "
           "that were not whole are cut"});
-  EXPECT_EQ(lines_of_stream(to, "died"), std::vector<std::string>{"whole"});
+  EXPECT_EQ(records_of_stream(to, "died"), std::vector<std::string>{"whole"});
   EXPECT_EQ(names_in(to).size(), 1u);
   EXPECT_TRUE(fs::exists(from + "/alive.log"));
   EXPECT_TRUE(fs::exists(from + "/stranger.log"));
@@ -152,7 +152,7 @@ TEST_F(Folders, NamesAreNotGivenTwice) {
     EXPECT_TRUE(uploader.drain(kLongMs));
     EXPECT_EQ(uploader.statistics().successful, 1u);
   }
-  EXPECT_EQ(lines_of_stream(to, "s"), (std::vector<std::string>{"0", "1", "2"}));
+  EXPECT_EQ(records_of_stream(to, "s"), (std::vector<std::string>{"0", "1", "2"}));
 }
 
 TEST_F(Folders, OfAnyOtherDirectoryWhatDoesNotChange) {
