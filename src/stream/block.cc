@@ -46,21 +46,22 @@ void finish_block(std::byte* chunk, u32 capacity, u32 valid_bytes, u32 lane, i64
   header.end_ns = end_ns;
   header.lane = lane;
   std::memset(chunk, 0, header.head_bytes);
-  for (u32 at = header.head_bytes; at < valid_bytes; ++header.records) {
-    std::byte* const first = slice_entry(chunk, at / kSliceBytes) + offsetof(BlockSlice, first);
-    if (load<u32>(first) == 0) store(first, at);
-    at += kLengthBytes + load<u32>(chunk + at);
-  }
-  const u32 slices = slices_of(valid_bytes);
-  for (u32 slice = 0; slice < slices;) {
+  u32 at = header.head_bytes;
+  for (u32 slice = 0; slice < slices_of(valid_bytes);) {
     if (slice > 0 && (slice + 4) * kSliceBytes <= valid_bytes) {
       u32 crcs[4];
       crc32c_of_four(chunk + slice * kSliceBytes, kSliceBytes, crcs);
       for (const u32 crc : crcs) store(slice_entry(chunk, slice++), crc);
-      continue;
+    } else {
+      const auto [begin, end] = extent_of(header, slice);
+      store(slice_entry(chunk, slice++), crc32c(chunk + begin, end - begin));
     }
-    const auto [begin, end] = extent_of(header, slice);
-    store(slice_entry(chunk, slice++), crc32c(chunk + begin, end - begin));
+    // Behind the checksums, which have brought the bytes near: each length would be waited for.
+    for (const u32 end = std::min(slice * kSliceBytes, valid_bytes); at < end; ++header.records) {
+      std::byte* const first = slice_entry(chunk, at / kSliceBytes) + offsetof(BlockSlice, first);
+      if (load<u32>(first) == 0) store(first, at);
+      at += kLengthBytes + load<u32>(chunk + at);
+    }
   }
   std::memset(chunk + valid_bytes, 0, std::size_t(block_extent(valid_bytes)) - valid_bytes);
   put_header(chunk, header);
