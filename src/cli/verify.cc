@@ -33,6 +33,15 @@ ordered_json range_json(const DamagedRange& range) {
   return {{"offset", range.offset}, {"bytes", range.length}};
 }
 
+template <class Report>
+void add_damage(ordered_json& object, const Report& report) {
+  object["damaged_ranges"] = report.damaged_ranges;
+  object["damaged_bytes"] = report.damaged_bytes;
+  object["damaged"] = ordered_json::array();
+  for (const DamagedRange& range : report.damaged) object["damaged"].push_back(range_json(range));
+  if (report.torn_tail.length > 0) object["torn_tail"] = range_json(report.torn_tail);
+}
+
 ordered_json to_json(const std::string& path, const SegmentReport& report) {
   ordered_json object;
   object["file"] = path;
@@ -55,11 +64,7 @@ ordered_json to_json(const std::string& path, const SegmentReport& report) {
   object["duplicate_sequences"] = report.counts.duplicate_sequences;
   object["skipped_sequences"] = report.counts.skipped_sequences;
   object["refused_definitions"] = report.counts.refused_definitions;
-  object["damaged_ranges"] = report.damaged_ranges;
-  object["damaged_bytes"] = report.damaged_bytes;
-  object["damaged"] = ordered_json::array();
-  for (const DamagedRange& range : report.damaged) object["damaged"].push_back(range_json(range));
-  if (report.torn_tail.length > 0) object["torn_tail"] = range_json(report.torn_tail);
+  add_damage(object, report);
   return object;
 }
 
@@ -125,11 +130,7 @@ ordered_json to_json(const std::string& path, const stream::BlockReport& report)
     object["begin"] = time_string(report.begin_ns);
     object["end"] = time_string(report.end_ns);
   }
-  object["damaged_ranges"] = report.damaged_ranges;
-  object["damaged_bytes"] = report.damaged_bytes;
-  object["damaged"] = ordered_json::array();
-  for (const DamagedRange& range : report.damaged) object["damaged"].push_back(range_json(range));
-  if (report.torn_tail.length > 0) object["torn_tail"] = range_json(report.torn_tail);
+  add_damage(object, report);
   return object;
 }
 
