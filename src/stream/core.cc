@@ -69,6 +69,7 @@ Status Core::start() {
     if (!options_.quiet) reporter_.report(left.sentence());
   });
   if (!sealed.ok()) return sealed;
+  file_.reset_counts();
   counts_ = WriterCounts::make(u32(lanes_.size()), id_);
   if (!counts_) return {ErrorClass::kRetryable, "no address space for the counts of a stream"};
   file_.count_in(*counts_);

@@ -81,6 +81,8 @@ class StreamFile {
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const FileCounts& counts() const { return counts_; }
+  // What was done for an earlier writer is not this one's.
+  void reset_counts() { counts_ = {}; }
   // Its writes were to go past the page cache, and cannot.
   [[nodiscard]] bool refuses_direct() const { return refuses_direct_; }
 

@@ -84,6 +84,7 @@ TEST(StreamKill, WhatWasFlushedIsThereOnceAndWhole) {
     EXPECT_FALSE(std::filesystem::exists(next.value().path())) << "its file is finished";
     EXPECT_TRUE(next.value().close().ok());
     const std::uint64_t told = next.value().statistics().lost_earlier;
+    EXPECT_EQ(next.value().statistics().files, 0u) << "of another writer";
     std::uint64_t accepted = 0, there = 0;
     const auto numbers = numbers_by_writer(records_of_stream(directory.path(), "s"));
     for (int writer = 0; writer < kWriters; ++writer) {
