@@ -104,8 +104,8 @@ int run_into_log(Wrapped& wrapped, const RunOptions& options) {
   }
   const std::string logger = first_of(options.logger, name);
   // Never destroyed, as what is wrapped.
-  LoggedLines& out = *new LoggedLines(Level::info, logger);
-  LoggedLines& error = *new LoggedLines(Level::warning, logger);
+  static LoggedLines& out = *new LoggedLines(Level::info, logger);
+  static LoggedLines& error = *new LoggedLines(Level::warning, logger);
   Verdict verdict;
   if (const int failed = wrapped.start(options.command); failed != 0) {
     verdict = not_started(failed, options.command[0]);
@@ -132,7 +132,7 @@ int run(const RunOptions& options) {
   const std::vector<std::string> mistakes = check(options);
   if (!mistakes.empty()) return refuse(mistakes);
   // Never destroyed: a pump that is held up may still use it while the process exits.
-  Wrapped& wrapped = *new Wrapped;
+  static Wrapped& wrapped = *new Wrapped;
   if (!options.to_stream) return run_into_log(wrapped, options);
   return run_into_stream(wrapped, options.command, options.stream,
                          options.quiet || !os::is_terminal(2));

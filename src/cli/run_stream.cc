@@ -21,10 +21,10 @@ int run_into_stream(Wrapped& wrapped, const std::vector<std::string>& command,
     return kUsage;
   }
   // Never destroyed, as what is wrapped: a pump that is held up may still use them at the end.
-  Stream& stream = *new Stream(std::move(opened.value()));
+  static Stream& stream = *new Stream(std::move(opened.value()));
   const auto give_up = [&wrapped] { return wrapped.told_to_end_for_ns() > kRoomNs; };
-  StreamLines& out = *new StreamLines(stream, give_up);
-  StreamLines& error = *new StreamLines(stream, give_up);
+  static StreamLines& out = *new StreamLines(stream, give_up);
+  static StreamLines& error = *new StreamLines(stream, give_up);
   Verdict verdict;
   if (const int failed = wrapped.start(command); failed != 0) {
     verdict = not_started(failed, command[0]);

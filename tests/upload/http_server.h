@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -191,6 +192,7 @@ class HttpServer {
         continue;
       }
       threads_.emplace_back([this, fd] {
+        block_sigpipe();
         Connection connection{fd};
         if (tls_ != nullptr) {
           connection.ssl = SSL_new(tls_);
@@ -256,6 +258,14 @@ class HttpServer {
   SSL_CTX* tls_;
   int listener_ = -1;
   u16 port_ = 0;
+  // OpenSSL writes without MSG_NOSIGNAL. Here only: whoever is tested must not need it.
+  static void block_sigpipe() {
+    sigset_t pipes;
+    sigemptyset(&pipes);
+    sigaddset(&pipes, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipes, nullptr);
+  }
+
   std::thread acceptor_;
   std::list<std::thread> threads_;  // of the acceptor until it has been joined
   std::atomic<bool> stopping_{false};
