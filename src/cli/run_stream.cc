@@ -29,7 +29,7 @@ int run_into_stream(Wrapped& wrapped, const std::vector<std::string>& command,
   if (const int failed = wrapped.start(command); failed != 0) {
     verdict = not_started(failed, command[0]);
   } else {
-    verdict = wrapped.run_to_end(out, error, [&stream](int signal) {
+    verdict = wrapped.run_to_end(out, error, [](int signal) {
       if (!os::is_rotate_signal(signal)) return false;
       (void)stream.rotate(0);  // nobody waits for it
       return true;

@@ -90,7 +90,14 @@ for kind in sluice static shared; do run_consumer "$source/$subproject/consumer_
 echo "== documents"
 flags=$(pkg-config --cflags --libs sluice)
 blocks=0
-build_block() { g++ -std=c++20 -O2 -Wall -Wextra -Werror "$1" $flags -o "${1%.cc}"; }
+# The uploader is a library of its own, over the static one.
+upload_flags="$(pkg-config --cflags sluice) $lib/libsluice_upload.a $lib/libsluice.a \
+  $(pkg-config --libs sqlite3 libcurl openssl) -pthread"
+build_block() {
+  local with=$flags
+  if grep -q 'sluice/upload.h' "$1"; then with=$upload_flags; fi
+  g++ -std=c++20 -O2 -Wall -Wextra -Werror "$1" $with -o "${1%.cc}"
+}
 for document in README.md docs/*.md; do
   awk -v to="$work/block" '/^```/ { inside = /^```cpp/; if (inside) ++n; next }
     inside { print > to n ".cc" }' "$document"
