@@ -15,7 +15,6 @@ namespace sluice::stream {
 namespace {
 
 constexpr std::size_t kPiecesMax = 1024;
-constexpr std::size_t kLookBytes = 64 * 1024;
 constexpr u64 kPushBytes = 1 << 20;
 
 // What is left of `pieces` behind the first `done` bytes.
