@@ -9,7 +9,7 @@
 
 #include "cli/command.h"
 #include "os/io.h"
-#include "os/process.h"
+#include "os/path.h"
 #include "record/time_text.h"
 #include "runtime/recover.h"
 #include "sink/make.h"
@@ -44,15 +44,11 @@ struct Outcome {
   std::string refused;  // not touched, and why
 };
 
-std::string absolute(const std::string& path) {
-  return path.empty() || path[0] == '/' ? path : os::current_directory() + "/" + path;
-}
-
 void add_sink(runtime::RecoverOptions& options, SinkKind kind, const std::string& path) {
   if (path.empty()) return;
   back::SinkConfig sink;
   sink.kind = kind;
-  sink.path = absolute(path);
+  sink.path = os::absolute_path(path);
   sink.name = "recovered";
   sink.required = true;
   options.extra_sinks.push_back(std::move(sink));

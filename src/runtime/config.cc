@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "os/io.h"
+#include "os/path.h"
 #include "os/process.h"
 #include "record/format.h"
 #include "region/region.h"
@@ -218,11 +219,6 @@ bool parse_bytes(std::string_view text, u64& out) {
 
 std::string private_store_path() { return "/tmp/sluice-" + random_id() + ".db"; }
 
-std::string absolute(std::string_view path) {
-  if (path.empty() || path[0] == '/') return std::string(path);
-  return os::current_directory() + "/" + std::string(path);
-}
-
 bool parse_age(std::string_view text, u64& seconds) {
   u64 unit = 0;
   switch (text.empty() ? '\0' : text.back()) {
@@ -256,7 +252,7 @@ bool parse_age(std::string_view text, u64& seconds) {
 back::SinkConfig sink_config(const Sink& sink) {
   back::SinkConfig out;
   out.kind = sink.kind;
-  out.path = absolute(sink.path);
+  out.path = os::absolute_path(sink.path);
   out.name = sink.name;
   out.pattern = sink.pattern;
   out.level = sink.level;
@@ -315,7 +311,7 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   if (config.ring_bytes == 0) {
     config.ring_bytes = std::max(kRingUsual, std::bit_floor(config.journal_bytes) / 64);
   }
-  config.region_directory = absolute(config.region_directory);
+  config.region_directory = os::absolute_path(config.region_directory);
   for (back::SinkConfig& sink : config.sinks) {
     if (sink.name.empty()) sink.name = config.product;
   }

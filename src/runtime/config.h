@@ -54,9 +54,6 @@ back::SinkConfig sink_config(const Sink& sink);
 // Where a store without a name of its own stands: another place each time.
 std::string private_store_path();
 
-// As the path of a sink is kept: from the root on.
-std::string absolute(std::string_view path);
-
 // "64K", "8MiB", "1G" (powers of 1024) or a plain number. False when it is none.
 bool parse_bytes(std::string_view text, u64& out);
 // "90s", "30m", "12h", "7d", "4w", "0".

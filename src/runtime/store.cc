@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "front/front.h"
+#include "os/path.h"
 #include "os/process.h"
 #include "runtime/commit_watch.h"
 #include "runtime/runtime.h"
@@ -227,7 +228,7 @@ Store::~Store() {
 Result<Store> Store::open(std::string_view path, const StoreOptions& options) {
   if (path.empty()) return fatal("a store needs a path, such as app.db, or :memory:");
   auto impl = std::make_unique<Impl>();
-  impl->asked_path = path == ":memory:" ? std::string(path) : runtime::absolute(path);
+  impl->asked_path = path == ":memory:" ? std::string(path) : os::absolute_path(path);
   impl->wait_ms = options.wait_ms;
   StorePlace place = runtime::runtime().find_store(impl->asked_path);
   if (!place.running) {
@@ -235,7 +236,7 @@ Result<Store> Store::open(std::string_view path, const StoreOptions& options) {
     const bool named =
         std::any_of(start_options.sinks.begin(), start_options.sinks.end(), [&](const Sink& sink) {
           return sink.kind == SinkKind::store &&
-                 (sink.path == path || runtime::absolute(sink.path) == impl->asked_path);
+                 (sink.path == path || os::absolute_path(sink.path) == impl->asked_path);
         });
     if (!named) start_options.sinks.push_back(store_file(impl->asked_path));
     impl->started = start(start_options);

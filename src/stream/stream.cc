@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/made.h"
+#include "os/path.h"
 #include "os/process.h"
 #include "stream/engine.h"
 #include "stream/fork.h"
@@ -39,9 +40,8 @@ Status mistakes_in(const StreamOptions& options) {
   return text.empty() ? Status() : fatal(std::move(text));
 }
 
-std::string absolute(std::string_view path) {
-  if (path.starts_with('/')) return std::string(path);
-  return os::current_directory() + "/" + std::string(path);
+Result<std::shared_ptr<stream::Directory>> open_directory(std::string_view path) {
+  return stream::Directory::open(os::real_io(), os::absolute_path(path.empty() ? "." : path));
 }
 
 void add(StreamStatistics& sum, const StreamStatistics& one) {
@@ -104,7 +104,7 @@ Stream::~Stream() = default;
 Result<Stream> Stream::open(std::string_view directory, std::string_view name,
                             const StreamOptions& options) {
   if (Status status = mistakes_in(options); !status.ok()) return status;
-  auto there = stream::Directory::open(os::real_io(), absolute(directory));
+  auto there = open_directory(directory);
   if (!there.ok()) return there.status();
   auto engine = Engine::shared(options.pool_bytes);
   if (!engine.ok()) return engine.status();
@@ -212,7 +212,7 @@ StreamSet::~StreamSet() {
 
 Result<StreamSet> StreamSet::open(std::string_view directory, const StreamOptions& options) {
   if (Status status = mistakes_in(options); !status.ok()) return status;
-  auto there = stream::Directory::open(os::real_io(), absolute(directory));
+  auto there = open_directory(directory);
   if (!there.ok()) return there.status();
   auto engine = Engine::shared(options.pool_bytes);
   if (!engine.ok()) return engine.status();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "os/process.h"
+#include "os/path.h"
 #include "record/escape.h"
 #include "record/time_text.h"
 #include "stream/names.h"
@@ -13,11 +13,6 @@ namespace {
 constexpr std::string_view kSchemes = "gs://BUCKET/PREFIX, s3://BUCKET/PREFIX or file:///DIR";
 
 std::string quoted(std::string_view text) { return "'" + escaped(TextForm::kText, text) + "'"; }
-
-std::string absolute(std::string_view path) {
-  if (path.starts_with('/')) return std::string(path);
-  return os::current_directory() + "/" + std::string(path);
-}
 
 std::string without_slashes_at_end(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -77,7 +72,7 @@ Result<Destination> Destination::parse(std::string_view url, std::string_view en
       }
     }
     if (url.find('\0') != std::string_view::npos) return fatal("a path has no zero bytes");
-    to.directory_ = without_slashes_at_end(absolute(url));
+    to.directory_ = without_slashes_at_end(os::absolute_path(url));
     to.bucket_ = "file://" + to.directory_;
     to.key_ = to.bucket_ + "/";
     return to;

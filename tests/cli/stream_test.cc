@@ -86,12 +86,20 @@ TEST_F(Cli, DamageInAStreamIsSaidAndCostsLittle) {
 }
 
 TEST_F(Cli, StreamRotatesByNumber) {
-  const Finished done =
-      sh("(seq 1 10; sleep 0.1; seq 11 20) | "
-         "$SLUICE stream write s --dir out --rotate-records 10 --flush-interval 1 --quiet && "
-         "cat $(ls out/*.log | sort -t_ -k4 -n)");
-  EXPECT_EQ(done.code, 0) << done.error;
-  EXPECT_EQ(lines_of(done.out).size(), 20u);
+  ASSERT_EQ(::mkfifo(path("in").c_str(), 0600), 0);
+  const pid_t writer = start(
+      "exec $SLUICE stream write s --dir out --rotate-records 10 --flush-interval 1 --quiet < in",
+      path("o"), path("e"));
+  std::ofstream in(path("in"));
+  const auto lines_in_file = [this](const std::string& number) {
+    return lines_of(sh("cat out/s_*_" + number + ".log 2>/dev/null").out).size();
+  };
+  in << "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n" << std::flush;
+  ASSERT_TRUE(eventually([&] { return lines_in_file("1") == 10; })) << text("e");
+  in << "11\n12\n" << std::flush;
+  in.close();
+  EXPECT_EQ(wait_for(writer), 0) << text("e");
+  EXPECT_EQ(lines_in_file("2"), 2u);
   EXPECT_EQ(sh("$SLUICE stream write s --dir out --framing line </dev/null").code, 2);
 }
 
