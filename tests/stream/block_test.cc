@@ -9,7 +9,9 @@
 #include <set>
 
 #include "base/crc32c.h"
+#include "stream/framing.h"
 #include "stream/stored_records.h"
+#include "support/memory_io.h"
 
 namespace sluice::stream {
 namespace {
@@ -206,6 +208,65 @@ TEST(Block, ALostBlockInTheMiddleIsCounted) {
   EXPECT_FALSE(report.whole());
   EXPECT_EQ(report.missing_records, lost.records);
   EXPECT_EQ(report.records, made.records.size() - lost.records);
+}
+
+TEST(Block, DamageIsSaidWhereItIs) {
+  const Made made = some_file(256 << 10, 900);
+  std::string bytes = made.bytes;
+  bytes[kSliceBytes + 100] = char(bytes[kSliceBytes + 100] ^ 1);
+  const BlockReport report = verify(bytes);
+  ASSERT_EQ(report.damaged.size(), 1u);
+  EXPECT_EQ(report.damaged[0].offset, kSliceBytes);
+  EXPECT_EQ(report.damaged[0].length, kSliceBytes);
+  EXPECT_EQ(report.damaged_bytes, kSliceBytes);
+}
+
+// Good heads that do not belong there: of another file, and of this one from another place.
+TEST(Block, ABlockOfAnotherFileOrPlaceIsDamage) {
+  Maker maker(64 << 10), other(64 << 10, kFileId + 1);
+  maker.add("one");
+  maker.close();
+  maker.add("two");
+  other.add("a");
+  other.close();
+  other.add("b");
+  other.close();
+  other.add("c");
+  const std::string mine = maker.open().bytes;
+  const std::string theirs = other.open().bytes.substr(2 * kBlockStep);  // its step is right
+  for (const std::string& wrong : {theirs, mine.substr(0, kBlockStep)}) {
+    const BlockReport report = verify(mine + wrong);
+    EXPECT_EQ(report.records, 2u);
+    EXPECT_EQ(report.torn_tail.offset, 2 * kBlockStep);
+    EXPECT_FALSE(report.whole());
+  }
+}
+
+// Recovery cuts what does not hold at the end, and leaves damage before it.
+TEST(Block, TheGoodPartEndsBehindTheLastBlockThatHolds) {
+  Maker maker(64 << 10);
+  for (const char* record : {"one", "two", "three"}) {
+    maker.add(record);
+    maker.close();
+  }
+  const std::string bytes = maker.open().bytes;
+  const auto good_part = [](std::string file, std::size_t damaged) {
+    if (damaged < file.size()) file[damaged] = char(file[damaged] ^ 1);
+    testing::MemoryIo io;
+    const ByteView image = as_bytes(file);
+    io.put("/d/f", {image.begin(), image.end()});
+    const int fd = io.open("/d/f", os::kRead);
+    FilePlace good;
+    EXPECT_EQ(make_blocks_framing()->good_part(io, fd, file.size(), std::nullopt, good), 0);
+    io.close(fd);
+    return good;
+  };
+  const std::size_t none = bytes.size();
+  EXPECT_EQ(good_part(bytes, none).bytes, 3 * kBlockStep);
+  EXPECT_EQ(good_part(bytes, none).records, 3u);
+  EXPECT_EQ(good_part(bytes, 2 * kBlockStep + 130).bytes, 2 * kBlockStep) << "in a record's bytes";
+  EXPECT_EQ(good_part(bytes, kBlockStep + 130).bytes, 3 * kBlockStep);
+  EXPECT_EQ(good_part(maker.sealed().bytes, ~std::size_t{0}).bytes, 3 * kBlockStep);
 }
 
 // Heads with a good checksum and impossible contents: as an enemy writes them.
