@@ -51,11 +51,10 @@ Status SegmentSink::open(const back::Catalog& catalog, back::Cursor&) {
   const RegionId region = region_id_of(catalog.region());
   const Result<std::optional<u64>> last = last_sequence(io_, directory_, region);
   if (!last.ok()) return last.status();
-  if (last.value()) {
-    stored_end_ = *last.value() + 1;
-    Status status = recover_unsealed(region);
-    if (!status.ok()) return status;
-  }
+  if (last.value()) stored_end_ = *last.value() + 1;
+  // Even when nothing is stored: a writer killed over its first frame leaves a torn one.
+  Status status = recover_unsealed(region);
+  if (!status.ok()) return status;
   auto opened = SegmentWriter::open({.directory = directory_, .name = name_, .io = &io_},
                                     run_of(catalog.region(), catalog.run()));
   if (!opened.ok()) return opened.status();
@@ -77,6 +76,10 @@ Status SegmentSink::recover_unsealed(const RegionId& region) {
     if (!recovered.ok() && recovered.status().error_class() == ErrorClass::kRetryable) {
       return recovered.status();
     }
+    // Killed over the very first frame: the file holds nothing, and never will.
+    std::byte last{};
+    const bool cut_short = source.value()->read(frame_extent(first) - 1, &last, 1) == 0;
+    if (recovered.ok() && !recovered.value().is_segment && cut_short) io_.unlink(path.c_str());
   }
   return {};
 }

@@ -74,8 +74,10 @@ TEST_F(Kill, TheNextRunOfTheProductRecovers) {
 
 TEST_F(Kill, SegmentsAreCompletedToo) {
   kill_counting("--segments s", 1000);
-  EXPECT_EQ(sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY").code, 0);
-  EXPECT_EQ(sh("$SLUICE verify s").code, 0);
+  const Finished recovered = sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY");
+  EXPECT_EQ(recovered.code, 0) << recovered.out << recovered.error;
+  const Finished verified = sh("$SLUICE verify s");
+  EXPECT_EQ(verified.code, 0) << verified.out << verified.error;
   expect_all_once(sh("$SLUICE cat s").out);
 }
 

@@ -7,6 +7,7 @@
 
 #include "segment/directory.h"
 #include "segment/reader.h"
+#include "segment/verify.h"
 #include "sink/file_fixture.h"
 #include "support/fault_io.h"
 #include "support/kill_io.h"
@@ -36,6 +37,20 @@ Read read_all(const std::string& directory) {
     }
   }
   return read;
+}
+
+// Every file is whole, or so short that nobody can know whose it was.
+void expect_whole(const std::string& directory) {
+  const auto segments = list_segments(os::real_io(), directory);
+  ASSERT_TRUE(segments.ok());
+  for (const SegmentName& segment : segments.value()) {
+    const auto report = verify_segment(
+        os::real_io(), directory + "/" + segment_file_name(segment.name, segment.number));
+    ASSERT_TRUE(report.ok());
+    EXPECT_TRUE(report.value().whole() || report.value().file_bytes < kFrameHeaderBytes)
+        << segment.number << ": " << report.value().file_bytes << " bytes, torn at "
+        << report.value().torn_tail.offset;
+  }
 }
 
 std::vector<u64> up_to(u64 last) {
@@ -95,6 +110,7 @@ TEST_F(SegmentSinkTest, ExactlyOnceThroughAKillAtEveryCall) {
       ASSERT_TRUE(writer.sink().close().ok());
       EXPECT_EQ(read_all(directory_ / "segments").sequences, up_to(9))
           << kill_at << " + " << partial;
+      expect_whole(directory_ / "segments");
       writer.expect_exact_counters();
       if (HasFailure()) return;
     }
