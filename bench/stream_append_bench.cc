@@ -7,7 +7,8 @@
 // and single calls between fences, in bursts of 20 about half a millisecond apart. Who goes first
 // changes. A record that is dropped fails the benchmark.
 //
-//   stream_append_bench [directory] [rounds] [bursts]      default: /tmp 2000 20000
+//   stream_append_bench [directory] [rounds] [bursts] [survive_kill]      default: /tmp 2000 20000
+//   0
 #include <sluice/stream.h>
 
 #include <cstdio>
@@ -77,9 +78,10 @@ void print_single(const char* name, CallSamples samples) {
               quantile(samples.single, 1), samples.single.size());
 }
 
-void run(const std::string& directory, u32 rounds, u32 bursts) {
+void run(const std::string& directory, u32 rounds, u32 bursts, bool survive_kill) {
   std::filesystem::remove_all(directory);
-  Stream stream = must(Stream::open(directory, "bench", {.rotate_bytes = u64{256} << 20}));
+  Stream stream = must(Stream::open(
+      directory, "bench", {.rotate_bytes = u64{256} << 20, .survive_kill = survive_kill}));
   BareMemory memory;
   const std::string record(kRecordBytes, 'x');
   u64 refused = 0;
@@ -134,9 +136,10 @@ int main(int argc, char** argv) {
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 2000;
   const int bursts = argc > 3 ? std::atoi(argv[3]) : 20'000;
   if (rounds < 1 || bursts < 1) {
-    std::fprintf(stderr, "usage: stream_append_bench [directory [rounds [bursts]]]\n");
+    std::fprintf(stderr, "usage: stream_append_bench [directory [rounds [bursts [1]]]]\n");
     return 2;
   }
-  sluice::cli::run(directory, sluice::u32(rounds), sluice::u32(bursts));
+  const bool survive_kill = argc > 4 && std::atoi(argv[4]) != 0;
+  sluice::cli::run(directory, sluice::u32(rounds), sluice::u32(bursts), survive_kill);
   return 0;
 }

@@ -12,7 +12,8 @@
 //
 // A write copies into memory and returns; it takes no lock, makes no system call and never waits
 // (but with StreamOptions::wait_ms). What is accepted is in the file when close() has said so; what
-// is not is counted, by reason. Accepted records that are not flushed yet die with the process.
+// is not is counted, by reason. Accepted records that are not flushed yet die with the process,
+// unless it was opened with StreamOptions::survive_kill.
 //
 // Threading: thread-safe, but for moving and destruction; both are handles. Errors: a Status. In a
 // forked child every write counts as stopped; it opens streams of its own. Not for signal handlers.
@@ -54,8 +55,12 @@ struct StreamOptions {
   std::uint64_t rotate_records = 0;     // a new file when one has so many; 0: never
   std::uint32_t rotate_seconds = 0;     // a new file when one is so old; 0: never
   std::uint64_t preallocate_bytes = 0;  // room on the disk taken for a new file; 0: none
-  std::uint32_t wait_ms = 0;            // how long a write waits for room; 0: it drops
-  std::uint32_t waiters_max = 30;       // so many at once; the others drop
+  // Accepted records outlive the process: the next writer of the stream, or an uploader, writes
+  // what a killed one had not. The stream has a pool of buffer_bytes of its own then, in /dev/shm;
+  // a write takes some 8 ns more.
+  bool survive_kill = false;
+  std::uint32_t wait_ms = 0;       // how long a write waits for room; 0: it drops
+  std::uint32_t waiters_max = 30;  // so many at once; the others drop
   // The memory of all streams of a process: the first that is opened decides.
   std::uint64_t pool_bytes = 192 << 20;
   bool quiet = false;  // problems are in status() only, not on stderr
@@ -70,6 +75,9 @@ struct StreamStatistics {
   // Accepted by an earlier writer that was killed, and in no file. Not known, and 0, after a loss
   // of power and where /dev/shm is missing.
   std::uint64_t lost_earlier = 0;
+  std::uint64_t kept_earlier = 0;  // of those, with survive_kill: written for it by this one
+  // With survive_kill, what close() could not write: it is kept for the next writer.
+  std::uint64_t left_in_memory = 0;
   std::uint64_t bytes_written = 0;  // in files
   std::uint64_t files = 0;          // finished
   std::uint64_t flushes = 0;

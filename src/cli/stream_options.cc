@@ -54,6 +54,8 @@ void add_stream_options(CLI::App& sub, StreamCommand& command, CLI::Option* requ
                      "How long a line waits for others at most, in ms (default: 10000)")
           ->check(CLI::Range(1u, 86'400'000u))
           ->type_name("MS"),
+      sub.add_flag("--survive-kill", command.survive_kill,
+                   "Lines taken outlive a SIGKILL: the next writer, or an uploader, writes them"),
   };
   if (required == nullptr) {
     directory->required();
@@ -73,6 +75,7 @@ Result<Stream> open_stream(const StreamCommand& command, std::uint32_t shards) {
                        .rotate_records = command.rotate_records,
                        .rotate_seconds = command.rotate_seconds,
                        .preallocate_bytes = command.preallocate_bytes,
+                       .survive_kill = command.survive_kill,
                        .wait_ms = StreamLines::kLookMs});
 }
 

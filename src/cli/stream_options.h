@@ -25,6 +25,7 @@ struct StreamCommand {
   std::uint32_t rotate_seconds = 0;
   std::uint64_t preallocate_bytes = 0;
   std::uint32_t flush_interval_ms = 10'000;
+  bool survive_kill = false;
 };
 
 // --dir, --rotate-bytes and the like; the name is the caller's to ask for. `required`: the option

@@ -22,6 +22,12 @@ class BlocksFraming final : public FileFraming {
     finish_block(chunk, capacity, bytes, lane, begin_ns, end_ns);
     return {chunk, std::size_t(block_extent(bytes))};
   }
+  u32 finished_bytes(u32 bytes) const override { return u32(block_extent(bytes)); }
+  std::size_t record_bytes(std::string_view rest) const override {
+    if (rest.size() < kLengthBytes) return 0;
+    const std::size_t bytes = kLengthBytes + load<u32>(rest.data());
+    return bytes <= rest.size() ? bytes : 0;
+  }
   Piece fitting(Piece piece, u64 room, bool at_least_one) const override {
     return piece.size() <= room || at_least_one ? piece : Piece{};
   }

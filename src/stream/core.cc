@@ -32,16 +32,12 @@ u64 chunk_bytes_max(const StreamOptions& options) {
   return options.rotate_bytes - std::min<u64>(options.rotate_bytes, kBlockStep);
 }
 
-std::unique_ptr<FileFraming> make_framing(Framing framing) {
-  return framing == Framing::blocks ? make_blocks_framing() : make_lines_framing();
-}
-
 }  // namespace
 
 Core::Core(os::Io& io, Pool& pool, std::shared_ptr<Directory> directory, Claim claim,
            const StreamOptions& options, u32 shards, std::atomic<u32>& wake, Reporter& reporter,
            const std::optional<StreamId>& id)
-    : pool_(pool),
+    : pool_(&pool),
       directory_(std::move(directory)),
       claim_(std::move(claim)),
       options_(options),
@@ -66,21 +62,39 @@ u32 Core::forks_now() { return Forks::count(); }
 Status Core::start() {
   Status sealed = seal_left(file_, id_, [this](const Left& left) {
     totals_.lost_earlier = left.lost.value_or(0);
+    totals_.kept_earlier = left.kept;
     if (!options_.quiet) reporter_.report(left.sentence());
   });
   if (!sealed.ok()) return sealed;
   file_.reset_counts();
   counts_ = WriterCounts::make(u32(lanes_.size()), id_);
   if (!counts_) return {ErrorClass::kRetryable, "no address space for the counts of a stream"};
-  file_.count_in(*counts_);
-  if (!pool_.provide_small(u32(lanes_.size()))) {
-    return {ErrorClass::kRetryable, "the pool of streams is full: raise pool_bytes"};
+  file_.count_in(counts_.get());
+  if (options_.survive_kill) {
+    if (Status status = take_memory(); !status.ok()) return status;
   }
-  for (Lane& lane : lanes_) {
-    if (!lane.shard.start(room_)) {
-      return {ErrorClass::kRetryable, "the pool of streams is full: raise pool_bytes"};
-    }
+  constexpr const char* kFull = "the pool of streams is full: raise pool_bytes";
+  if (!pool_->provide_small(u32(lanes_.size()))) return {ErrorClass::kRetryable, kFull};
+  for (u32 lane = 0; lane < lanes_.size(); ++lane) {
+    if (kept_) lanes_[lane].shard.keep_first_in(kept_->first(lane));
+    if (!lanes_[lane].shard.start(room_)) return {ErrorClass::kRetryable, kFull};
   }
+  return {};
+}
+
+// A pool of its own, in memory that outlives the process.
+Status Core::take_memory() {
+  if (!id_) return fatal("survive_kill: the stream has no place to be found at");
+  const u64 bytes = Pool::bytes_of(options_.buffer_bytes);
+  auto kept = KeptMemory::make(*id_, *counts_, options_.framing, u32(lanes_.size()), bytes);
+  if (!kept.ok()) return kept.status();
+  kept_ = std::move(kept.value());
+  auto pool = Pool::make(bytes, *kept_);
+  if (!pool.ok()) return pool.status();
+  kept_pool_ = std::move(pool.value());
+  pool_ = kept_pool_.get();
+  room_.use(*pool_);
+  record_bytes_max_ = room_.record_bytes_max(u32(lanes_.size())) - framing_->record_overhead();
   return {};
 }
 
@@ -94,27 +108,41 @@ u32 Core::lane_of_thread() {
   return number % u32(lanes_.size());
 }
 
+// Counts a record before it is copied, which hides what that takes. The count comes before the
+// hand-over (P24): what is found in a chunk was counted.
+void Core::begin_record(u32 lane) {
+  if (!kept_) counts_->accept(lane);
+}
+// The mark before the count: a record that was counted and has none would pass for lost.
+void Core::end_record(u32 lane, const char* record) {
+  if (!kept_) return;
+  kept_->mark(record);
+  counts_->accept(lane);
+}
+
 // `bytes`: of the line, with its newline; longer than the record by more than that where newlines
 // within are escaped.
 Put Core::put_line(u32 lane, std::string_view record, std::size_t bytes) {
   const bool escape = bytes != record.size() + 1;
-  return lanes_[lane].shard.put(room_, u32(bytes), [&](char* to) {
-    fetch_ahead(to, bytes);
-    counts_->accept(lane);
+  return lanes_[lane].shard.put(room_, u32(bytes), [&](char* const line) {
+    fetch_ahead(line, bytes);
+    begin_record(lane);
+    char* to = line;
     if (!escape) {
       if (!record.empty()) std::memcpy(to, record.data(), record.size());
-      to[record.size()] = '\n';
-      return;
-    }
-    for (const char c : record) {
-      if (c == '\n') {
-        *to++ = '\\';
-        *to++ = 'n';
-      } else {
-        *to++ = c;
+      to += record.size();
+    } else {
+      for (const char c : record) {
+        if (c == '\n') {
+          *to++ = '\\';
+          *to++ = 'n';
+        } else {
+          *to++ = c;
+        }
       }
     }
     *to = '\n';
+    end_record(lane, line);
   });
 }
 
@@ -122,9 +150,10 @@ Put Core::put_binary(u32 lane, std::string_view record) {
   const std::size_t bytes = record.size() + kLengthBytes;
   return lanes_[lane].shard.put(room_, u32(bytes), [&](char* to) {
     fetch_ahead(to, bytes);
-    counts_->accept(lane);
+    begin_record(lane);
     store(to, u32(record.size()));
     if (!record.empty()) std::memcpy(to + kLengthBytes, record.data(), record.size());
+    end_record(lane, to);
   });
 }
 
@@ -194,7 +223,7 @@ bool Core::flush(u32 timeout_ms, bool durable, bool rotate) {
   const bool answered = changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms),
                                           [&] { return answered_ >= ticket || is_over(); });
   // status_ may be of a later write by now, but that of a stream that is over stays.
-  return answered && failed_answers_ == failed && totals_.lost == 0 &&
+  return answered && failed_answers_ == failed && given_up() == 0 &&
          (answered_ >= ticket || status_.ok());
 }
 
@@ -218,6 +247,12 @@ Status Core::close(u32 timeout_ms) {
     if (!wait(1000)) {
       return {ErrorClass::kRetryable, path() + ": the disk does not answer; close it again"};
     }
+  }
+  if (totals_.left_in_memory > 0) {
+    return {ErrorClass::kRetryable,
+            path() + ": " + std::to_string(totals_.left_in_memory) +
+                " accepted records are in memory only, for the next writer of the stream: " +
+                (status_.ok() ? "there was no time to write them" : status_.message())};
   }
   if (totals_.lost > 0) {
     return {ErrorClass::kFatal,

@@ -25,6 +25,7 @@
 #include "stream/directory.h"
 #include "stream/file.h"
 #include "stream/framing.h"
+#include "stream/kept_memory.h"
 #include "stream/pool.h"
 #include "stream/shard.h"
 #include "stream/writer_counts.h"
@@ -95,7 +96,10 @@ class Core {
   };
 
   [[nodiscard]] static u32 forks_now();
+  Status take_memory();
   [[nodiscard]] u32 lane_of_thread();
+  void begin_record(u32 lane);
+  void end_record(u32 lane, const char* record);
   Put put(u32 lane, std::string_view record, std::size_t bytes);
   Put put_line(u32 lane, std::string_view record, std::size_t bytes);
   Put put_binary(u32 lane, std::string_view record);
@@ -114,8 +118,10 @@ class Core {
   bool rotate_due(i64 now_ns);
   void end();
   void give_up();
+  void leave_in_memory();
+  [[nodiscard]] u64 given_up() const { return totals_.lost + totals_.left_in_memory; }
 
-  Pool& pool_;
+  Pool* pool_;  // that of all streams, or kept_pool_
   const std::shared_ptr<Directory> directory_;
   Claim claim_;
   const StreamOptions options_;
@@ -126,7 +132,9 @@ class Core {
   StreamFile file_;
   const std::optional<StreamId> id_;
   std::unique_ptr<WriterCounts> counts_;  // from start() on
-  const std::size_t record_bytes_max_;
+  std::unique_ptr<KeptMemory> kept_;      // with `survive_kill`, and the pool in it
+  std::unique_ptr<Pool> kept_pool_;
+  std::size_t record_bytes_max_;
   const u32 forks_;
   std::vector<Lane> lanes_;
 

@@ -23,6 +23,7 @@ void add_time(i64 took, i64& sum, i64& highest) {
 bool Core::round(i64 now_ns, bool crowded) {
   const std::unique_lock round(round_, std::try_to_lock);
   if (!round.owns_lock() || is_over()) return false;
+  if (kept_pool_) (void)kept_pool_->provide();
   bool closing = false, giving_up = false, begin = false;
   {
     const std::scoped_lock lock(told_);
@@ -35,7 +36,9 @@ bool Core::round(i64 now_ns, bool crowded) {
   close_due(now_ns);
   bool all_closed = closing;
   if (closing) {
-    for (Lane& lane : lanes_) all_closed = lane.shard.finish(room_) && all_closed;
+    for (Lane& lane : lanes_) {
+      all_closed = (lane.shard.finish(room_) || lane.shard.is_over()) && all_closed;
+    }
   }
   bool did = take();
   if (giving_up) {
@@ -102,7 +105,12 @@ bool Core::take() {
   for (u32 i = 0; i < lanes_.size(); ++i) {
     Lane& lane = lanes_[i];
     TakenChunk taken;
-    while (held_.size() < kHeldMax && lane.shard.take(room_, taken)) {
+    const auto hold = [&](u32 index, u32 generation, u32 bytes) {
+      if (!kept_) return;
+      const bool empty = bytes == room_.head_bytes(index);
+      kept_->hold(index, generation, i, empty ? 0 : framing_->finished_bytes(bytes));
+    };
+    while (held_.size() < kHeldMax && lane.shard.take(room_, taken, hold)) {
       did = true;
       ++lane.taken;
       lane.waiting_since_ns = 0;
@@ -123,6 +131,7 @@ bool Core::take() {
 
 void Core::release(const Held& held) {
   Lane& lane = lanes_[held.lane];
+  if (kept_) kept_->forget(room_.chunk(held.chunk.index).bytes, held.chunk.bytes);
   if (held.chunk.reopen) room_.chunk(held.chunk.index).ready_ns = os::wall_ns();
   lane.shard.done(room_, held.chunk);
   ++lane.done;
@@ -208,7 +217,7 @@ void Core::note(const Status& status) {
     totals_.sync_errors = counts.sync_errors;
     times_.pwritev_ns = counts.pwritev_ns;
     times_.pwritev_ns_max = counts.pwritev_ns_max;
-    if (status.ok() && totals_.lost > 0) return;  // it does not go on
+    if (status.ok() && given_up() > 0) return;  // it does not go on
     if (status.ok() != status_.ok()) {
       sentence = status.ok() ? file_.path() + ": goes on" : status.message();
     }
@@ -226,6 +235,7 @@ void Core::give_up() {
     consume(whole);
   }
   batch_bytes_ = batch_done_ = 0;
+  if (kept_) return leave_in_memory();
   do {
     for (; !held_.empty(); held_.pop_front()) {
       lost += framing_->records_in(held_.front().rest);
@@ -234,6 +244,17 @@ void Core::give_up() {
   } while (take());
   const std::scoped_lock lock(told_);
   totals_.lost += lost;
+}
+
+// What is not written stays where it is: the next writer of the stream finds it there.
+void Core::leave_in_memory() {
+  u64 left = 0;
+  do {
+    for (; !held_.empty(); held_.pop_front()) left += framing_->records_in(held_.front().rest);
+  } while (take());
+  for (Lane& lane : lanes_) lane.shard.abandon();
+  const std::scoped_lock lock(told_);
+  totals_.left_in_memory += left;
 }
 
 // A file that has its time or its number of records. True: it is finished.
@@ -268,7 +289,15 @@ void Core::end() {
     (void)file_.finish();
   }
   file_.let_go();
-  if (id_) WriterCounts::remove_left(*id_);
+  bool left = false;
+  {
+    const std::scoped_lock lock(told_);
+    left = totals_.left_in_memory > 0;
+  }
+  if (id_ && !left) {
+    KeptMemory::remove_left(*id_);
+    WriterCounts::remove_left(*id_);
+  }
   directory_->release(claim_);
   const std::scoped_lock lock(told_);
   over_.store(true, std::memory_order_relaxed);

@@ -74,6 +74,10 @@ Engine::~Engine() {
 
 u32 Engine::shards_for(const StreamOptions& options) const {
   const u32 shards = std::clamp(options.shards, 1u, kShardsMax);
+  if (options.survive_kill) {
+    // Half of its own pool is small chunks, of which a shard must never be short.
+    return std::min(shards, u32(Pool::bytes_of(options.buffer_bytes) / Pool::kBytesOf[0] / 4));
+  }
   // A quarter of the small chunks for streams with all their shards; those that come later have
   // one.
   const bool many = (cores_.size() + 1) * shards > pool_->small_chunks() / 4;

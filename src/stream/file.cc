@@ -197,14 +197,15 @@ Status StreamFile::write(std::span<const Piece> pieces, u64& done) {
     size_ += u64(result);
     done += u64(result);
     counts_.bytes += u64(result);
-    note_written();
+    note_written(done < total ? done - framing_.whole(pieces, done) : 0);
     begin_writeback();
   }
   return {};
 }
 
-void StreamFile::note_written() {
-  if (writer_counts_ != nullptr) writer_counts_->note_written(place());
+// But for the last bytes, of a unit that is not whole yet.
+void StreamFile::note_written(u64 torn) {
+  if (writer_counts_ != nullptr) writer_counts_->note_written({size_ - torn, records_});
 }
 
 // In large pieces, and not the page that is still written: the disk works while the next chunks

@@ -58,8 +58,12 @@ class StreamFile {
   // Looks at what a killed writer left, which had counted as far as `known`; changes nothing. No
   // value: there is no such file. finish() cuts what is torn of it, and finishes it.
   [[nodiscard]] Result<std::optional<LeftFile>> look_left(const std::optional<FilePlace>& known);
-  // From here on `counts` is told what is in files; it must outlive the file.
-  void count_in(WriterCounts& counts) { writer_counts_ = &counts; }
+  // The next file of the same stream, in another framing; this one is finished.
+  [[nodiscard]] StreamFile next_in(FileFraming& framing) const {
+    return {io_, directory_, claim_, framing, limits_};
+  }
+  // From here on `counts`, if any, is told what is in files.
+  void count_in(WriterCounts* counts) { writer_counts_ = counts; }
   // Writes the rest of `pieces`, the first `done` bytes of which are written; `done` says how far
   // it got.
   Status write(std::span<const Piece> pieces, u64& done);
@@ -92,7 +96,7 @@ class StreamFile {
   void begin_writeback();
   [[nodiscard]] int reopen();
   void place_pieces(std::span<const Piece> pieces, u64 done);
-  void note_written();
+  void note_written(u64 torn = 0);
   Status end_file();
   Status rename_finished();
   [[nodiscard]] Status problem(ErrorClass error_class, std::string_view what, int error) const;

@@ -11,9 +11,11 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "os/io.h"
+#include "sluice/stream.h"
 
 namespace sluice::stream {
 
@@ -41,6 +43,10 @@ class FileFraming {
   // between these two wall times.
   [[nodiscard]] virtual Piece finish(std::byte* chunk, u32 capacity, u32 bytes, u32 lane,
                                      i64 begin_ns, i64 end_ns) = 0;
+  // How long that is.
+  [[nodiscard]] virtual u32 finished_bytes(u32 bytes) const = 0;
+  // Of the record that begins here, as it stands in a chunk; 0: none ends within.
+  [[nodiscard]] virtual std::size_t record_bytes(std::string_view rest) const = 0;
   // The units at the start of `piece` that have room in so many bytes; `at_least_one` all the same.
   [[nodiscard]] virtual Piece fitting(Piece piece, u64 room, bool at_least_one) const = 0;
   // Records of the units of `pieces` that end behind the first `from` bytes, within the first `to`.
@@ -67,6 +73,9 @@ class FileFraming {
 
 [[nodiscard]] std::unique_ptr<FileFraming> make_lines_framing();
 [[nodiscard]] std::unique_ptr<FileFraming> make_blocks_framing();
+[[nodiscard]] inline std::unique_ptr<FileFraming> make_framing(Framing framing) {
+  return framing == Framing::blocks ? make_blocks_framing() : make_lines_framing();
+}
 
 // The framing of a file that was left, when it is not `usual`: the option may have changed since.
 [[nodiscard]] std::unique_ptr<FileFraming> framing_of_file(os::Io& io, int fd, u64 size,

@@ -20,6 +20,8 @@ class LinesFraming final : public FileFraming {
   bool is_paged() const override { return false; }
 
   Piece finish(std::byte* chunk, u32, u32 bytes, u32, i64, i64) override { return {chunk, bytes}; }
+  u32 finished_bytes(u32 bytes) const override { return bytes; }
+  std::size_t record_bytes(std::string_view rest) const override { return rest.find('\n') + 1; }
   Piece fitting(Piece piece, u64 room, bool at_least_one) const override {
     if (piece.size() <= room) return piece;
     const Piece lines = piece.first(std::size_t(whole({&piece, 1}, room)));

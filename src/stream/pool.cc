@@ -13,49 +13,66 @@ namespace {
 // Chunks kept ready, of each size: at first, and once somebody found none.
 constexpr u32 kReady[Pool::kSizes] = {32, 2, 1};
 constexpr u32 kReadyWanted[Pool::kSizes] = {64, 4, 2};
+// In a pool of one stream.
+constexpr u32 kReadyOfOne[Pool::kSizes] = {8, 1, 0};
+constexpr u32 kReadyOfOneWanted[Pool::kSizes] = {16, 2, 1};
 
 constexpr i64 kFastNs = 10'000'000;     // a chunk filled faster: take larger ones
 constexpr i64 kSlowNs = 1'000'000'000;  // and slower: small ones
 
 }  // namespace
 
-Result<std::unique_ptr<Pool>> Pool::make(u64 bytes) {
-  bytes = std::max(bytes, kBytesMin) / kBytesOf[0] * kBytesOf[0];
-  std::unique_ptr<Pool> pool(new Pool);
-  pool->sizes_[1].count = u32(bytes / 8 / kBytesOf[1]);
-  pool->sizes_[2].count = u32(bytes * 3 / 8 / kBytesOf[2]);
+Pool::Pool(u64 bytes) : bytes_(bytes) {
+  sizes_[1].count = u32(bytes / 8 / kBytesOf[1]);
+  sizes_[2].count = u32(bytes * 3 / 8 / kBytesOf[2]);
   u64 left = bytes;
   for (u32 size = 1; size < kSizes; ++size) {
-    left -= u64{pool->sizes_[size].count} * kBytesOf[size];
-    if (pool->sizes_[size].count > 0) pool->chunk_bytes_max_ = kBytesOf[size];
+    left -= u64{sizes_[size].count} * kBytesOf[size];
+    if (sizes_[size].count > 0) chunk_bytes_max_ = kBytesOf[size];
   }
-  pool->sizes_[0].count = u32(left / kBytesOf[0]);
-  if (pool->chunk_bytes_max_ == 0) pool->chunk_bytes_max_ = kBytesOf[0];
+  sizes_[0].count = u32(left / kBytesOf[0]);
+  if (chunk_bytes_max_ == 0) chunk_bytes_max_ = kBytesOf[0];
+}
+
+void Pool::cut() {
+  char* at = memory_;
+  u32 index = 1;
+  for (u32 size = kSizes; size-- > 0;) {  // the large ones first: they stay aligned
+    sizes_[size].first = index;
+    for (u32 i = 0; i < sizes_[size].count; ++i, ++index, at += kBytesOf[size]) {
+      chunks_[index].bytes = at;
+      chunks_[index].capacity = kBytesOf[size];
+    }
+  }
+  (void)provide();
+}
+
+Result<std::unique_ptr<Pool>> Pool::make(u64 bytes) {
+  std::unique_ptr<Pool> pool(new Pool(bytes_of(bytes)));
   const u32 total = pool->sizes_[0].count + pool->sizes_[1].count + pool->sizes_[2].count;
   if (total > kChunksMax) return fatal("a pool of streams is at most 64 GiB");
-
-  pool->memory_ = static_cast<char*>(os::reserve(bytes));
-  pool->bytes_ = bytes;
-  if (pool->memory_ == nullptr || os::map_zero(pool->memory_, bytes) < 0) {
+  pool->memory_ = static_cast<char*>(os::reserve(pool->bytes_));
+  if (pool->memory_ == nullptr || os::map_zero(pool->memory_, pool->bytes_) < 0) {
     return Status(ErrorClass::kRetryable,
                   "no address space for a pool of " + std::to_string(bytes) + " bytes");
   }
-  pool->chunks_ = std::make_unique<RealChunk[]>(total + 1);
-  char* at = pool->memory_;
-  u32 index = 1;
-  for (u32 size = kSizes; size-- > 0;) {  // the large ones first: they stay aligned
-    pool->sizes_[size].first = index;
-    for (u32 i = 0; i < pool->sizes_[size].count; ++i, ++index, at += kBytesOf[size]) {
-      pool->chunks_[index].bytes = at;
-      pool->chunks_[index].capacity = kBytesOf[size];
-    }
-  }
-  (void)pool->provide();
+  pool->own_chunks_ = std::make_unique<RealChunk[]>(total + 1);
+  pool->chunks_ = pool->own_chunks_.get();
+  pool->cut();
+  return pool;
+}
+
+Result<std::unique_ptr<Pool>> Pool::make(u64 bytes, KeptMemory& kept) {
+  std::unique_ptr<Pool> pool(new Pool(bytes_of(bytes)));
+  pool->kept_ = &kept;
+  pool->memory_ = kept.memory();
+  pool->chunks_ = kept.chunks();
+  pool->cut();
   return pool;
 }
 
 Pool::~Pool() {
-  if (memory_ != nullptr) os::release(memory_, bytes_);
+  if (memory_ != nullptr && kept_ == nullptr) os::release(memory_, bytes_);
 }
 
 u32 Pool::size_of(u32 index) const {
@@ -63,7 +80,7 @@ u32 Pool::size_of(u32 index) const {
 }
 
 u32 Pool::take(u32 size) {
-  const u32 index = sizes_[size].ready.take(chunks_.get());
+  const u32 index = sizes_[size].ready.take(chunks_);
   if (index == kNoChunk) {
     sizes_[size].wanted.store(true, std::memory_order_relaxed);
   } else {
@@ -75,14 +92,16 @@ u32 Pool::take(u32 size) {
 void Pool::give(u32 index) {
   Size& size = sizes_[size_of(index)];
   size.ready_count.fetch_add(1, std::memory_order_relaxed);
-  size.ready.give(chunks_.get(), index);
+  size.ready.give(chunks_, index);
 }
 
 bool Pool::fault_in(u32 number) {
   Size& size = sizes_[number];
   if (size.faulted == size.count) return false;
   const u32 index = size.first + size.faulted;
-  if (os::populate(chunks_[index].bytes, chunks_[index].capacity) < 0) return false;
+  char* const at = chunks_[index].bytes;
+  const u32 bytes = chunks_[index].capacity;
+  if ((kept_ ? kept_->provide(at, bytes) : os::populate(at, bytes)) < 0) return false;
   ++size.faulted;
   give(index);
   return true;
@@ -95,7 +114,8 @@ bool Pool::provide() {
   for (u32 number = 0; number < kSizes; ++number) {
     Size& size = sizes_[number];
     const bool wanted = size.wanted.load(std::memory_order_relaxed);
-    const u32 target = wanted ? kReadyWanted[number] : kReady[number];
+    const u32 target = kept_ ? (wanted ? kReadyOfOneWanted : kReadyOfOne)[number]
+                             : (wanted ? kReadyWanted : kReady)[number];
     while (size.ready_count.load(std::memory_order_relaxed) < target && fault_in(number)) {
       did = true;
     }
@@ -125,7 +145,7 @@ void Room::adapt() {
 u32 Room::take_of(u32 size) {
   const u64 bytes = Pool::kBytesOf[size];
   if (bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= bytes_max_) {
-    const u32 index = pool_.take(size);
+    const u32 index = pool_->take(size);
     if (index != kNoChunk) return index;
   }
   bytes_.fetch_sub(bytes, std::memory_order_relaxed);
@@ -145,7 +165,7 @@ u32 Room::take(u32 bytes) {
   for (u32 size = std::max(least, most) + 1; size-- > least && index == kNoChunk;) {
     index = take_of(size);
   }
-  if (index != kNoChunk) pool_.chunk(index).ready_ns = os::wall_ns();
+  if (index != kNoChunk) pool_->chunk(index).ready_ns = os::wall_ns();
   return index;
 }
 
@@ -153,15 +173,15 @@ u32 Room::record_bytes_max(u32 shards) const {
   const u64 left = bytes_max_ - u64{shards} * Pool::kBytesOf[0];
   u32 size = Pool::kSizes - 1;
   while (size > 0 &&
-         (Pool::kBytesOf[size] > left || Pool::kBytesOf[size] > pool_.chunk_bytes_max())) {
+         (Pool::kBytesOf[size] > left || Pool::kBytesOf[size] > pool_->chunk_bytes_max())) {
     --size;
   }
   return Pool::kBytesOf[size] - framing_.head_bytes(Pool::kBytesOf[size]);
 }
 
 void Room::give(u32 index) {
-  bytes_.fetch_sub(pool_.chunk(index).capacity, std::memory_order_relaxed);
-  pool_.give(index);
+  bytes_.fetch_sub(pool_->chunk(index).capacity, std::memory_order_relaxed);
+  pool_->give(index);
 }
 
 }  // namespace sluice::stream

@@ -1,4 +1,5 @@
-// The memory of all streams of a process: chunks of three sizes, cut from one reservation.
+// The memory of all streams of a process, or of one that survives a kill: chunks of three sizes,
+// cut from one reservation.
 //
 // Half of the pool is small chunks (64 KiB), an eighth medium ones (1 MiB), the rest large ones (8
 // MiB); what does not come out even becomes small chunks. A chunk is offered to writers only after
@@ -8,6 +9,7 @@
 #ifndef SLUICE_SRC_STREAM_POOL_H_
 #define SLUICE_SRC_STREAM_POOL_H_
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -15,10 +17,9 @@
 #include "base/status.h"
 #include "stream/chunk_stack.h"
 #include "stream/framing.h"
+#include "stream/kept_memory.h"
 
 namespace sluice::stream {
-
-using RealChunk = Chunk<detail::RealSync>;
 
 class Pool {
  public:
@@ -27,6 +28,12 @@ class Pool {
   static constexpr u64 kBytesMin = u64{1} << 20;
 
   [[nodiscard]] static Result<std::unique_ptr<Pool>> make(u64 bytes);
+  // In memory that outlives the process and was made for bytes_of(bytes); it must outlive the pool.
+  [[nodiscard]] static Result<std::unique_ptr<Pool>> make(u64 bytes, KeptMemory& kept);
+  // How much a pool has of what it is given.
+  [[nodiscard]] static u64 bytes_of(u64 bytes) {
+    return std::max(bytes, kBytesMin) / kBytesOf[0] * kBytesOf[0];
+  }
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -57,13 +64,17 @@ class Pool {
     std::atomic<bool> wanted{false};  // somebody found none
   };
 
-  Pool() = default;
+  explicit Pool(u64 bytes);
+  // Cuts the chunks out of memory_.
+  void cut();
   [[nodiscard]] u32 size_of(u32 index) const;
   bool fault_in(u32 size);
 
+  const u64 bytes_;
   char* memory_ = nullptr;
-  u64 bytes_ = 0;
-  std::unique_ptr<RealChunk[]> chunks_;
+  RealChunk* chunks_ = nullptr;
+  std::unique_ptr<RealChunk[]> own_chunks_;
+  KeptMemory* kept_ = nullptr;  // of whom memory and chunks are then
   Size sizes_[kSizes];
   u32 chunk_bytes_max_ = 0;
   std::mutex providing_;
@@ -75,11 +86,13 @@ class Room {
   // So many bytes, in chunks that are not larger than they must be, or than `chunk_bytes_max`.
   // `framing` must outlive it.
   Room(Pool& pool, const FileFraming& framing, u64 bytes_max, u64 chunk_bytes_max = ~u64{0})
-      : pool_(pool), framing_(framing), bytes_max_(bytes_max), chunk_bytes_max_(chunk_bytes_max) {}
+      : pool_(&pool), framing_(framing), bytes_max_(bytes_max), chunk_bytes_max_(chunk_bytes_max) {}
 
-  [[nodiscard]] RealChunk& chunk(u32 index) { return pool_.chunk(index); }
+  // From another pool; before the first chunk is taken.
+  void use(Pool& pool) { pool_ = &pool; }
+  [[nodiscard]] RealChunk& chunk(u32 index) { return pool_->chunk(index); }
   [[nodiscard]] u32 head_bytes(u32 index) const {
-    return framing_.head_bytes(pool_.chunk(index).capacity);
+    return framing_.head_bytes(pool_->chunk(index).capacity);
   }
   // For a record of `bytes`, by a writer; 0: by the flusher. Larger chunks the faster they fill.
   [[nodiscard]] u32 take(u32 bytes);
@@ -91,7 +104,7 @@ class Room {
   [[nodiscard]] u32 take_of(u32 size);
   void adapt();
 
-  Pool& pool_;
+  Pool* pool_;
   const FileFraming& framing_;
   const u64 bytes_max_;
   const u64 chunk_bytes_max_;

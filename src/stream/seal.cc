@@ -1,12 +1,39 @@
 #include "stream/seal.h"
 
 #include <algorithm>
+#include <memory>
+
+#include "stream/kept_image.h"
 
 namespace sluice::stream {
+namespace {
+
+// Brings what is in the files of a killed writer, `left` in the open one, and what it had kept
+// together; `counts` are its own, and say how far that has come.
+Status write_all_kept(StreamFile& file, const std::optional<LeftFile>& left, KeptImage& image,
+                      WriterCounts& counts) {
+  if (left) {
+    counts.note_written(left->good);
+  } else {
+    counts.note_finished();  // killed before it could say so
+  }
+  file.count_in(&counts);
+  Status finished = file.finish();
+  file.count_in(nullptr);
+  if (!finished.ok()) return finished;
+  const auto framing = make_framing(image.framing());
+  StreamFile next = file.next_in(*framing);
+  next.count_in(&counts);
+  return write_kept(image, counts.position(), *framing, next);
+}
+
+}  // namespace
 
 std::string Left::loss() const {
-  std::string text = lost ? std::to_string(*lost) + " records that it had accepted are lost"
-                          : "what it had not flushed is lost";
+  std::string text = kept > 0 ? std::to_string(kept) + " records that were in memory are written; "
+                              : std::string();
+  text += lost ? std::to_string(*lost) + " records that it had accepted are lost"
+               : "what it had not flushed is lost";
   if (file) {
     text += "; the file is finished, " + std::to_string(cut_bytes) +
             " bytes at its end that were not whole are cut";
@@ -28,12 +55,23 @@ Status seal_left(StreamFile& file, const std::optional<StreamId>& id,
             .file = found.has_value(),
             .cut_bytes = found ? found->cut_bytes : 0,
             .lost = {}};
-  if (counts) {
-    const u64 written = counts->finished + (found ? found->good.records : counts->open.records);
-    left.lost = counts->accepted - std::min(counts->accepted, written);
+  u64 written = 0;
+  if (counts) written = counts->finished + (found ? found->good.records : counts->open.records);
+  const auto image =
+      counts ? KeptImage::open(os::real_io(), *id, counts->writer) : std::unique_ptr<KeptImage>();
+  const auto of_earlier = image ? WriterCounts::of_earlier(*id) : std::unique_ptr<WriterCounts>();
+  if (of_earlier) {
+    Status status = write_all_kept(file, found, *image, *of_earlier);
+    if (!status.ok()) return status;
+    left.kept = of_earlier->finished() - std::min(of_earlier->finished(), written);
+    written = of_earlier->finished();
   }
-  if (left.file || left.lost.value_or(0) > 0) told(left);
-  if (id) WriterCounts::remove_left(*id);
+  if (counts) left.lost = counts->accepted - std::min(counts->accepted, written);
+  if (left.file || left.kept > 0 || left.lost.value_or(0) > 0) told(left);
+  if (id) {
+    KeptMemory::remove_left(*id);
+    WriterCounts::remove_left(*id);
+  }
   return file.finish();
 }
 

@@ -20,15 +20,16 @@ struct Left {
   bool file = false;        // and it is there
   u64 cut_bytes = 0;        // of a line or block that was not whole
   std::optional<u64> lost;  // accepted records that are in no file; none: not known
+  u64 kept = 0;             // records that were in memory only, and are in a file now
 
   // For a person: what is lost, and what became of the file; and the same as a whole sentence.
   [[nodiscard]] std::string loss() const;
   [[nodiscard]] std::string sentence() const;
 };
 
-// Finishes the file of one stream, if there is one. `told` is called before it gets its name, if
-// there is anything to tell: whoever is killed here leaves it all to the next, or nothing that
-// could be counted twice.
+// Finishes the file of one stream, if there is one, and writes what its writer had kept in memory
+// to another. `told` is called if there is anything to tell, when only the end of it can still
+// fail: whoever is killed here leaves it all to the next, or nothing that could be counted twice.
 Status seal_left(StreamFile& file, const std::optional<StreamId>& id,
                  const std::function<void(const Left&)>& told);
 

@@ -27,6 +27,8 @@
 // head_bytes(index): what a chunk keeps free at its start. What take() gives is the caller's alone
 // until it is a successor.
 //
+// For who looks after a death, `first` is a word too: see stream/kept.h.
+//
 // Threading: put() any, never blocks; the rest one thread at a time, the flusher's.
 #ifndef SLUICE_SRC_STREAM_SHARD_H_
 #define SLUICE_SRC_STREAM_SHARD_H_
@@ -43,6 +45,7 @@ struct ShardOrders {
   static constexpr std::memory_order take = std::memory_order_acquire;    // P24
   static constexpr std::memory_order chain = std::memory_order_release;   // P25
   static constexpr std::memory_order follow = std::memory_order_acquire;  // P25
+  static constexpr std::memory_order keep = std::memory_order_release;    // P27
 };
 
 enum class Put : u8 { kOk, kNoRoom, kClosed };
@@ -57,14 +60,17 @@ struct TakenChunk {
 template <class Sync, class Orders = ShardOrders>
 class Shard {
  public:
+  using Word = typename Sync::template Atomic<u64>;
+
+  // Where its first word is from now on; before start().
+  void keep_first_in(Word& place) { first_ = &place; }
   // Before any other thread knows of it. False: there is no chunk.
   template <class Room>
   [[nodiscard]] bool start(Room& room) {
     const u32 index = room.take(0);
     if (index == kNoChunk) return false;
-    first_ = active_after(make_ready(room, index));
     // release: the chunk, for put() (P23)
-    active_.store(first_, Orders::offer);
+    active_.store(go_on_at(make_ready(room, index)), Orders::offer);
     return true;
   }
 
@@ -125,22 +131,24 @@ class Shard {
     if (last) close(chunk, generation);
     return last || successor_of(next) == kFinal;
   }
-  // The oldest chunk, if it is handed over.
-  template <class Room>
-  [[nodiscard]] bool take(Room& room, TakenChunk& out) {
-    if (index_of(first_) == kNoChunk || waiting_) return false;
-    const u32 index = index_of(first_);
+  // The oldest chunk, if it is handed over; hold(index, generation, bytes) before the shard lets go
+  // of it.
+  template <class Room, class Hold>
+  [[nodiscard]] bool take(Room& room, TakenChunk& out, const Hold& hold) {
+    u64 expected = first();
+    if (index_of(expected) == kNoChunk || waiting_) return false;
+    const u32 index = index_of(expected);
     Chunk<Sync>& chunk = room.chunk(index);
     // acquire: every record in it, and the successor (P24)
     const u64 word = chunk.word.load(Orders::take);
     if (!is_handed_over(word)) return false;
     out = {index, offset_of(word), false};
+    hold(index, generation_of(word), out.bytes);
     // relaxed: stored before the close (P24)
     const u64 next = chunk.next.load(std::memory_order_relaxed);
-    u64 expected = first_;
+    Ready successor{};
     switch (successor_of(next)) {
       case kFinal:
-        first_ = active_word(kNoChunk, 0);
         break;
       case kEnd: {
         const u32 fresh = room.take(0);
@@ -148,14 +156,15 @@ class Shard {
           out.reopen = waiting_ = true;
           return true;
         }
-        first_ = active_after(make_ready(room, fresh));
+        successor = make_ready(room, fresh);
         break;
       }
       default:
-        first_ = active_of_next(next);
+        successor = {successor_of(next), generation_of_active(active_of_next(next))};
     }
     // Whoever closed it may not have come so far. release: the successor, made ready (P23)
-    active_.compare_exchange_strong(expected, first_, Orders::offer, std::memory_order_relaxed);
+    active_.compare_exchange_strong(expected, go_on_at(successor), Orders::offer,
+                                    std::memory_order_relaxed);
     return true;
   }
   // How many chunks take() will give before the one that is open now; those in which a writer still
@@ -163,7 +172,7 @@ class Shard {
   template <class Room>
   [[nodiscard]] u32 closed_chunks(Room& room) const {
     u32 count = 0;
-    for (u64 at = waiting_ ? 0 : first_; index_of(at) != kNoChunk; ++count) {
+    for (u64 at = waiting_ ? 0 : first(); index_of(at) != kNoChunk; ++count) {
       Chunk<Sync>& chunk = room.chunk(index_of(at));
       // acquire: the successor (P24)
       if (!is_closed(chunk.word.load(Orders::take))) break;
@@ -182,12 +191,13 @@ class Shard {
       return;
     }
     waiting_ = false;
-    first_ = active_after(make_ready(room, taken.index));
     // release: our reads of its bytes before the next record (P23)
-    active_.store(first_, Orders::offer);
+    active_.store(go_on_at(make_ready(room, taken.index)), Orders::offer);
   }
-  // Every chunk has been taken: the shard is closed for good.
-  [[nodiscard]] bool is_over() const { return index_of(first_) == kNoChunk; }
+  // Every chunk has been taken, and none comes back: the shard is closed for good.
+  [[nodiscard]] bool is_over() const { return abandoned_ || index_of(first()) == kNoChunk; }
+  // Leaves what it has as it is, when it waits for the last chunk it had: it is over then.
+  void abandon() { abandoned_ = waiting_; }
 
  private:
   enum class Reserved : u8 { kOk, kFull, kTooMany, kOther };
@@ -196,7 +206,15 @@ class Shard {
     u32 generation;
   };
 
-  static u64 active_after(Ready ready) { return active_word(ready.index, ready.generation); }
+  // relaxed: only this thread changes it
+  [[nodiscard]] u64 first() const { return first_->load(std::memory_order_relaxed); }
+  // The active word of it; for the caller to offer.
+  u64 go_on_at(Ready ready) {
+    const u64 active = active_word(ready.index, ready.generation);
+    // release: that the flusher holds what was first, and the chunk made ready (P27)
+    first_->store(active, Orders::keep);
+    return active;
+  }
 
   Reserved reserve(Chunk<Sync>& chunk, u32 generation, u32 bytes, u32& offset) {
     // relaxed: see above, at the table
@@ -279,8 +297,10 @@ class Shard {
   }
 
   alignas(64) typename Sync::template Atomic<u64> active_{0};
-  alignas(64) u64 first_ = 0;  // the oldest chunk that was not taken, as an active word
+  alignas(64) Word own_first_{0};
+  Word* first_ = &own_first_;  // the oldest chunk that was not taken, as an active word
   bool waiting_ = false;       // until its bytes are written, there is no other
+  bool abandoned_ = false;
 };
 
 }  // namespace sluice::stream

@@ -19,6 +19,7 @@ namespace {
 
 using stream::Core;
 using stream::Engine;
+using stream::KeptMemory;
 
 constexpr u32 kCloseMs = 5000;
 constexpr u32 kNamesMax = 4096;
@@ -31,6 +32,9 @@ Status mistakes_in(const StreamOptions& options) {
     text += what;
   };
   if (options.buffer_bytes < stream::Pool::kBytesOf[0]) mistake("buffer_bytes is at least 65536");
+  if (options.survive_kill && options.buffer_bytes > KeptMemory::kBytesMax) {
+    mistake("buffer_bytes is at most 64 GiB with survive_kill");
+  }
   if (options.shards == 0) mistake("shards is at least 1");
   if (options.batch_percent == 0 || options.batch_percent > 100) {
     mistake("batch_percent is from 1 to 100");
@@ -51,6 +55,8 @@ void add(StreamStatistics& sum, const StreamStatistics& one) {
   sum.dropped_stopped += one.dropped_stopped;
   sum.lost += one.lost;
   sum.lost_earlier += one.lost_earlier;
+  sum.kept_earlier += one.kept_earlier;
+  sum.left_in_memory += one.left_in_memory;
   sum.bytes_written += one.bytes_written;
   sum.files += one.files;
   sum.flushes += one.flushes;

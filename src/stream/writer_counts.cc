@@ -13,14 +13,16 @@ namespace {
 
 constexpr u32 kLanesMax = 1024;
 
+std::string path_of(const StreamId& id, bool make) { return left_path(id, "", make); }
+
 }  // namespace
 
-std::string WriterCounts::path_of(const StreamId& id, bool make) {
+std::string left_path(const StreamId& id, std::string_view suffix, bool make) {
   char directory[512];
   for (u32 attempt = 0; attempt < region::kRegionDirectories; ++attempt) {
     if (!region::region_directory(directory, sizeof directory, attempt, make)) continue;
     return std::string(directory) + "/stream-" + std::to_string(id.directory.device) + "-" +
-           std::to_string(id.directory.inode) + "-" + std::to_string(id.line);
+           std::to_string(id.directory.inode) + "-" + std::to_string(id.line) + std::string(suffix);
   }
   return {};
 }
@@ -38,7 +40,7 @@ std::optional<LeftCounts> WriterCounts::left_by_earlier(const StreamId& id) {
   const auto field = [&bytes](std::size_t offset, auto& to) {
     std::memcpy(&to, bytes.data() + offset, sizeof to);
   };
-  u64 magic = 0;
+  u64 magic = 0, writer = 0;
   u32 version = 0, lanes = 0, place_now = 0;
   StreamId found;
   Place place{};
@@ -46,6 +48,7 @@ std::optional<LeftCounts> WriterCounts::left_by_earlier(const StreamId& id) {
   field(offsetof(Header, version), version);
   field(offsetof(Header, lanes), lanes);
   field(offsetof(Header, id), found);
+  field(offsetof(Header, writer), writer);
   field(offsetof(Header, place_now), place_now);
   field(offsetof(Header, place) + (place_now & 1) * sizeof place, place);
   // A directory that was removed, and another that has its number: not the same one.
@@ -53,7 +56,11 @@ std::optional<LeftCounts> WriterCounts::left_by_earlier(const StreamId& id) {
       u64(got) < kHeaderBytes + lanes * sizeof(Lane)) {
     return {};
   }
-  LeftCounts left{.accepted = 0, .finished = place.finished, .open = place.open};
+  LeftCounts left{.writer = writer,
+                  .accepted = 0,
+                  .finished = place.finished,
+                  .open = place.open,
+                  .position = place.position};
   for (u32 lane = 0; lane < lanes; ++lane) {
     u64 accepted = 0;
     field(kHeaderBytes + lane * sizeof(Lane), accepted);
@@ -75,14 +82,42 @@ std::unique_ptr<WriterCounts> WriterCounts::make(u32 lanes, const std::optional<
   counts->memory_ = static_cast<char*>(os::reserve(counts->bytes_));
   if (counts->memory_ == nullptr) return nullptr;
   const std::string path = id ? path_of(*id, true) : std::string();
-  if (!counts->map(path) && os::map_zero(counts->memory_, counts->bytes_) < 0) return nullptr;
+  counts->outlives_ = counts->make_file(path);
+  if (!counts->outlives_ && os::map_zero(counts->memory_, counts->bytes_) < 0) return nullptr;
   counts->header_ = new (counts->memory_) Header{};
   counts->lanes_ = reinterpret_cast<Lane*>(counts->memory_ + kHeaderBytes);
   for (u32 lane = 0; lane < lanes; ++lane) new (&counts->lanes_[lane]) Lane{};
   if (id) counts->header_->id = *id;
+  os::random_bytes(&counts->header_->writer, sizeof counts->header_->writer);
   counts->header_->lanes = lanes;
   counts->header_->version = kVersion;
   counts->header_->magic = kMagic;
+  return counts;
+}
+
+std::unique_ptr<WriterCounts> WriterCounts::of_earlier(const StreamId& id) {
+  const std::string path = path_of(id, false);
+  os::Io& io = os::real_io();
+  const int fd = path.empty() ? -1 : io.open(path.c_str(), os::kRead | os::kWrite);
+  if (fd < 0) return nullptr;
+  Header header{};
+  os::FileInfo info;
+  std::unique_ptr<WriterCounts> counts;
+  if (io.stat_fd(fd, info) == 0 &&
+      os::pread_all(io, fd, &header, sizeof header, 0) == i64(sizeof header) &&
+      header.lanes <= kLanesMax) {
+    counts.reset(new WriterCounts(header.lanes));
+    counts->memory_ = static_cast<char*>(os::reserve(counts->bytes_));
+  }
+  if (counts && (info.size < counts->bytes_ || counts->memory_ == nullptr ||
+                 os::map_file(counts->memory_, fd, counts->bytes_) < 0)) {
+    counts.reset();
+  }
+  io.close(fd);
+  if (!counts) return nullptr;
+  counts->header_ = reinterpret_cast<Header*>(counts->memory_);
+  counts->lanes_ = reinterpret_cast<Lane*>(counts->memory_ + kHeaderBytes);
+  counts->outlives_ = true;
   return counts;
 }
 
@@ -91,7 +126,7 @@ WriterCounts::~WriterCounts() {
 }
 
 // False: there is no room for such a file, and none is left.
-bool WriterCounts::map(const std::string& path) {
+bool WriterCounts::make_file(const std::string& path) {
   if (path.empty()) return false;
   os::Io& io = os::real_io();
   (void)io.unlink(path.c_str());

@@ -21,7 +21,7 @@
 //
 // A thread made with killable_thread() may also die before any of its operations; memory.h says
 // which of its last writes are lost. Mutexes it holds go to the next, as the kernel's file locks
-// do.
+// do. The others go on, as other processes would, or end there too (`Options::all_die`).
 //
 // Threading: one exploration at a time in a process, on the calling thread.
 // Failure: Result. `choices` given to replay() with the same options runs that execution again;
@@ -47,6 +47,7 @@ struct Options {
   std::uint32_t steps_max = 2000;          // an execution stopped here is cut, and counted
   std::uint64_t random_executions = 0;     // 0: exhaustive
   std::uint64_t random_seed = 1;
+  bool all_die = false;  // with a thread that dies: the whole process does
 };
 
 struct Result {

@@ -240,6 +240,9 @@ inline void Explorer::kill(std::size_t thread) {
   threads_[thread].state = State::kKilled;
   if (tracing_) result_.trace += std::string(current_->threads_[thread - 1].name) + ": killed\n";
   memory_.kill(thread);
+  for (std::size_t i = 1; i <= thread_count_ && options_.all_die; ++i) {
+    if (threads_[i].state == State::kReady) threads_[i].state = State::kKilled;
+  }
   for (MutexState& state : mutexes_) {
     if (state.holder != thread) continue;
     state.holder = 0;

@@ -48,7 +48,7 @@ struct Stream {
   // Reads what is handed over, as the kernel would for a write.
   bool flush_one() {
     TakenChunk taken;
-    if (!shard.take(*this, taken)) return false;
+    if (!shard.take(*this, taken, [](u32, u32, u32) {})) return false;
     for (u32 at = 0; at < taken.bytes; at += kRecord) {
       written.push_back(ModelSync::read_word(table[taken.index].bytes + at));
     }
