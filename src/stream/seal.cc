@@ -32,8 +32,12 @@ Status write_all_kept(StreamFile& file, const std::optional<LeftFile>& left, Kep
 std::string Left::loss() const {
   std::string text = kept > 0 ? std::to_string(kept) + " records that were in memory are written; "
                               : std::string();
-  text += lost ? std::to_string(*lost) + " records that it had accepted are lost"
-               : "what it had not flushed is lost";
+  if (kept > 0 && lost == 0u) {
+    text += "nothing that it had accepted is lost";
+  } else {
+    text += lost ? std::to_string(*lost) + " records that it had accepted are lost"
+                 : "what it had not flushed is lost";
+  }
   if (file) {
     text += "; the file is finished, " + std::to_string(cut_bytes) +
             " bytes at its end that were not whole are cut";
