@@ -20,7 +20,8 @@ class BlocksFraming final : public FileFraming {
   Piece finish(std::byte* chunk, u32 capacity, u32 bytes, u32 lane, i64 begin_ns,
                i64 end_ns) override {
     finish_block(chunk, capacity, bytes, lane, begin_ns, end_ns);
-    return {chunk, std::size_t(block_extent(bytes))};
+    const std::span block(chunk, std::size_t(block_extent(bytes)));
+    return {block, block_header(block).records};
   }
   u32 finished_bytes(u32 bytes) const override { return u32(block_extent(bytes)); }
   std::size_t record_bytes(std::string_view rest) const override {
@@ -36,7 +37,7 @@ class BlocksFraming final : public FileFraming {
     u64 count = 0;
     for (const Piece piece : pieces) {
       end += piece.size();
-      if (end > from && end <= to && !piece.empty()) count += block_header(piece).records;
+      if (end > from && end <= to) count += piece.records;
     }
     return count;
   }
@@ -51,7 +52,7 @@ class BlocksFraming final : public FileFraming {
 
   void begin_file() override { os::random_bytes(&file_id_, sizeof file_id_); }
   void place(Piece block, FilePlace place) override {
-    place_block(block.data(), file_id_, place.bytes, place.records);
+    place_block(block.bytes.data(), file_id_, place.bytes, place.records);
   }
   int good_part(os::Io& io, int fd, u64, const std::optional<FilePlace>&, FilePlace& out) override {
     const auto source = descriptor_source(io, fd);

@@ -1,12 +1,23 @@
 // One stream: its shards, what was handed over, its file.
 //
-// Writers put into the shards and touch nothing else but counters. round() does the rest: closes
-// what has waited long enough, takes what is handed over, writes it, gives the chunks back; it is
-// called by the threads of the engine, one at a time for a stream. Bytes stay in their chunk until
-// the kernel has taken them, so a disk that is full or fails costs no accepted record as long as
-// there is room; when there is none, writers drop, and count.
+// Writers put into the shards and touch nothing else but counters. round() does the rest, for the
+// threads of the engine: it closes what has waited long enough, takes what is handed over and makes
+// it ready (checksums, counts), writes it, gives the chunks back. One thread takes and one writes,
+// so that the disk and the processor both work; where there is only one, it does both in turn.
+// Bytes stay in their chunk until the kernel has taken them, so a disk that is full or fails costs
+// no accepted record as long as there is room; when there is none, writers drop, and count.
 //
-// Threading: write() and the waiting calls any; round() any, one works at a time.
+// | lock     | held                     | over                                                |
+// |----------|--------------------------|-----------------------------------------------------|
+// | writing_ | while one writes: long   | the file, held_ and what follows it below           |
+// | taking_  | while one takes          | the order of chunks on their way from shard to ready_ |
+// | handing_ | for a moment             | lanes_, but for Shard::put(); ready_                |
+// | told_    | for a moment             | what callers ask and are told                       |
+//
+// Taken in this order, handing_ and told_ never together. Nobody waits for the first two: who finds
+// one held does something else.
+//
+// Threading: write(), the waiting calls, round(): any.
 #ifndef SLUICE_SRC_STREAM_CORE_H_
 #define SLUICE_SRC_STREAM_CORE_H_
 
@@ -78,7 +89,6 @@ class Core {
  private:
   struct Lane {
     RealShard shard;
-    // The flusher's.
     u64 taken = 0;
     u64 done = 0;
     u64 flush_target = 0;  // `done` that the flush in progress waits for
@@ -106,16 +116,24 @@ class Core {
   Put wait_and_put(u32 lane, std::string_view record, std::size_t bytes);
   Admission count(Put put);
 
+  bool take_round(i64 now_ns);
   void close_due(i64 now_ns);
-  bool take();
+  bool make_ready(u32 lane);
+  [[nodiscard]] bool take(u32 lane, Held& out);
+  [[nodiscard]] bool is_any_ready();
+
+  bool write_round(i64 now_ns, bool crowded);
+  bool hold_ready();
   bool write_held(i64 now_ns);
   bool make_batch();
   void consume(u64 bytes);
   void release(const Held& held);
+  void give_back(const Held& held);
   void note(const Status& status);
-  void begin_flush();
+  bool begin_flush();
   void end_flush();
   bool rotate_due(i64 now_ns);
+  [[nodiscard]] bool is_all_written();
   void end();
   void give_up();
   void leave_in_memory();
@@ -136,7 +154,7 @@ class Core {
   std::unique_ptr<Pool> kept_pool_;
   std::size_t record_bytes_max_;
   const u32 forks_;
-  std::vector<Lane> lanes_;
+  std::vector<Lane> lanes_;  // under handing_, but for Shard::put()
 
   // relaxed, all of them: counters and hints
   std::atomic<u64> dropped_full_{0};
@@ -147,23 +165,27 @@ class Core {
   std::atomic<u32> room_word_{0};
   std::atomic<bool> over_{false};
 
-  // The flusher's, under round_.
-  std::mutex round_;
-  std::deque<Held> held_;
+  std::mutex taking_;
+
+  std::mutex handing_;
+  std::deque<Held> ready_;
+
+  std::mutex writing_;
+  std::deque<Held> held_;     // before those in ready_
   std::vector<Piece> batch_;  // of the first of held_
   u64 batch_bytes_ = 0;
   u64 batch_done_ = 0;
   i64 retry_at_ns_ = 0;
   i64 file_since_ns_ = 0;  // that it is not empty; 0: it is
   bool told_of_cache_ = false;
-  bool flushing_ = false;
-  Asked answering_;
   u64 sync_errors_ = 0;  // that were told when a flush asked for durable
 
   // What callers ask and are told.
   mutable std::mutex told_;
   std::condition_variable changed_;
   Asked asked_;
+  bool flushing_ = false;  // from begin_flush() to end_flush()
+  Asked answering_;
   u64 answered_ = 0;
   u64 failed_answers_ = 0;
   bool closing_ = false;

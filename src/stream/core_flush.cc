@@ -11,7 +11,7 @@ namespace {
 constexpr i64 kNsPerMs = 1'000'000;
 constexpr i64 kNsPerSecond = 1'000'000'000;
 constexpr i64 kRetryNs = 100 * kNsPerMs;  // between two attempts on a disk that takes nothing
-constexpr std::size_t kHeldMax = 512;
+constexpr std::size_t kReadyMax = 512;
 
 void add_time(i64 took, i64& sum, i64& highest) {
   sum += took;
@@ -21,74 +21,58 @@ void add_time(i64 took, i64& sum, i64& highest) {
 }  // namespace
 
 bool Core::round(i64 now_ns, bool crowded) {
-  const std::unique_lock round(round_, std::try_to_lock);
-  if (!round.owns_lock() || is_over()) return false;
+  if (is_over()) return false;
   if (kept_pool_) (void)kept_pool_->provide();
-  bool closing = false, giving_up = false, begin = false;
-  {
-    const std::scoped_lock lock(told_);
-    closing = closing_;
-    giving_up = giving_up_;
-    begin = !flushing_ && asked_.ticket != answered_;
-    if (begin) answering_ = std::exchange(asked_, {asked_.ticket, false, false});
-  }
-  if (begin) begin_flush();
-  close_due(now_ns);
-  bool all_closed = closing;
-  if (closing) {
-    for (Lane& lane : lanes_) {
-      all_closed = (lane.shard.finish(room_) || lane.shard.is_over()) && all_closed;
-    }
-  }
-  bool did = take();
-  if (giving_up) {
-    give_up();
-  } else if (!held_.empty() && now_ns >= retry_at_ns_) {
-    did = write_held(now_ns) || did;
-  }
-  if (flushing_) end_flush();
-  did = rotate_due(now_ns) || did;
-  if (crowded && held_.empty()) file_.let_go();
-  const bool over = all_closed && held_.empty() &&
-                    std::all_of(lanes_.begin(), lanes_.end(),
-                                [](const Lane& lane) { return lane.shard.is_over(); });
-  if (over) end();
+  const std::unique_lock writing(writing_, std::try_to_lock);
+  bool did = false;
+  // Who can write takes only when it has nothing to write.
+  if (!writing.owns_lock() || !is_any_ready()) did = take_round(now_ns);
+  if (writing.owns_lock() && !is_over()) did = write_round(now_ns, crowded) || did;
   return did || is_over();
 }
 
-// What a flush asks for: everything that is in the shards now.
-void Core::begin_flush() {
-  flushing_ = true;
-  for (Lane& lane : lanes_) {
-    lane.shard.close_open(room_);
-    lane.flush_target = lane.taken + lane.shard.closed_chunks(room_);
-  }
+// ---- from the shards to ready_ ----
+
+bool Core::take_round(i64 now_ns) {
+  const std::unique_lock taking(taking_, std::try_to_lock);
+  if (!taking.owns_lock()) return false;
+  bool did = begin_flush();
+  close_due(now_ns);
+  for (u32 lane = 0; lane < lanes_.size(); ++lane) did = make_ready(lane) || did;
+  return did;
 }
 
-void Core::end_flush() {
-  for (const Lane& lane : lanes_) {
-    if (lane.done < lane.flush_target) return;
+// What a flush asks for: everything that is in the shards now. False: none begins.
+bool Core::begin_flush() {
+  {
+    const std::scoped_lock lock(told_);
+    if (flushing_ || asked_.ticket == answered_) return false;
+    answering_ = std::exchange(asked_, {asked_.ticket, false, false});
   }
-  Status status;
-  if (answering_.rotate) {
-    status = file_.finish();
-  } else if (answering_.durable) {
-    status = file_.sync();
+  {
+    const std::scoped_lock lock(handing_);
+    for (Lane& lane : lanes_) {
+      lane.shard.close_open(room_);
+      lane.flush_target = lane.taken + lane.shard.closed_chunks(room_);
+    }
   }
-  note(status);
-  flushing_ = false;
-  // Of files that were finished since the last answer too.
-  const u64 sync_errors = file_.counts().sync_errors;
-  const bool failed = answering_.durable && sync_errors != std::exchange(sync_errors_, sync_errors);
   const std::scoped_lock lock(told_);
-  if (failed || !status.ok()) ++failed_answers_;
-  answered_ = answering_.ticket;
-  changed_.notify_all();
+  flushing_ = true;
+  return true;
 }
 
+// Closes what has waited long enough, and everything when the stream is closed.
 void Core::close_due(i64 now_ns) {
+  bool closing = false;
+  {
+    const std::scoped_lock lock(told_);
+    closing = closing_;
+  }
   const i64 interval = i64{options_.flush_interval_ms} * kNsPerMs;
+  const std::scoped_lock lock(handing_);
   for (Lane& lane : lanes_) {
+    // Not yet closed for good: the next round tries again.
+    if (closing) (void)lane.shard.finish(room_);
     if (lane.shard.open_bytes(room_) == 0) {
       lane.waiting_since_ns = 0;
     } else if (lane.waiting_since_ns == 0) {
@@ -100,41 +84,89 @@ void Core::close_due(i64 now_ns) {
   }
 }
 
-bool Core::take() {
+// What a lane has handed over. False: nothing.
+bool Core::make_ready(u32 lane) {
   bool did = false;
-  for (u32 i = 0; i < lanes_.size(); ++i) {
-    Lane& lane = lanes_[i];
-    TakenChunk taken;
-    const auto hold = [&](u32 index, u32 generation, u32 bytes) {
-      if (!kept_) return;
-      const bool empty = bytes == room_.head_bytes(index);
-      kept_->hold(index, generation, i, empty ? 0 : framing_->finished_bytes(bytes));
-    };
-    while (held_.size() < kHeldMax && lane.shard.take(room_, taken, hold)) {
-      did = true;
-      ++lane.taken;
-      lane.waiting_since_ns = 0;
-      Held held{taken, i, {}};
-      if (taken.bytes == room_.head_bytes(taken.index)) {
-        release(held);
-        continue;
-      }
-      const RealChunk& chunk = room_.chunk(taken.index);
-      const i64 now_ns = os::wall_ns();
-      held.rest = framing_->finish(reinterpret_cast<std::byte*>(chunk.bytes), chunk.capacity,
-                                   taken.bytes, i, std::min(chunk.ready_ns, now_ns), now_ns);
-      held_.push_back(held);
-    }
+  for (Held held; take(lane, held); did = true) {
+    const RealChunk& chunk = room_.chunk(held.chunk.index);
+    const i64 now_ns = os::wall_ns();
+    held.rest = framing_->finish(reinterpret_cast<std::byte*>(chunk.bytes), chunk.capacity,
+                                 held.chunk.bytes, lane, std::min(chunk.ready_ns, now_ns), now_ns);
+    const std::scoped_lock lock(handing_);
+    ready_.push_back(held);
   }
   return did;
 }
 
-void Core::release(const Held& held) {
+// The oldest chunk of a lane that has records; those without are given back.
+bool Core::take(u32 lane, Held& out) {
+  const std::scoped_lock lock(handing_);
+  out = {.chunk = {}, .lane = lane, .rest = {}};
+  Lane& from = lanes_[lane];
+  const auto hold = [&](u32 index, u32 generation, u32 bytes) {
+    if (!kept_) return;
+    const bool empty = bytes == room_.head_bytes(index);
+    kept_->hold(index, generation, lane, empty ? 0 : framing_->finished_bytes(bytes));
+  };
+  while (ready_.size() < kReadyMax && from.shard.take(room_, out.chunk, hold)) {
+    ++from.taken;
+    from.waiting_since_ns = 0;
+    if (out.chunk.bytes != room_.head_bytes(out.chunk.index)) return true;
+    give_back(out);
+  }
+  return false;
+}
+
+bool Core::is_any_ready() {
+  const std::scoped_lock lock(handing_);
+  return !ready_.empty();
+}
+
+// Under handing_.
+void Core::give_back(const Held& held) {
   Lane& lane = lanes_[held.lane];
-  if (kept_) kept_->forget(room_.chunk(held.chunk.index).bytes, held.chunk.bytes);
-  if (held.chunk.reopen) room_.chunk(held.chunk.index).ready_ns = os::wall_ns();
+  RealChunk& chunk = room_.chunk(held.chunk.index);
+  if (kept_) kept_->forget(chunk.bytes, held.chunk.bytes);
+  chunk.ready_ns = os::wall_ns();
   lane.shard.done(room_, held.chunk);
   ++lane.done;
+}
+
+// ---- from ready_ to the file ----
+
+bool Core::write_round(i64 now_ns, bool crowded) {
+  bool giving_up = false, flushing = false;
+  {
+    const std::scoped_lock lock(told_);
+    giving_up = giving_up_;
+    flushing = flushing_;
+  }
+  bool did = hold_ready();
+  if (giving_up) {
+    give_up();
+  } else if (!held_.empty() && now_ns >= retry_at_ns_) {
+    did = write_held(now_ns) || did;
+  }
+  if (flushing) end_flush();
+  did = rotate_due(now_ns) || did;
+  if (crowded && held_.empty()) file_.let_go();
+  if (is_all_written()) end();
+  return did;
+}
+
+// False: nothing came.
+bool Core::hold_ready() {
+  const std::scoped_lock lock(handing_);
+  const std::size_t before = held_.size();
+  for (; !ready_.empty() && held_.size() < kReadyMax; ready_.pop_front()) {
+    held_.push_back(ready_.front());
+  }
+  return held_.size() > before;
+}
+
+void Core::release(const Held& held) {
+  const std::scoped_lock lock(handing_);
+  give_back(held);
 }
 
 // The pieces that go into the file with one write; whole units. False: the file has no room.
@@ -159,12 +191,14 @@ void Core::consume(u64 bytes) {
   while (bytes > 0) {
     Held& held = held_.front();
     const std::size_t here = std::size_t(std::min<u64>(bytes, held.rest.size()));
-    held.rest = held.rest.subspan(here);
+    held.rest = framing_->behind(held.rest, here);
     bytes -= here;
-    if (!held.rest.empty()) return;
+    if (!held.rest.empty()) break;
     release(held);
     held_.pop_front();
   }
+  const std::scoped_lock lock(handing_);
+  for (Lane& lane : lanes_) lane.shard.go_on(room_);
 }
 
 bool Core::write_held(i64 now_ns) {
@@ -226,6 +260,31 @@ void Core::note(const Status& status) {
   if (!sentence.empty() && !options_.quiet) reporter_.report(sentence);
 }
 
+void Core::end_flush() {
+  {
+    const std::scoped_lock lock(handing_);
+    for (const Lane& lane : lanes_) {
+      if (lane.done < lane.flush_target) return;
+    }
+  }
+  // answering_ stays as it is while there is a flush.
+  Status status;
+  if (answering_.rotate) {
+    status = file_.finish();
+  } else if (answering_.durable) {
+    status = file_.sync();
+  }
+  note(status);
+  // Of files that were finished since the last answer too.
+  const u64 sync_errors = file_.counts().sync_errors;
+  const bool failed = answering_.durable && sync_errors != std::exchange(sync_errors_, sync_errors);
+  const std::scoped_lock lock(told_);
+  if (failed || !status.ok()) ++failed_answers_;
+  flushing_ = false;
+  answered_ = answering_.ticket;
+  changed_.notify_all();
+}
+
 void Core::give_up() {
   u64 lost = 0;
   if (batch_done_ > 0) {
@@ -236,12 +295,10 @@ void Core::give_up() {
   }
   batch_bytes_ = batch_done_ = 0;
   if (kept_) return leave_in_memory();
-  do {
-    for (; !held_.empty(); held_.pop_front()) {
-      lost += framing_->records_in(held_.front().rest);
-      release(held_.front());
-    }
-  } while (take());
+  for (; !held_.empty(); held_.pop_front()) {
+    lost += held_.front().rest.records;
+    release(held_.front());
+  }
   const std::scoped_lock lock(told_);
   totals_.lost += lost;
 }
@@ -249,10 +306,14 @@ void Core::give_up() {
 // What is not written stays where it is: the next writer of the stream finds it there.
 void Core::leave_in_memory() {
   u64 left = 0;
-  do {
-    for (; !held_.empty(); held_.pop_front()) left += framing_->records_in(held_.front().rest);
-  } while (take());
-  for (Lane& lane : lanes_) lane.shard.abandon();
+  {
+    const std::scoped_lock lock(handing_);
+    for (; !held_.empty(); held_.pop_front()) {
+      left += held_.front().rest.records;
+      ++lanes_[held_.front().lane].done;
+    }
+    for (Lane& lane : lanes_) lane.shard.abandon();
+  }
   const std::scoped_lock lock(told_);
   totals_.left_in_memory += left;
 }
@@ -273,6 +334,14 @@ bool Core::rotate_due(i64 now_ns) {
   note(status);
   if (!status.ok()) retry_at_ns_ = now_ns + kRetryNs;
   return status.ok();
+}
+
+// Every lane is closed for good, and every chunk of it given back.
+bool Core::is_all_written() {
+  const std::scoped_lock lock(handing_);
+  return std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
+    return lane.shard.is_over() && lane.done == lane.taken;
+  });
 }
 
 void Core::end() {

@@ -1,9 +1,10 @@
 // The pool and the flusher threads that all streams of a process share.
 //
 // It begins with the first stream and ends with the last. Each thread goes over all streams; one
-// works on a stream at a time, so the number of threads has nothing to do with that of streams, and
-// a disk that hangs keeps one thread. Writers wake nobody: between rounds without work the threads
-// nap, for longer and longer, and the chunks kept ready bridge that.
+// at a time writes the file of a stream, and the other makes ready what comes next. So the number
+// of threads has nothing to do with that of streams, and a disk that hangs keeps one thread.
+// Writers wake nobody: between rounds without work the threads nap, for longer and longer, and the
+// chunks kept ready bridge that.
 //
 // Threading: thread-safe. Blocking: add() and the end as the disk.
 #ifndef SLUICE_SRC_STREAM_ENGINE_H_

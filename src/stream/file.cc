@@ -25,7 +25,7 @@ std::vector<ByteView> rest_of(std::span<const Piece> pieces, u64 done) {
       done -= piece.size();
       continue;
     }
-    rest.push_back(piece.subspan(std::size_t(done)));
+    rest.push_back(piece.bytes.subspan(std::size_t(done)));
     done = 0;
     if (rest.size() == kPiecesMax) break;
   }
@@ -156,7 +156,7 @@ void StreamFile::place_pieces(std::span<const Piece> pieces, u64 done) {
       place.bytes = size_ + (at - done);
       framing_.place(piece, place);
     }
-    if (at + piece.size() > done) place.records += framing_.records_in(piece);
+    if (at + piece.size() > done) place.records += piece.records;
     at += piece.size();
   }
 }

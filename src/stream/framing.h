@@ -3,8 +3,9 @@
 // A file is made of units that are there whole or not at all: lines, or blocks. StreamFile and Core
 // ask here where units end, what a file that a killed writer left is good for, and what ends one.
 //
-// Threading: single-owner, the stream's flusher; head_bytes() and record_overhead() any. Blocking:
-// only good_part(), as reads.
+// Threading: const functions any; finish() one thread at a time, in the order of chunks; the rest
+// single-owner, who writes the file. finish() and the rest do not meet. Blocking: only good_part(),
+// as reads.
 #ifndef SLUICE_SRC_STREAM_FRAMING_H_
 #define SLUICE_SRC_STREAM_FRAMING_H_
 
@@ -19,8 +20,14 @@
 
 namespace sluice::stream {
 
-// What goes into a file with one write, of one chunk: whole units.
-using Piece = std::span<std::byte>;
+// What goes into a file with one write, of one chunk: whole units, and their records.
+struct Piece {
+  std::span<std::byte> bytes;
+  u64 records = 0;
+
+  [[nodiscard]] std::size_t size() const { return bytes.size(); }
+  [[nodiscard]] bool empty() const { return bytes.empty(); }
+};
 
 // A place in a file between two units.
 struct FilePlace {
@@ -52,8 +59,9 @@ class FileFraming {
   // Records of the units of `pieces` that end behind the first `from` bytes, within the first `to`.
   [[nodiscard]] virtual u64 records_between(std::span<const Piece> pieces, u64 from,
                                             u64 to) const = 0;
-  [[nodiscard]] u64 records_in(Piece units) const {
-    return records_between({&units, 1}, 0, units.size());
+  // What is left of `piece` behind its first units of so many bytes.
+  [[nodiscard]] Piece behind(Piece piece, std::size_t bytes) const {
+    return {piece.bytes.subspan(bytes), piece.records - records_between({&piece, 1}, 0, bytes)};
   }
   // How many of the first `bytes` of `pieces` are in whole units.
   [[nodiscard]] virtual u64 whole(std::span<const Piece> pieces, u64 bytes) const = 0;

@@ -34,8 +34,9 @@
 namespace sluice::stream {
 
 struct KeptOrders {
-  static constexpr std::memory_order mark = std::memory_order_release;  // P26
-  static constexpr std::memory_order hold = std::memory_order_release;  // P27
+  static constexpr std::memory_order mark = std::memory_order_release;   // P26
+  static constexpr std::memory_order hold = std::memory_order_release;   // P27
+  static constexpr std::memory_order first = std::memory_order_release;  // P27
 };
 
 [[nodiscard]] constexpr u64 use_word(u32 generation, u32 lane, u32 bytes) {

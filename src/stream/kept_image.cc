@@ -24,7 +24,7 @@ Status write_piece(Piece rest, FileFraming& framing, StreamFile& file) {
     const Piece here = framing.fitting(rest, file.room(), file.is_empty());
     u64 done = 0;
     const Status status = here.empty() ? file.finish() : file.write({&here, 1}, done);
-    rest = rest.subspan(std::size_t(done));
+    rest = framing.behind(rest, std::size_t(done));
     // With the next file at once; when that fails too, it is for another time.
     if (!status.ok() && (failed || status.error_class() != ErrorClass::kRotate)) return status;
     failed = !status.ok();
@@ -144,7 +144,7 @@ Status write_kept(KeptImage& image, u64 position, FileFraming& framing, StreamFi
     if (!part.held) untaken += piece.size();
     const u64 written = std::clamp<u64>(position, begin, begin + piece.size()) - begin;
     const u64 whole = framing.whole({&piece, 1}, written);
-    if (Status status = write_piece(piece.subspan(std::size_t(whole)), framing, file);
+    if (Status status = write_piece(framing.behind(piece, std::size_t(whole)), framing, file);
         !status.ok()) {
       return status;
     }

@@ -19,14 +19,16 @@ class LinesFraming final : public FileFraming {
   u32 record_overhead() const override { return 1; }
   bool is_paged() const override { return false; }
 
-  Piece finish(std::byte* chunk, u32, u32 bytes, u32, i64, i64) override { return {chunk, bytes}; }
+  Piece finish(std::byte* chunk, u32, u32 bytes, u32, i64, i64) override {
+    return counted({chunk, bytes});
+  }
   u32 finished_bytes(u32 bytes) const override { return bytes; }
   std::size_t record_bytes(std::string_view rest) const override { return rest.find('\n') + 1; }
   Piece fitting(Piece piece, u64 room, bool at_least_one) const override {
     if (piece.size() <= room) return piece;
-    const Piece lines = piece.first(std::size_t(whole({&piece, 1}, room)));
-    if (!lines.empty() || !at_least_one) return lines;
-    return piece.first(as_text(piece).find('\n') + 1);
+    std::size_t bytes = std::size_t(whole({&piece, 1}, room));
+    if (bytes == 0 && at_least_one) bytes = as_text(piece.bytes).find('\n') + 1;
+    return counted(piece.bytes.first(bytes));
   }
   u64 records_between(std::span<const Piece> pieces, u64 from, u64 to) const override {
     u64 at = 0;
@@ -34,9 +36,11 @@ class LinesFraming final : public FileFraming {
     for (const Piece piece : pieces) {
       const u64 begin = std::clamp<u64>(from, at, at + piece.size());
       const u64 end = std::clamp<u64>(to, at, at + piece.size());
-      if (begin < end) {
-        count +=
-            count_lines(as_text(piece.subspan(std::size_t(begin - at), std::size_t(end - begin))));
+      if (end - begin == piece.size()) {
+        count += piece.records;
+      } else {
+        count += count_lines(
+            as_text(piece.bytes.subspan(std::size_t(begin - at), std::size_t(end - begin))));
       }
       at += piece.size();
     }
@@ -47,7 +51,7 @@ class LinesFraming final : public FileFraming {
     u64 end = 0;
     for (const Piece piece : pieces) {
       const std::size_t size = std::size_t(std::min<u64>(piece.size(), bytes - at));
-      const std::size_t newline = as_text(piece.first(size)).rfind('\n');
+      const std::size_t newline = as_text(piece.bytes.first(size)).rfind('\n');
       if (newline != std::string_view::npos) end = at + newline + 1;
       at += size;
       if (at == bytes) break;
@@ -78,6 +82,9 @@ class LinesFraming final : public FileFraming {
     }
     return 0;
   }
+
+ private:
+  static Piece counted(std::span<std::byte> lines) { return {lines, count_lines(as_text(lines))}; }
 };
 
 }  // namespace

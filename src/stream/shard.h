@@ -9,8 +9,8 @@
 // record does not fit, any writer gives the chunk a successor, then closes it, then moves `active`
 // on: each step can be done by whoever comes, so a thread that is stopped in between stops nobody.
 // A closed chunk has a successor: a chunk, or kEnd (none was free), or kFinal (the stream is
-// closed). After kEnd the flusher goes on: with another chunk if one is free by then, else with the
-// same one, when its bytes are written.
+// closed). After kEnd the flusher goes on: with another chunk as soon as one is free, at the latest
+// with one of the shard's own, when its bytes are written.
 //
 // | word        | written by          | read by | order                                          |
 // |-------------|---------------------|---------|------------------------------------------------|
@@ -34,6 +34,7 @@
 #define SLUICE_SRC_STREAM_SHARD_H_
 
 #include "stream/chunk.h"
+#include "stream/kept.h"
 
 namespace sluice::stream {
 
@@ -45,7 +46,6 @@ struct ShardOrders {
   static constexpr std::memory_order take = std::memory_order_acquire;    // P24
   static constexpr std::memory_order chain = std::memory_order_release;   // P25
   static constexpr std::memory_order follow = std::memory_order_acquire;  // P25
-  static constexpr std::memory_order keep = std::memory_order_release;    // P27
 };
 
 enum class Put : u8 { kOk, kNoRoom, kClosed };
@@ -53,11 +53,10 @@ enum class Put : u8 { kOk, kNoRoom, kClosed };
 // A chunk that was handed over.
 struct TakenChunk {
   u32 index = kNoChunk;
-  u32 bytes = 0;        // what it keeps free at its start included
-  bool reopen = false;  // no successor was free: it goes on in this chunk
+  u32 bytes = 0;  // what it keeps free at its start included
 };
 
-template <class Sync, class Orders = ShardOrders>
+template <class Sync, class Orders = ShardOrders, class OrdersOfKept = KeptOrders>
 class Shard {
  public:
   using Word = typename Sync::template Atomic<u64>;
@@ -95,7 +94,7 @@ class Shard {
       if (reserved == Reserved::kFull && !move_on(room, active, bytes, end)) return end;
       // acquire: as above (P23)
       const u64 now = active_.load(Orders::see);
-      // The flusher is about to reopen it, or what we see is old.
+      // The flusher is about to go on from it, or what we see is old.
       if (now == active) return Put::kNoRoom;
       active = now;
     }
@@ -117,7 +116,7 @@ class Shard {
     return open_bytes(room, active_.load(Orders::see));  // acquire: as in put() (P23)
   }
   // Closes for good. False: not yet, as a chunk before it has no successor or two were closed at
-  // once; take() and reopen() what there is, then call again.
+  // once; take() what there is, be done() with it, then call again.
   template <class Room>
   [[nodiscard]] bool finish(Room& room) {
     const u64 active = active_.load(Orders::see);  // acquire: as in put() (P23)
@@ -142,7 +141,7 @@ class Shard {
     // acquire: every record in it, and the successor (P24)
     const u64 word = chunk.word.load(Orders::take);
     if (!is_handed_over(word)) return false;
-    out = {index, offset_of(word), false};
+    out = {index, offset_of(word)};
     hold(index, generation_of(word), out.bytes);
     // relaxed: stored before the close (P24)
     const u64 next = chunk.next.load(std::memory_order_relaxed);
@@ -153,7 +152,7 @@ class Shard {
       case kEnd: {
         const u32 fresh = room.take(0);
         if (fresh == kNoChunk) {
-          out.reopen = waiting_ = true;
+          waiting_ = true;
           return true;
         }
         successor = make_ready(room, fresh);
@@ -186,17 +185,21 @@ class Shard {
   // Its bytes are written, and nobody else may need them.
   template <class Room>
   void done(Room& room, const TakenChunk& taken) {
-    if (!taken.reopen) {
+    if (waiting_) {
+      go_on_in(room, taken.index);
+    } else {
       room.give(taken.index);
-      return;
     }
-    waiting_ = false;
-    // release: our reads of its bytes before the next record (P23)
-    active_.store(go_on_at(make_ready(room, taken.index)), Orders::offer);
+  }
+  // Goes on where take() found no chunk, if one is free by now.
+  template <class Room>
+  void go_on(Room& room) {
+    if (!waiting_) return;
+    if (const u32 fresh = room.take(0); fresh != kNoChunk) go_on_in(room, fresh);
   }
   // Every chunk has been taken, and none comes back: the shard is closed for good.
   [[nodiscard]] bool is_over() const { return abandoned_ || index_of(first()) == kNoChunk; }
-  // Leaves what it has as it is, when it waits for the last chunk it had: it is over then.
+  // Leaves what it has as it is when it waits for a chunk: it is over then.
   void abandon() { abandoned_ = waiting_; }
 
  private:
@@ -212,8 +215,15 @@ class Shard {
   u64 go_on_at(Ready ready) {
     const u64 active = active_word(ready.index, ready.generation);
     // release: that the flusher holds what was first, and the chunk made ready (P27)
-    first_->store(active, Orders::keep);
+    first_->store(active, OrdersOfKept::first);
     return active;
+  }
+
+  template <class Room>
+  void go_on_in(Room& room, u32 index) {
+    waiting_ = false;
+    // release: our reads of its bytes before the next record (P23)
+    active_.store(go_on_at(make_ready(room, index)), Orders::offer);
   }
 
   Reserved reserve(Chunk<Sync>& chunk, u32 generation, u32 bytes, u32& offset) {
@@ -299,7 +309,7 @@ class Shard {
   alignas(64) typename Sync::template Atomic<u64> active_{0};
   alignas(64) Word own_first_{0};
   Word* first_ = &own_first_;  // the oldest chunk that was not taken, as an active word
-  bool waiting_ = false;       // until its bytes are written, there is no other
+  bool waiting_ = false;       // for a chunk: it has none to go on in
   bool abandoned_ = false;
 };
 

@@ -27,11 +27,11 @@ constexpr u32 kRecord = 8;
 
 template <class Orders, class Stack>
 struct Stream {
-  Stream(u32 chunks, u32 records_each) : count(chunks) {
+  Stream(u32 chunks, u32 records_each, bool keep_last) : count(chunks) {
     for (u32 i = 1; i <= count; ++i) {
       table[i].capacity = records_each * kRecord;
       table[i].bytes = memory + i * 64;
-      idle.give(table, i);
+      if (i < count || !keep_last) idle.give(table, i);
     }
     check(shard.start(*this), "there is a chunk");
   }
@@ -45,14 +45,19 @@ struct Stream {
     return shard.put(*this, kRecord,
                      [=](char* to) { ModelSync::write_word(to, writer << 32 | number); });
   }
-  // Reads what is handed over, as the kernel would for a write.
-  bool flush_one() {
+  // Takes what is handed over; when that makes more than `late`, or there is nothing, it reads the
+  // oldest, as the kernel would for a write, and gives it back.
+  bool flush_one(u32 late = 0) {
     TakenChunk taken;
-    if (!shard.take(*this, taken, [](u32, u32, u32) {})) return false;
-    for (u32 at = 0; at < taken.bytes; at += kRecord) {
-      written.push_back(ModelSync::read_word(table[taken.index].bytes + at));
+    const bool took = shard.take(*this, taken, [](u32, u32, u32) {});
+    if (took) on_the_way.push_back(taken);
+    if (on_the_way.size() <= (took ? late : 0)) return took;
+    const TakenChunk oldest = on_the_way.front();
+    for (u32 at = 0; at < oldest.bytes; at += kRecord) {
+      written.push_back(ModelSync::read_word(table[oldest.index].bytes + at));
     }
-    shard.done(*this, taken);
+    shard.done(*this, oldest);
+    on_the_way.erase(on_the_way.begin());
     return true;
   }
 
@@ -61,6 +66,7 @@ struct Stream {
   alignas(64) char memory[4 * 64] = {};
   ChunkStack<ModelSync, Stack> idle;
   Shard<ModelSync, Orders> shard;
+  std::vector<TakenChunk> on_the_way;  // the flusher's
   // Looked at in the end.
   std::vector<u64> written;
   std::vector<u64> accepted[3];
@@ -72,8 +78,10 @@ struct Scene {
   u32 chunks = 3;
   u32 records_each = 1;  // that a chunk holds
   u32 writers = 2;
-  u32 attempts = 2;  // of each writer
-  u32 rounds = 2;    // of the flusher
+  u32 attempts = 2;        // of each writer
+  u32 rounds = 2;          // of the flusher
+  u32 late = 0;            // chunks that it has taken and not written
+  bool gets_last = false;  // the last chunk comes after its first round, from another stream
   Close close = Close::kNever;
   int preemptions = 2;
   u64 random = 0;  // so many random walks instead of all executions
@@ -84,7 +92,9 @@ void flush(S& stream, const Scene& scene) {
   for (u32 round = 0; round < scene.rounds; ++round) {
     if (scene.close == Close::kByInterval) stream.shard.close_open(stream);
     if (scene.close == Close::kForGood) (void)stream.shard.finish(stream);
-    (void)stream.flush_one();
+    (void)stream.flush_one(scene.late);
+    if (scene.gets_last && round == 0) stream.give(stream.count);
+    stream.shard.go_on(stream);
   }
 }
 
@@ -117,7 +127,7 @@ template <class Orders, class Stack = StackOrders>
 Result explore_stream(const Scene& scene, bool* dropped = nullptr) {
   const Options options{.preemptions = scene.preemptions, .random_executions = scene.random};
   return explore(options, [=](Scenario& s) {
-    auto& stream = s.make<Stream<Orders, Stack>>(scene.chunks, scene.records_each);
+    auto& stream = s.make<Stream<Orders, Stack>>(scene.chunks, scene.records_each, scene.gets_last);
     for (u32 i = 1; i <= scene.chunks; ++i) {
       s.name(&stream.table[i].word, "word");
       s.name(&stream.table[i].next, "next");
@@ -142,6 +152,9 @@ Result explore_stream(const Scene& scene, bool* dropped = nullptr) {
 constexpr Scene kOneWriter{.chunks = 2, .writers = 1, .attempts = 3};
 constexpr Scene kSwitch{.records_each = 2, .attempts = 1, .rounds = 1, .close = Close::kByInterval};
 constexpr Scene kLast{.attempts = 1, .rounds = 1, .close = Close::kForGood, .preemptions = 1};
+constexpr Scene kLate{.chunks = 2, .writers = 1, .attempts = 4, .late = 1, .gets_last = true};
+constexpr Scene kTwoLate{
+    .attempts = 3, .rounds = 4, .late = 2, .gets_last = true, .random = 100'000};
 constexpr Scene kTwoWriters{.attempts = 3, .rounds = 4, .random = 100'000};
 constexpr Scene kOneChunk{
     .chunks = 1, .records_each = 2, .attempts = 4, .rounds = 4, .random = 100'000};
@@ -158,12 +171,14 @@ void expect_walks_hold(const char* name, const Result& result) {
 
 TEST(Shard, HoldsInEveryExecution) {
   expect_holds("one writer, 2 preemptions", explore_stream<ShardOrders>(kOneWriter));
+  expect_holds("a chunk from elsewhere, 2 preemptions", explore_stream<ShardOrders>(kLate));
   expect_holds("two writers switch, 2 preemptions", explore_stream<ShardOrders>(kSwitch));
   expect_holds("closed beside two writers, 1 preemption", explore_stream<ShardOrders>(kLast));
 }
 
 TEST(Shard, HoldsInRandomWalks) {
   bool dropped = false;
+  expect_walks_hold("written late", explore_stream<ShardOrders>(kTwoLate));
   expect_walks_hold("two writers, three chunks", explore_stream<ShardOrders>(kTwoWriters));
   expect_walks_hold("two writers, one chunk", explore_stream<ShardOrders>(kOneChunk, &dropped));
   EXPECT_TRUE(dropped) << "no execution found the chunk full";

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "stream/core_bench.h"
@@ -239,6 +241,35 @@ TEST_P(StreamCore, GivingUpCountsWhatIsLost) {
   EXPECT_GE(there.size(), 1u);
   EXPECT_EQ(there, up_to(int(there.size())));
   EXPECT_EQ(told.accepted, there.size() + told.lost);
+}
+
+// Something happens during its first write.
+struct Meanwhile final : MemoryIo {
+  i64 pwritev(int fd, std::span<const ByteView> parts, u64 offset) override {
+    if (during) std::exchange(during, nullptr)();
+    return MemoryIo::pwritev(fd, parts, offset);
+  }
+  std::function<void()> during;
+};
+
+TEST_P(StreamCore, WhileOneThreadWritesAnotherMakesReady) {
+  Meanwhile io;
+  Bench bench(io, one_file(GetParam()));
+  ASSERT_TRUE(bench.put(0));
+  std::vector<bool> did;
+  io.during = [&] {
+    std::thread another([&] {
+      EXPECT_TRUE(bench.put(1));
+      // It is seen, has waited, and is taken once.
+      for (int i = 0; i < 3; ++i) did.push_back(bench.core->round(bench.now += 200'000'000));
+    });
+    another.join();
+  };
+  bench.rounds(2);
+  EXPECT_EQ(did, (std::vector<bool>{false, true, false}));
+  bench.core->begin_close();
+  bench.rounds(5);
+  EXPECT_EQ(numbers_in(io, false), up_to(2));
 }
 
 // Killed at every call, in the midst of every write: the next writer finishes the file, once.

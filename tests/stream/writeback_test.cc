@@ -30,7 +30,7 @@ class Writeback : public ::testing::Test {
  protected:
   void write(std::size_t bytes) {
     std::string line = std::string(bytes - 1, 'x') + "\n";
-    const Piece piece(reinterpret_cast<std::byte*>(line.data()), line.size());
+    const Piece piece{{reinterpret_cast<std::byte*>(line.data()), line.size()}, 1};
     u64 done = 0;
     ASSERT_TRUE(file_.write({&piece, 1}, done).ok());
     written_ += bytes;
