@@ -49,6 +49,15 @@ u32 process_id() { return u32(::getpid()); }
 u32 thread_id() { return u32(::syscall(SYS_gettid)); }
 u32 user_id() { return u32(::geteuid()); }
 
+std::string boot_id() {
+  FILE* file = std::fopen("/proc/sys/kernel/random/boot_id", "re");
+  if (!file) return {};
+  char text[36];
+  const std::size_t size = std::fread(text, 1, sizeof text, file);
+  std::fclose(file);
+  return size == sizeof text ? std::string(text, size) : std::string();
+}
+
 u64 start_time(u32 pid) {
   char path[32];
   std::snprintf(path, sizeof path, "/proc/%u/stat", pid);

@@ -33,6 +33,8 @@ u32 user_id();
 u64 start_time(u32 pid);
 // Inode of the pid namespace: a pid means something only together with it.
 u64 pid_namespace();
+// Which start of the kernel this is, 36 characters; empty when unknown.
+std::string boot_id();
 void random_bytes(void* to, std::size_t size);
 // The calling thread's name, cut to size - 1 and ended by a zero.
 void thread_name(char* to, std::size_t size);

@@ -50,6 +50,7 @@ StreamFile::StreamFile(os::Io& io, std::string directory, Claim& claim, FileFram
       directory_(std::move(directory)),
       claim_(claim),
       framing_(framing),
+      sums_(io, directory_ + "/" + sums_name(claim.stem)),
       limits_(limits),
       path_(directory_ + "/" + claim.stem + ".log") {}
 
@@ -68,7 +69,10 @@ Result<std::optional<LeftFile>> StreamFile::look_left(const std::optional<FilePl
   let_go();
   os::FileInfo info;
   const int stated = io_.stat(path_.c_str(), info);
-  if (stated == -ENOENT) return std::optional<LeftFile>();
+  if (stated == -ENOENT) {
+    sums_.remove();
+    return std::optional<LeftFile>();
+  }
   if (stated < 0) return problem(ErrorClass::kFatal, "cannot look at the file", stated);
   if (!info.regular) return fatal(path_ + ": stands in the way, and is no file");
   if (Status owner = check_owner(path_, info); !owner.ok()) return owner;
@@ -77,9 +81,11 @@ Result<std::optional<LeftFile>> StreamFile::look_left(const std::optional<FilePl
   FilePlace good;
   left_framing_ = framing_of_file(io_, fd_, info.size, framing_);
   FileFraming& framing = left_framing_ ? *left_framing_ : framing_;
-  if (const int error = framing.good_part(io_, fd_, info.size, known, good); error < 0) {
-    return problem(ErrorClass::kFatal, "cannot be read", error);
-  }
+  int error = 0;
+  u64 size = info.size;
+  if (!framing.is_paged()) size = sums_.good_bytes(info, fd_, error).value_or(size);
+  if (error == 0) error = framing.good_part(io_, fd_, size, known, good);
+  if (error < 0) return problem(ErrorClass::kFatal, "cannot be read", error);
   id_ = info.id();
   exists_ = true;
   finished_ = ended_ = false;
@@ -123,12 +129,15 @@ Status StreamFile::open() {
   }
   if (Status status = finish(); !status.ok()) return status;
   constexpr u32 kNew = os::kCreate | os::kExclusive;
+  if (!framing_.is_paged()) sums_.begin();
   fd_ = open_for_writing(kNew);
   if (fd_ == -EEXIST) {
-    // Of an attempt that failed half way.
+    // Of an attempt that failed half way. It has no sums.
+    sums_.remove();
     Status status = look_left(std::nullopt).status();
     if (status.ok()) status = finish();
     if (!status.ok()) return retryable(status);
+    if (!framing_.is_paged()) sums_.begin();
     fd_ = open_for_writing(kNew);
   }
   if (fd_ < 0) return problem(ErrorClass::kRetryable, "cannot be made", fd_);
@@ -138,6 +147,7 @@ Status StreamFile::open() {
     return problem(ErrorClass::kRetryable, "cannot look at the file", error);
   }
   id_ = info.id();
+  sums_.identify(id_);
   exists_ = true;
   ended_ = false;
   size_ = records_ = pushed_ = 0;
@@ -166,8 +176,9 @@ Status StreamFile::write(std::span<const Piece> pieces, u64& done) {
   const u64 total = total_of(pieces);
   place_pieces(pieces, done);
   while (done < total) {
+    const std::vector<ByteView> rest = rest_of(pieces, done);
     const i64 begin = os::monotonic_ns();
-    i64 result = io_.pwritev(fd_, rest_of(pieces, done), size_);
+    i64 result = io_.pwritev(fd_, rest, size_);
     const i64 took = os::monotonic_ns() - begin;
     counts_.pwritev_ns += took;
     counts_.pwritev_ns_max = std::max(counts_.pwritev_ns_max, took);
@@ -197,6 +208,7 @@ Status StreamFile::write(std::span<const Piece> pieces, u64& done) {
     size_ += u64(result);
     done += u64(result);
     counts_.bytes += u64(result);
+    sums_.add(rest, u64(result));
     note_written(done < total ? done - framing_.whole(pieces, done) : 0);
     begin_writeback();
   }
@@ -223,6 +235,7 @@ Status StreamFile::take_back(u64 bytes) {
   if (const int error = io_.truncate(fd_, size_ - bytes); error < 0) {
     return problem(ErrorClass::kRotate, "cannot cut a line that was not written whole", error);
   }
+  sums_.remove();  // they cannot be taken back
   size_ -= bytes;
   pushed_ = std::min(pushed_, size_);
   counts_.bytes -= bytes;
@@ -230,10 +243,14 @@ Status StreamFile::take_back(u64 bytes) {
   return {};
 }
 
-Status StreamFile::sync() {
+Status StreamFile::sync() { return sync_all(true); }
+
+Status StreamFile::sync_all(bool with_sums) {
   if (!exists_ || finished_ || size_ == 0) return {};
+  if (with_sums) sums_.begin_sync();
   int error = reopen();
   if (error == 0) error = io_.sync_data(fd_);
+  if (error == 0 && with_sums) error = sums_.sync();
   if (error == 0) error = io_.sync_directory(directory_.c_str());
   if (error == 0) return {};
   // Another attempt would say that all is well: the kernel has let go of the bytes.
@@ -281,10 +298,11 @@ void StreamFile::leave_incomplete() {
 Status StreamFile::finish() {
   if (!exists_) return {};
   if (Status ended = end_file(); !ended.ok()) return ended;
-  const Status synced = sync();
+  const Status synced = sync_all(false);
   let_go();
   finished_ = true;
   if (Status status = rename_finished(); !status.ok()) return status;
+  sums_.remove();
   if (writer_counts_ != nullptr) writer_counts_->note_finished();
   exists_ = finished_ = false;
   size_ = records_ = 0;
@@ -318,6 +336,7 @@ Status StreamFile::rename_finished() {
 }
 
 void StreamFile::let_go() {
+  sums_.let_go();
   if (fd_ >= 0) io_.close(fd_);
   fd_ = -1;
 }

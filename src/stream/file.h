@@ -23,6 +23,7 @@
 #include "os/io.h"
 #include "stream/directory.h"
 #include "stream/framing.h"
+#include "stream/line_sums.h"
 #include "stream/writer_counts.h"
 
 namespace sluice::stream {
@@ -93,6 +94,7 @@ class StreamFile {
  private:
   Status open();
   [[nodiscard]] int open_for_writing(u32 more_flags);
+  [[nodiscard]] Status sync_all(bool with_sums);
   void begin_writeback();
   [[nodiscard]] int reopen();
   void place_pieces(std::span<const Piece> pieces, u64 done);
@@ -106,6 +108,7 @@ class StreamFile {
   Claim& claim_;
   FileFraming& framing_;
   std::unique_ptr<FileFraming> left_framing_;  // of a file that was left, where it is another
+  LineSums sums_;                              // of a file of lines
   WriterCounts* writer_counts_ = nullptr;
   const FileLimits limits_;
   const std::string path_;

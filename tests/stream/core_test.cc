@@ -19,7 +19,14 @@ namespace {
 using testing::FaultIo;
 using testing::Op;
 
-class StreamCore : public ::testing::TestWithParam<Framing> {};
+class StreamCore : public ::testing::TestWithParam<Framing> {
+ protected:
+  // Which of all writes is the Nth to the file of records: lines have a file of sums beside, with a
+  // head and an entry a write.
+  [[nodiscard]] static u64 write_of(u64 nth) {
+    return GetParam() == Framing::lines ? 2 * nth : nth;
+  }
+};
 INSTANTIATE_TEST_SUITE_P(, StreamCore, ::testing::Values(Framing::lines, Framing::blocks),
                          [](const auto& framing) {
                            return framing.param == Framing::lines ? "Lines" : "Blocks";
@@ -89,8 +96,8 @@ TEST_P(StreamCore, AFileThatFailsInTheMiddleOfALineIsCutAndFinished) {
     FaultIo io(memory);
     Bench bench(io, small_files(GetParam()));
     const u64 before = io.count(Op::kPwrite);
-    io.fail({.op = Op::kPwrite, .call = before + 2, .short_bytes = bytes});
-    io.fail({.op = Op::kPwrite, .call = before + 3, .error = EIO});
+    io.fail({.op = Op::kPwrite, .call = before + write_of(2), .short_bytes = bytes});
+    io.fail({.op = Op::kPwrite, .call = before + write_of(3), .error = EIO});
     write_and_close(bench);
     EXPECT_EQ(numbers_in(memory, false), up_to(kRecords)) << bytes;
     EXPECT_GE(bench.core->statistics().flush_errors, 1u);
@@ -103,7 +110,7 @@ TEST_P(StreamCore, ADiskThatLiesIsSeen) {
   FaultIo io(memory);
   Bench bench(io, one_file(GetParam()));
   io.fail({.op = Op::kPwrite,
-           .call = io.count(Op::kPwrite) + 1,
+           .call = io.count(Op::kPwrite) + write_of(1),
            .short_bytes = 0,
            .lie_about_short = true});
   ASSERT_TRUE(bench.put(0));
