@@ -24,8 +24,43 @@ u32 update_by_table(u32 crc, const u8* at, std::size_t size) {
 }
 
 #if defined(__x86_64__)
+// What kStrideBytes of zeros make of a register, a table for each of its bytes: as a CRC is linear,
+// the CRC of two pieces is that of the first behind which zeros come, and that of the second.
+constexpr std::size_t kStrideBytes = 1024;
+using StrideTables = std::array<std::array<u32, 256>, 4>;
+constexpr StrideTables make_stride_tables() {
+  StrideTables tables{};
+  for (u32 byte = 0; byte < 4; ++byte) {
+    for (u32 bit = 0; bit < 8; ++bit) {
+      u32 crc = u32{1} << (8 * byte + bit);
+      for (std::size_t i = 0; i < kStrideBytes; ++i) crc = (crc >> 8) ^ kTable[crc & 0xff];
+      for (u32 value = 0; value < 256; ++value) {
+        if (value >> bit & 1) tables[byte][value] ^= crc;
+      }
+    }
+  }
+  return tables;
+}
+constexpr StrideTables kStride = make_stride_tables();
+
+u32 behind_stride(u64 crc) {
+  return kStride[0][crc & 0xff] ^ kStride[1][crc >> 8 & 0xff] ^ kStride[2][crc >> 16 & 0xff] ^
+         kStride[3][crc >> 24 & 0xff];
+}
+
+// Four strides at a time, where one waits for the instruction's result at every step.
 __attribute__((target("sse4.2"))) u32 update_by_instruction(u32 crc, const u8* at,
                                                             std::size_t size) {
+  for (; size >= 4 * kStrideBytes; size -= 4 * kStrideBytes, at += 4 * kStrideBytes) {
+    u64 a = crc, b = 0, c = 0, d = 0;
+    for (std::size_t i = 0; i < kStrideBytes; i += 8) {
+      a = __builtin_ia32_crc32di(a, load<u64>(at + i));
+      b = __builtin_ia32_crc32di(b, load<u64>(at + i + kStrideBytes));
+      c = __builtin_ia32_crc32di(c, load<u64>(at + i + 2 * kStrideBytes));
+      d = __builtin_ia32_crc32di(d, load<u64>(at + i + 3 * kStrideBytes));
+    }
+    crc = behind_stride(behind_stride(behind_stride(a) ^ b) ^ c) ^ u32(d);
+  }
   u64 wide = crc;
   for (; size >= 8; size -= 8, at += 8) wide = __builtin_ia32_crc32di(wide, load<u64>(at));
   crc = u32(wide);

@@ -46,6 +46,17 @@ TEST(Crc32c, FourAtOnceAreTheSameAsOneByOne) {
   }
 }
 
+// Long pieces are taken several strides at a time.
+TEST(Crc32c, LongPiecesAreTheSameAsShortOnes) {
+  std::vector<u8> bytes(20'011);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = u8(i * 31 + i / 251);
+  for (const std::size_t size : {4095u, 4096u, 4097u, 8192u, 12'345u, 20'011u}) {
+    u32 crc = 0;
+    for (std::size_t i = 0; i < size; ++i) crc = crc32c(bytes.data() + i, 1, crc);
+    EXPECT_EQ(crc32c(bytes.data(), size), crc) << size;
+  }
+}
+
 TEST(Crc32c, SeesEveryFlippedBit) {
   std::string text(100, 'a');
   const u32 whole = crc32c(text.data(), text.size());
