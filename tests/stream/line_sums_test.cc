@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/crc32c.h"
+#include "stream/names.h"
 #include "support/fault_io.h"
 #include "support/memory_io.h"
 #include "support/read_file.h"
@@ -116,6 +117,12 @@ TEST_F(LineSumsTest, TheExampleOfTheFormatIsTrue) {
   }
   const std::string document = test::read_file(SLUICE_SOURCE_DIR "/docs/formats/line_sums.md");
   EXPECT_NE(document.find("\n" + hex.substr(1) + "\n"), std::string::npos) << hex;
+}
+
+TEST_F(LineSumsTest, TheirNameIsThatOfNoFileOfAStream) {
+  EXPECT_EQ(sums_name("s"), ".s.sums");
+  EXPECT_EQ(parse_finished(sums_name("s_2026-01-02_18-55-02_1")).number, 0u);
+  for (const char* name : {".s.sums", "s.sums"}) EXPECT_FALSE(stem_of(name).starts_with('.'));
 }
 
 // The kernel still has everything: nothing is read, nothing is in doubt.
