@@ -73,11 +73,14 @@ if(NOT PROJECT_IS_TOP_LEVEL)
   set_target_properties(sluice_lib_static sluice_lib_shared PROPERTIES EXCLUDE_FROM_ALL ON)
 endif()
 
-# The uploader is a library of its own, so that nobody else needs what it needs: libcurl, OpenSSL.
+# The uploader is a library of its own, so that nobody else needs what it needs: libcurl,
+# OpenSSL, zlib, libzstd.
 # It is linked with the static library: it uses what that does not export.
 if(SLUICE_BUILD_UPLOAD)
   find_package(CURL REQUIRED)
   find_package(OpenSSL REQUIRED)
+  find_package(ZLIB REQUIRED)
+  find_package(zstd REQUIRED)
   set(upload_sources)
   foreach(layer net upload)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${layer}/*.cc)
@@ -87,6 +90,7 @@ if(SLUICE_BUILD_UPLOAD)
   set_target_properties(sluice_upload PROPERTIES EXPORT_NAME upload)
   target_compile_definitions(sluice_upload PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
   target_link_libraries(sluice_upload PUBLIC sluice_lib_static PRIVATE CURL::libcurl OpenSSL::Crypto
+    ZLIB::ZLIB zstd::libzstd_shared
     $<BUILD_INTERFACE:sluice_flags> $<BUILD_INTERFACE:fmt::fmt-header-only>
     $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
   add_library(sluice::upload ALIAS sluice_upload)

@@ -41,8 +41,8 @@ THIRD_PARTY = {
                   "collector", "cli"},
     "CLI/": {"cli"},
     "sqlite3.h": {"store"},
-    "zlib.h": {"cli"},
-    "zstd.h": {"cli"},
+    "zlib.h": {"upload", "cli"},
+    "zstd.h": {"upload", "cli"},
     "curl/": {"net"},
     "openssl/": {"net", "upload"},
 }

@@ -36,6 +36,9 @@ enum class UploadLayout : std::uint8_t {
   hive,  // PREFIX/event=EVENT/date=YYYY-MM-DD/hour=HH/FILE
 };
 
+// Names end with .gz or .zst then.
+enum class UploadCompression : std::uint8_t { none, gzip, zstd };
+
 enum class UploadStep : std::uint8_t {
   sealed,     // the file of a writer that died is finished
   begun,      // a file is being sent
@@ -60,6 +63,7 @@ struct UploadEvent {
 
 struct UploadOptions {
   UploadLayout layout = UploadLayout::flat;
+  UploadCompression compress = UploadCompression::none;
   std::string files = {};            // names in a directory without streams: "*.log"; empty: all
   std::uint32_t settle_ms = 10'000;  // such a file is finished when it has not changed for so long
   bool keep = false;                 // files stay here when they are sent
@@ -81,6 +85,8 @@ struct UploadOptions {
   std::uint32_t timeout_ms = 30'000;    // an attempt ends after so long without progress
   std::string endpoint = {};            // in place of the store's own: "http://127.0.0.1:9000"
   std::string ca_file = {};             // certificates to trust in place of the system's (PEM)
+
+  bool google_hmac = false;  // gs:// with HMAC keys, by Google's XML interface
 
   // Called from the uploader's threads, one call at a time. Must not call the uploader, but for
   // statistics().

@@ -30,6 +30,7 @@ struct UploadCommand {
   std::string to;
   std::string layout = "flat";
   double settle_s = 10;
+  std::string compress;
   std::string keep_for;
   UploadOptions options;
   bool watch = false;
@@ -189,6 +190,8 @@ bool attend(Uploader& uploader, bool watch, const os::SignalInbox& signals, Prog
 
 int upload(UploadCommand& command) {
   command.options.layout = command.layout == "hive" ? UploadLayout::hive : UploadLayout::flat;
+  if (command.compress == "gzip") command.options.compress = UploadCompression::gzip;
+  if (command.compress == "zstd") command.options.compress = UploadCompression::zstd;
   command.options.settle_ms = std::uint32_t(command.settle_s * 1000);
   command.options.quiet = true;
   if (!command.keep_for.empty() &&
@@ -249,6 +252,8 @@ void add_transfer_options(CLI::App& sub, UploadOptions& options) {
   sub.add_option("--endpoint", options.endpoint,
                  "In place of the store's own: http://127.0.0.1:9000")
       ->type_name("URL");
+  sub.add_flag("--google-hmac", options.google_hmac,
+               "gs:// with HMAC keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
   sub.add_option("--ca-file", options.ca_file, "Certificates to trust, PEM (default: the system's)")
       ->type_name("FILE");
 }
@@ -269,6 +274,10 @@ void add_upload(CLI::App& app, Chosen& chosen) {
                   "flat: PREFIX/FILE (default); hive: PREFIX/event=E/date=D/hour=H/FILE")
       ->check(CLI::IsMember({"flat", "hive"}))
       ->type_name("LAYOUT");
+  sub->add_option("--compress", command->compress,
+                  "Compress files while they are sent; objects end with .gz or .zst")
+      ->check(CLI::IsMember({"gzip", "zstd"}))
+      ->type_name("HOW");
   sub->add_option("--files", command->options.files,
                   "Which files of a directory that is none of streams: '*.log' (default: all)")
       ->type_name("GLOB");

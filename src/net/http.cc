@@ -82,10 +82,10 @@ std::size_t on_read(char* to, std::size_t size, std::size_t count, void* user) {
   auto& flight = *static_cast<Flight*>(user);
   const Body& body = flight.request.body;
   const std::size_t part = std::size_t(std::min<u64>(size * count, body.bytes() - flight.read_at));
-  if (body.file < 0) {
+  if (!body.read) {
     std::memcpy(to, body.text.data() + flight.read_at, part);
   } else if (part > 0) {
-    const i64 got = os::pread_all(os::real_io(), body.file, to, part, body.at + flight.read_at);
+    const i64 got = body.read(to, part, body.at + flight.read_at);
     if (got < 0 || u64(got) != part) {
       flight.broken = got < 0 ? "reading the file: " + os::error_text(int(-got))
                               : "the file has become shorter";

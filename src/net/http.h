@@ -20,17 +20,18 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "os/read_at.h"
 
 namespace sluice::net {
 
-// What a request carries: a text, or a range of an open file that is read as it goes out.
+// What a request carries: a text, or a range of something that is read as it goes out.
 struct Body {
   std::string text = {};
-  int file = -1;
+  os::ReadAt read = {};  // on the calling thread
   u64 at = 0;
   u64 size = 0;  // of the range
 
-  [[nodiscard]] u64 bytes() const { return file >= 0 ? size : text.size(); }
+  [[nodiscard]] u64 bytes() const { return read ? size : text.size(); }
 };
 
 struct Request {

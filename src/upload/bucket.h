@@ -16,16 +16,28 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "os/io.h"
+#include "os/read_at.h"
+#include "upload/packed_file.h"
 
 namespace sluice::upload {
 
 // The bytes of one object. Whoever asks keeps the file open and unchanged for the call.
 struct Source {
-  int file = -1;  // read by pread, a part at a time
-  u64 size = 0;
+  int file = -1;
+  u64 size = 0;    // of the object, as crc32c
   u32 crc32c = 0;  // of all of it
   std::string content_type = "application/octet-stream";
-  std::string content_encoding;  // "", "zstd" or "gzip"
+  std::shared_ptr<const PackedFile> packed = {};  // null: the object is the file, byte for byte
+  os::Io* io = &os::real_io();
+
+  // Of the object's bytes, for one thread; not longer than this.
+  [[nodiscard]] os::ReadAt reader() const {
+    if (packed) return packed->reader(*io, file);
+    return [this](void* to, std::size_t bytes, u64 at) {
+      return os::pread_all(*io, file, to, bytes, at);
+    };
+  }
 };
 
 enum class Outcome {

@@ -44,14 +44,21 @@ class OpenFile {
   const int fd_;
 };
 
-// What the file is, its checksum with it. Not ok: it cannot be read, or changes meanwhile.
+// What the file is, its checksum with it, and what compression makes of it. Not ok: it cannot be
+// read, or changes meanwhile.
 Result<LocalFile> identify(os::Io& io, const FoundFile& found, const std::string& path, int fd,
-                           const std::stop_token& stop) {
+                           const std::stop_token& stop, UploadCompression compress,
+                           std::shared_ptr<const PackedFile>& packed) {
   LocalFile file{found.name, found.info.id(), found.info.size, found.info.modified_ns, 0};
   os::FileInfo before, after;
   int error = fd < 0 ? fd : io.stat_fd(fd, before);
   const bool was = error == 0 && file.is(before);
-  if (was) error = crc_of_file(io, fd, file.size, stop, file.crc32c);
+  if (was && compress != UploadCompression::none) {
+    error = PackedFile::make(io, fd, file.size, compress, stop, packed);
+    if (error == 0) file.crc32c = packed->unpacked_crc32c();
+  } else if (was) {
+    error = crc_of_file(io, fd, file.size, stop, file.crc32c);
+  }
   if (was && error == 0) error = io.stat_fd(fd, after);
   if (was && error == 0 && file.is(after)) return file;
   if (error == 0 || error == -ENODATA) {
@@ -81,8 +88,13 @@ Delivery::Delivery(os::Io& io, Bucket& bucket, UploadLog& log, Scan& scan,
       destination_(destination),
       options_(options) {}
 
+Result<std::string> Delivery::object_of(const FoundFile& found) const {
+  return destination_.object_for(options_.layout, found.name, found.info.modified_ns,
+                                 name_ending(options_.compress));
+}
+
 std::optional<std::string> Delivery::key_of(const FoundFile& found) const {
-  const auto object = destination_.object_for(options_.layout, found.name, found.info.modified_ns);
+  const auto object = object_of(found);
   if (!object.ok()) return {};
   return destination_.key_of(object.value());
 }
@@ -102,7 +114,7 @@ std::string Delivery::remove(const FoundFile& found) {
 }
 
 Delivered Delivery::deliver(const FoundFile& found, const Attendant& attendant) {
-  const auto object = destination_.object_for(options_.layout, found.name, found.info.modified_ns);
+  const auto object = object_of(found);
   if (!object.ok()) return ended(Fate::kRefused, object.status().message());
   const std::string key = destination_.key_of(object.value());
   const std::optional<Entry> entry = log_.find(key);
@@ -114,20 +126,31 @@ Delivered Delivery::deliver(const FoundFile& found, const Attendant& attendant) 
   const std::string path = scan_.directory() + "/" + found.name;
   const OpenFile open(io_, path);
   if (open.fd() == -ENOENT) return ended(Fate::kRemoved, {});  // by somebody else
-  const Result<LocalFile> file = identify(io_, found, path, open.fd(), attendant.stop);
+  Source source;
+  const Result<LocalFile> file =
+      identify(io_, found, path, open.fd(), attendant.stop, options_.compress, source.packed);
   if (!file.ok()) {
     const bool stopped = attendant.stop.stop_requested();
     return ended(stopped ? Fate::kStopped : Fate::kLater, file.status().message());
   }
-  Sending sending{attendant, file.value(), object.value(), key, {}, 0, 0};
-  sending.source.file = open.fd();
-  sending.source.size = file.value().size;
-  sending.source.crc32c = file.value().crc32c;
+  source.io = &io_;
+  source.file = open.fd();
+  source.size = source.packed ? source.packed->size() : file.value().size;
+  source.crc32c = source.packed ? source.packed->crc32c() : file.value().crc32c;
+  if (source.packed) source.content_type = source.packed->content_type();
+  const SentBytes bytes{source.size, source.crc32c};
+  Sending sending{attendant, file.value(), object.value(), key, std::move(source), 0, 0};
   // What was sent of the object were other bytes: its parts are of no use.
-  const bool known = entry && entry->file == file.value();
-  if (entry && !known) (void)forget_parts(sending);
+  const bool known = entry && entry->file == file.value() && entry->bytes == bytes;
+  if (entry && !known) {
+    if (entry->file == file.value()) {
+      const Attempt there = was_sent_otherwise(sending, entry->bytes);
+      if (there.outcome == Outcome::kStored) return finish(sending, Fate::kThere);
+    }
+    (void)forget_parts(sending);
+  }
   if (!known) {
-    if (Status status = log_.begin(key, file.value()); !status.ok()) {
+    if (Status status = log_.begin(key, file.value(), bytes); !status.ok()) {
       return ended(Fate::kLater, status.message());
     }
   }
@@ -177,10 +200,23 @@ Delivered Delivery::send(Sending& sending) {
   }
 }
 
+// The same file, of which the compressor made other bytes then: they may have arrived.
+Attempt Delivery::was_sent_otherwise(Sending& sending, SentBytes bytes) {
+  Source then = sending.source;
+  then.packed = nullptr;
+  then.size = bytes.size;
+  then.crc32c = bytes.crc32c;
+  return bucket_.same(sending.object, then).value_or(Attempt());
+}
+
 Attempt Delivery::attempt(Sending& sending) {
   Progress progress;
   progress.stop = sending.attendant.stop;
-  progress.at = sending.attendant.at;
+  if (sending.attendant.at) {
+    // Of the file, as everything that is told.
+    const double scale = double(sending.file.size) / double(std::max<u64>(1, sending.source.size));
+    progress.at = [&, scale](u64 bytes) { sending.attendant.at(u64(double(bytes) * scale)); };
+  }
   progress.keep = [&](std::string_view memo) { return log_.keep_memo(sending.key, memo).ok(); };
   const std::optional<Entry> entry = log_.find(sending.key);
   ++sending.attempts;

@@ -4,7 +4,8 @@
 // the file is neither sent a second time nor removed before the store has it:
 //
 //   seen        its checksum is computed, and `begin` written: from now on the store is asked first
-//   attempts    what the store needs to go on is kept as a memo before it is used
+//   attempts    what the store needs to go on is kept as a memo before it is used; it is used only
+//               if the bytes to send are those that it was kept for
 //   verified    put() or same() said kStored: size and checksum agree
 //   done        written and synced; only then
 //   removed     the file here, if it is still the one that was sent; the entry goes
@@ -55,6 +56,7 @@ struct Delivered {
 
 struct DeliveryOptions {
   Layout layout = Layout::kFlat;
+  UploadCompression compress = UploadCompression::none;
   bool keep = false;  // the file here stays
   u32 retries = 3;    // after the first attempt
   Backoff backoff = {};
@@ -91,6 +93,8 @@ class Delivery {
  private:
   struct Sending;
 
+  [[nodiscard]] Result<std::string> object_of(const FoundFile& found) const;
+  Attempt was_sent_otherwise(Sending& sending, SentBytes bytes);
   Delivered send(Sending& sending);
   Attempt attempt(Sending& sending);
   Attempt compare(Sending& sending);

@@ -110,10 +110,11 @@ std::string_view Destination::object_of(std::string_view key) const {
 }
 
 Result<std::string> Destination::object_for(Layout layout, std::string_view file_name,
-                                            i64 modified_ns) const {
+                                            i64 modified_ns, std::string_view ending) const {
   std::string object = prefix_;
   if (layout == Layout::kHive) object += hive_folders(file_name, modified_ns);
   object += file_name;
+  object += ending;
   const std::string mistake = mistake_in_object(object);
   if (!mistake.empty()) return fatal(quoted(object) + " is no name for an object: " + mistake);
   return object;

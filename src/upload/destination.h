@@ -23,7 +23,7 @@ inline constexpr std::size_t kObjectBytesMax = 1024;  // as GCS and S3 have it
 
 class Destination {
  public:
-  // `endpoint`: of the bucket's options; it is part of what a destination is.
+  // `endpoint`: as endpoint_of() has it; it is part of what a destination is.
   [[nodiscard]] static Result<Destination> parse(std::string_view url, std::string_view endpoint);
 
   // What open_bucket() gets: without the prefix.
@@ -36,9 +36,10 @@ class Destination {
   // The object of a key of this destination; empty: it is of another one.
   [[nodiscard]] std::string_view object_of(std::string_view key) const;
 
-  // The name of the object that the file becomes. Not ok: no store would take it, and why.
+  // The name of the object that the file becomes, with `ending` behind it. Not ok: no store would
+  // take it, and why.
   [[nodiscard]] Result<std::string> object_for(Layout layout, std::string_view file_name,
-                                               i64 modified_ns) const;
+                                               i64 modified_ns, std::string_view ending = {}) const;
 
  private:
   std::string bucket_;

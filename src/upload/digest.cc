@@ -106,14 +106,14 @@ std::string crc32c_text(u32 crc) {
   return base64({bytes, sizeof bytes});
 }
 
-Result<RangeDigests> digests_of(int file, u64 at, u64 size, u32 which) {
+Result<RangeDigests> digests_of(const os::ReadAt& read, u64 at, u64 size, u32 which) {
   std::vector<char> buffer(std::size_t(std::min<u64>(size, kReadBytes)));
   RangeDigests out;
   Digest sha((which & kSha256) != 0 ? EVP_sha256() : nullptr);
   Digest md((which & kMd5) != 0 ? EVP_md5() : nullptr);
   for (u64 done = 0; done < size;) {
     const std::size_t part = std::size_t(std::min<u64>(size - done, kReadBytes));
-    const i64 got = os::pread_all(os::real_io(), file, buffer.data(), part, at + done);
+    const i64 got = read(buffer.data(), part, at + done);
     if (got < 0) {
       return Status(ErrorClass::kRetryable, "reading the file: " + os::error_text(int(-got)),
                     int(-got));

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "os/read_at.h"
 
 namespace sluice::upload {
 
@@ -24,15 +25,15 @@ namespace sluice::upload {
 // A CRC32C as object stores write it: base64 of its four bytes, the highest first.
 [[nodiscard]] std::string crc32c_text(u32 crc);
 
-// What is asked of a range of a file, in one pass over it.
+// What is asked of a range of an object, in one pass over it.
 struct RangeDigests {
   u32 crc32c = 0;
   std::string sha256;  // raw
   std::string md5;     // raw
 };
 enum : u32 { kSha256 = 1, kMd5 = 2 };
-// The CRC always, the others by `which`. Reads by pread, 1 MiB at a time; may block on the disk.
-Result<RangeDigests> digests_of(int file, u64 at, u64 size, u32 which);
+// The CRC always, the others by `which`. Reads 1 MiB at a time; may block on the disk.
+Result<RangeDigests> digests_of(const os::ReadAt& read, u64 at, u64 size, u32 which);
 
 }  // namespace sluice::upload
 

@@ -102,13 +102,14 @@ Attempt DirectoryBucket::fill(const std::string& part, const Source& source,
   if (error == 0 && info.size > source.size) error = io_.truncate(fd, info.size = 0);
   if (error < 0) return because(part, "cannot be gone on with", error);
   std::vector<char> piece(std::size_t(std::min<u64>(source.size, kPieceBytes)));
+  const os::ReadAt read = source.reader();
   for (u64 at = info.size; at < source.size;) {
     if (progress.stop.stop_requested()) {
       attempt.outcome = Outcome::kStopped;
       return attempt;
     }
     const std::size_t wanted = std::size_t(std::min<u64>(source.size - at, piece.size()));
-    const i64 got = os::pread_all(io_, source.file, piece.data(), wanted, at);
+    const i64 got = read(piece.data(), wanted, at);
     if (got < i64(wanted)) {
       attempt.why = "the file cannot be read: " + os::error_text(got < 0 ? int(got) : -ENODATA);
       return attempt;

@@ -21,6 +21,7 @@ std::chrono::nanoseconds until(i64 at_ns) {
 
 DeliveryOptions delivery_options(const UploadOptions& options) {
   return {options.layout == UploadLayout::hive ? Layout::kHive : Layout::kFlat,
+          options.compress,
           options.keep,
           options.retries,
           {options.backoff_ms, options.backoff_ms_max}};

@@ -3,7 +3,6 @@
 #include "upload/digest.h"
 #include "upload/gcs_parts.h"
 #include "upload/gcs_session.h"
-#include "upload/url_text.h"
 
 namespace sluice::upload {
 namespace {
@@ -12,6 +11,11 @@ constexpr u64 kWholeMax = u64{8} << 20;
 constexpr std::size_t kPartedNameMax = 960;  // names of parts are longer, and end at 1024
 
 Attempt compared(const GcsObject& object, const Source& source) {
+  const auto said = [&object](const std::string& entry) {
+    const auto at = object.metadata.find(entry);
+    return at != object.metadata.end() ? at->second : std::string();
+  };
+  if (source.packed && source.packed->is_in(said, object.crc32c)) return stored();
   if (object.size != source.size) {
     return attempt(Outcome::kExists, "an object with other content is there: its size is " +
                                          std::to_string(object.size) + ", ours " +
@@ -76,8 +80,10 @@ Attempt GcsBucket::put(const std::string& name, const Source& source, std::strin
                        const Progress& progress) {
   if (progress.stop.stop_requested()) return attempt(Outcome::kStopped, "stopped");
   const auto upload = GcsUpload::parse(memo);
-  if ((!upload && source.size <= kWholeMax) || source.size == 0)
+  // One request carries no metadata.
+  if ((!upload && source.size <= kWholeMax && !source.packed) || source.size == 0) {
     return put_whole(name, source, progress);
+  }
   const bool in_parts = upload ? upload->session.empty()
                                : options_.parts_at_once > 1 && name.size() <= kPartedNameMax &&
                                      source.size > 2 * options_.part_bytes;
@@ -91,16 +97,12 @@ Attempt GcsBucket::put_whole(const std::string& name, const Source& source,
   Attempt result;
   {
     Meter::Body body(meter);
-    std::string url = client_->upload(name, "media");
-    if (!source.content_encoding.empty()) {
-      url += "&contentEncoding=" + url_encoded(source.content_encoding);
-    }
     const net::Answer answer =
         client_->send({.method = "POST",
-                       .url = url,
+                       .url = client_->upload(name, "media"),
                        .headers = {"Content-Type: " + source.content_type,
                                    "x-goog-hash: crc32c=" + crc32c_text(source.crc32c)},
-                       .body = {.file = source.file, .at = 0, .size = source.size},
+                       .body = {.read = source.reader(), .at = 0, .size = source.size},
                        .stop = progress.stop,
                        .sent = [&body](u64 bytes) { body.at(bytes); }});
     if (is_status(answer, 200)) {
@@ -126,6 +128,12 @@ Attempt GcsBucket::forget(const std::string& name, std::string_view memo) {
     if (is_status(answer, gone)) return stored();
   }
   return client_->failed(answer, "giving up the session", upload->session);
+}
+
+nlohmann::json gcs_metadata(const PackedFile& packed) {
+  nlohmann::json metadata;
+  for (auto& [name, value] : packed.metadata()) metadata[name] = value;
+  return metadata;
 }
 
 bool is_status(const net::Answer& answer, int status) {

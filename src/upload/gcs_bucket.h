@@ -13,6 +13,7 @@
 #define SLUICE_SRC_UPLOAD_GCS_BUCKET_H_
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "upload/gcs_client.h"
@@ -46,6 +47,9 @@ class GcsBucket final : public Bucket {
   std::unique_ptr<GcsClient> client_;
   const BucketOptions options_;
 };
+
+// As the store has it in an object's description.
+[[nodiscard]] nlohmann::json gcs_metadata(const PackedFile& packed);
 
 // 200 with a body that says so.
 [[nodiscard]] bool is_status(const net::Answer& answer, int status);

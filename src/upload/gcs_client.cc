@@ -35,10 +35,7 @@ Result<std::unique_ptr<GcsClient>> GcsClient::open(const std::string& bucket,
 }
 
 Status GcsClient::find_endpoint(const BucketOptions& options) {
-  std::string given = options.endpoint;
-  for (const char* name : {"STORAGE_EMULATOR_HOST", "CLOUD_STORAGE_EMULATOR_ENDPOINT"}) {
-    if (given.empty()) given = os::environment(name);
-  }
+  const std::string given = endpoint_of("gs://" + bucket_, options.endpoint);
   if (given.empty()) return {};
   const auto url = endpoint_url(given, "http");
   if (!url) {

@@ -20,12 +20,19 @@ bool is_number(std::string_view text) {
 std::optional<GcsObject> object_of(const nlohmann::json& json) {
   if (!json.is_object()) return std::nullopt;
   const std::string size = text_in(json, "size");
-  GcsObject object{text_in(json, "name"), text_in(json, "crc32c"), text_in(json, "generation"), 0};
+  GcsObject object{
+      text_in(json, "name"), text_in(json, "crc32c"), text_in(json, "generation"), 0, {}};
   if (object.name.empty() || object.name.size() > kNameMax || !is_number(object.generation) ||
       !is_number(size)) {
     return std::nullopt;
   }
   object.size = std::stoull(size);
+  if (const auto metadata = json.find("metadata");
+      metadata != json.end() && metadata->is_object()) {
+    for (const auto& [key, value] : metadata->items()) {
+      if (value.is_string()) object.metadata[key] = value.get<std::string>();
+    }
+  }
   return object;
 }
 

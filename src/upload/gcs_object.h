@@ -4,6 +4,7 @@
 #ifndef SLUICE_SRC_UPLOAD_GCS_OBJECT_H_
 #define SLUICE_SRC_UPLOAD_GCS_OBJECT_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@ struct GcsObject {
   std::string crc32c;      // base64
   std::string generation;  // a number; names this content for ever
   u64 size = 0;
+  std::map<std::string, std::string> metadata = {};
 };
 [[nodiscard]] std::optional<GcsObject> parse_gcs_object(std::string_view untrusted_json);
 

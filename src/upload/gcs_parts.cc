@@ -129,7 +129,7 @@ Attempt GcsParts::take(const GcsObject& object, Piece& piece, u64 size, const st
 
 Attempt GcsParts::put_part(u32 index) {
   const Range range = Cut(source_.size, upload_.part_bytes).range(index);
-  const auto digests = digests_of(source_.file, range.at, range.size, 0);
+  const auto digests = digests_of(source_.reader(), range.at, range.size, 0);
   if (!digests.ok()) return attempt(digests.status());
   const std::string crc = crc32c_text(digests.value().crc32c);
   Piece& piece = pieces_[index];
@@ -149,7 +149,7 @@ Attempt GcsParts::send_part(Piece& piece, const Range& range, const std::string&
       {.method = "POST",
        .url = bucket_.client_->upload(piece.name, "media"),
        .headers = {"Content-Type: application/octet-stream", "x-goog-hash: crc32c=" + crc},
-       .body = {.file = source_.file, .at = range.at, .size = range.size},
+       .body = {.read = source_.reader(), .at = range.at, .size = range.size},
        .stop = progress_.stop,
        .sent = [&body](u64 bytes) { body.at(bytes); }});
   // An earlier request of ours, whose answer was lost, may have made it.
@@ -170,8 +170,7 @@ net::Answer GcsParts::ask_to_compose(const std::vector<Piece>& from, const std::
   }
   nlohmann::json about = {
       {"contentType", last ? source_.content_type : "application/octet-stream"}};
-  if (last && !source_.content_encoding.empty())
-    about["contentEncoding"] = source_.content_encoding;
+  if (last && source_.packed) about["metadata"] = gcs_metadata(*source_.packed);
   const nlohmann::json body = {{"sourceObjects", std::move(sources)},
                                {"destination", std::move(about)}};
   return bucket_.client_->send(

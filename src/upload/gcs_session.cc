@@ -47,7 +47,7 @@ std::optional<Attempt> GcsSession::begin() {
   nlohmann::json about = {{"name", name_},
                           {"contentType", source_.content_type},
                           {"crc32c", crc32c_text(source_.crc32c)}};
-  if (!source_.content_encoding.empty()) about["contentEncoding"] = source_.content_encoding;
+  if (source_.packed) about["metadata"] = gcs_metadata(*source_.packed);
   const net::Answer answer = bucket_.client_->send(
       {.method = "POST",
        .url = bucket_.client_->upload(name_, "resumable"),
@@ -94,7 +94,7 @@ net::Answer GcsSession::send_piece(u64 size) {
        .url = session_,
        .headers = {"Content-Range: bytes " + std::to_string(there_) + '-' +
                    std::to_string(end - 1) + '/' + std::to_string(source_.size)},
-       .body = {.file = source_.file, .at = there_, .size = size},
+       .body = {.read = source_.reader(), .at = there_, .size = size},
        .answer_ms = end == source_.size ? kEndMs : 0,
        .stop = progress_.stop,
        .sent = [&body](u64 bytes) { body.at(bytes); }});

@@ -6,7 +6,7 @@
 namespace sluice::upload {
 namespace {
 
-constexpr const char* kPartBytes = "x-amz-meta-sluice-part-bytes";
+constexpr char kPartBytes[] = "sluice-part-bytes";
 
 bool is_answered(const net::Answer& answer, int status) {
   return answer.end == net::Answer::End::kAnswered && answer.status == status;
@@ -44,16 +44,17 @@ std::optional<TagMd5> parse_tag(std::string tag) {
 // The MD5 that a store makes of an object: of its bytes, or of the MD5s of its parts.
 Result<std::string> md5_of(const Source& source, const TagMd5& tag, u64 part_bytes) {
   if (tag.parts == 0) {
-    auto all = digests_of(source.file, 0, source.size, kMd5);
+    auto all = digests_of(source.reader(), 0, source.size, kMd5);
     if (!all.ok()) return all.status();
     return all.value().md5;
   }
   const Cut cut(source.size, part_bytes);
   if (cut.count() != tag.parts) return std::string();
   std::string md5s;
+  const os::ReadAt read = source.reader();
   for (u32 i = 0; i < cut.count(); ++i) {
     const Range range = cut.range(i);
-    auto part = digests_of(source.file, range.at, range.size, kMd5);
+    auto part = digests_of(read, range.at, range.size, kMd5);
     if (!part.ok()) return part.status();
     md5s += part.value().md5;
   }
@@ -65,11 +66,31 @@ Attempt other_content(const std::string& what, const std::string& theirs, const 
                                        shown(theirs, {}) + ", ours " + ours);
 }
 
+// Of all of the object, base64; empty: the store does not say.
+std::string crc_of_all(const net::Answer& head, bool google) {
+  if (google) {  // "crc32c=n03x6A==" in a header of its own, or "crc32c=n03x6A==,md5=..."
+    constexpr std::string_view kBegin = "crc32c=";
+    for (const auto& [name, value] : head.headers) {
+      const std::size_t at = name == "x-goog-hash" ? value.find(kBegin) : std::string::npos;
+      if (at == std::string::npos) continue;
+      const std::size_t begin = at + kBegin.size();
+      return value.substr(begin, value.find(',', begin) - begin);
+    }
+    return {};
+  }
+  const std::string* crc = head.header("x-amz-checksum-crc32c");
+  const std::string* type = head.header("x-amz-checksum-type");
+  const bool of_all = crc != nullptr && (type == nullptr || *type == "FULL_OBJECT") &&
+                      crc->find('-') == std::string::npos;
+  return of_all ? *crc : std::string();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Bucket>> S3Bucket::open(const std::string& bucket,
-                                               const BucketOptions& options) {
-  auto client = S3Client::open(bucket, options);
+                                               const BucketOptions& options,
+                                               const Dialect& dialect) {
+  auto client = S3Client::open(bucket, options, dialect);
   if (!client.ok()) return client.status();
   return std::unique_ptr<Bucket>(new S3Bucket(std::move(client.value()), options));
 }
@@ -78,10 +99,12 @@ std::vector<std::pair<std::string, std::string>> S3Bucket::object_headers(const 
                                                                           u64 part_bytes) const {
   std::vector<std::pair<std::string, std::string>> headers = {
       {"content-type", source.content_type}};
-  if (!source.content_encoding.empty()) {
-    headers.emplace_back("content-encoding", source.content_encoding);
+  if (source.packed) {
+    for (const auto& [name, value] : source.packed->metadata()) {
+      headers.emplace_back(metadata_header(name), value);
+    }
   }
-  if (part_bytes > 0) headers.emplace_back(kPartBytes, std::to_string(part_bytes));
+  if (part_bytes > 0) headers.emplace_back(metadata_header(kPartBytes), std::to_string(part_bytes));
   return headers;
 }
 
@@ -93,15 +116,18 @@ std::optional<Attempt> S3Bucket::compared(const net::Answer& head, const Source&
     return attempt(Outcome::kRetry, "asking what is there: the answer names no size");
   }
   const u64 size = number_in(length);
+  const std::string crc = crc_of_all(head, client_->is_google());
+  const auto said = [this, &head](const std::string& name) {
+    const std::string* value = head.header(metadata_header(name));
+    return value != nullptr ? *value : std::string();
+  };
+  if (source.packed && source.packed->is_in(said, crc)) return stored();
   if (size != source.size) {
     return other_content("size", std::to_string(size), std::to_string(source.size));
   }
-  const std::string* crc = head.header("x-amz-checksum-crc32c");
-  const std::string* type = head.header("x-amz-checksum-type");
-  if (crc != nullptr && (type == nullptr || *type == "FULL_OBJECT") &&
-      crc->find('-') == std::string::npos) {
+  if (!crc.empty()) {
     const std::string ours = crc32c_text(source.crc32c);
-    return *crc == ours ? stored() : other_content("CRC32C", *crc, ours);
+    return crc == ours ? stored() : other_content("CRC32C", crc, ours);
   }
   const std::string* tag = head.header("etag");
   const auto theirs = tag != nullptr ? parse_tag(*tag) : std::nullopt;
@@ -110,16 +136,24 @@ std::optional<Attempt> S3Bucket::compared(const net::Answer& head, const Source&
                    "an object of that size is there, and the store keeps neither a CRC32C nor an "
                    "MD5 to compare it by");
   }
-  const u64 said = number_in(head.header(kPartBytes));
-  const auto ours = md5_of(source, *theirs, said > 0 ? said : options_.part_bytes);
+  const u64 cut = number_in(head.header(metadata_header(kPartBytes)));
+  const auto ours = md5_of(source, *theirs, cut > 0 ? cut : options_.part_bytes);
   if (!ours.ok()) return attempt(ours.status());
   return ours.value() == theirs->md5 ? stored() : other_content("ETag", *tag, hex(ours.value()));
 }
 
+std::string S3Bucket::metadata_header(const std::string& name) const {
+  return std::string(client_->dialect().prefix) + "meta-" + name;
+}
+
+net::Answer S3Bucket::ask_for(const std::string& name, const std::stop_token& stop) {
+  S3Call call{.method = "HEAD", .key = name, .stop = stop};
+  if (!client_->is_google()) call.headers = {{"x-amz-checksum-mode", "ENABLED"}};
+  return client_->send(call);
+}
+
 std::optional<Attempt> S3Bucket::same(const std::string& name, const Source& source) {
-  const net::Answer head = client_->send(
-      {.method = "HEAD", .key = name, .headers = {{"x-amz-checksum-mode", "ENABLED"}}});
-  return compared(head, source);
+  return compared(ask_for(name), source);
 }
 
 Attempt S3Bucket::verified(const std::string& name, const Source& source) {
@@ -139,10 +173,7 @@ Attempt S3Bucket::in_the_way(const std::string& name, const Source& source) {
 Attempt S3Bucket::put(const std::string& name, const Source& source, std::string_view memo,
                       const Progress& progress) {
   if (progress.stop.stop_requested()) return attempt(Outcome::kStopped, "stopped");
-  const net::Answer head = client_->send({.method = "HEAD",
-                                          .key = name,
-                                          .headers = {{"x-amz-checksum-mode", "ENABLED"}},
-                                          .stop = progress.stop});
+  const net::Answer head = ask_for(name, progress.stop);
   // Who may not list a bucket is told 403 of what is not there: then only the condition helps.
   const bool unknown = is_answered(head, 403);
   if (!unknown) {
@@ -152,7 +183,8 @@ Attempt S3Bucket::put(const std::string& name, const Source& source, std::string
       return *found;
     }
   }
-  if ((memo.empty() && source.size <= options_.part_bytes) || source.size == 0) {
+  const bool small = memo.empty() && source.size <= options_.part_bytes;
+  if (small || source.size == 0 || client_->is_google()) {
     return put_whole(name, source, progress);
   }
   return S3Multipart(*this, name, source, progress).put(memo);
@@ -160,7 +192,7 @@ Attempt S3Bucket::put(const std::string& name, const Source& source, std::string
 
 Attempt S3Bucket::put_whole(const std::string& name, const Source& source,
                             const Progress& progress) {
-  const auto digests = digests_of(source.file, 0, source.size, kSha256);
+  const auto digests = digests_of(source.reader(), 0, source.size, kSha256);
   if (!digests.ok()) return attempt(digests.status());
   if (digests.value().crc32c != source.crc32c) {
     return attempt(Outcome::kRefused, "the file is not what it was when it was sealed");
@@ -172,14 +204,21 @@ Attempt S3Bucket::put_whole(const std::string& name, const Source& source,
     S3Call call{.method = "PUT",
                 .key = name,
                 .headers = object_headers(source, 0),
-                .body = {.file = source.file, .at = 0, .size = source.size},
+                .body = {.read = source.reader(), .at = 0, .size = source.size},
                 .sha256 = digests.value().sha256,
                 .stop = progress.stop,
                 .sent = [&body](u64 bytes) { body.at(bytes); }};
-    call.headers.emplace_back("x-amz-checksum-crc32c", crc32c_text(source.crc32c));
+    const std::string crc = crc32c_text(source.crc32c);
+    const bool google = client_->is_google();
+    call.headers.emplace_back(google ? "x-goog-hash" : "x-amz-checksum-crc32c",
+                              google ? "crc32c=" + crc : crc);
     // relaxed: see the member
     const bool condition = !knows_no_condition_.load(std::memory_order_relaxed);
-    if (condition) call.headers.emplace_back("if-none-match", "*");
+    if (google) {
+      call.headers.emplace_back("x-goog-if-generation-match", "0");
+    } else if (condition) {
+      call.headers.emplace_back("if-none-match", "*");
+    }
     const net::Answer answer = client_->send(call);
     if (is_answered(answer, 200)) {
       body.arrived(source.size);
@@ -187,7 +226,7 @@ Attempt S3Bucket::put_whole(const std::string& name, const Source& source,
     } else if (is_answered(answer, 412)) {
       result = in_the_way(name, source);
     } else {
-      if (condition && is_answered(answer, 501)) {
+      if (condition && !google && is_answered(answer, 501)) {
         knows_no_condition_.store(true, std::memory_order_relaxed);
         result = attempt(Outcome::kRetry, "the store does not know If-None-Match");
       } else {

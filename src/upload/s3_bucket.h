@@ -6,6 +6,10 @@
 // not know that. Afterwards we ask what is there and compare: the size and the CRC32C of the whole
 // object, or with stores that keep none, the MD5 in the ETag.
 //
+// Google's XML interface has other names for the same (kGoogle), and one thing less: what makes an
+// object of parts takes no condition there, and would replace what came meanwhile. So every object
+// goes up in one request, whatever its size.
+//
 // The memo is JSON: {"upload": id of the multipart upload, "part_bytes": n}.
 //
 // Threading: thread-safe; a part is sent by a thread of its own.
@@ -25,7 +29,8 @@ namespace sluice::upload {
 class S3Bucket final : public Bucket {
  public:
   static Result<std::unique_ptr<Bucket>> open(const std::string& bucket,
-                                              const BucketOptions& options);
+                                              const BucketOptions& options,
+                                              const Dialect& dialect = kAmazon);
 
   Attempt put(const std::string& name, const Source& source, std::string_view memo,
               const Progress& progress) override;
@@ -42,7 +47,10 @@ class S3Bucket final : public Bucket {
   // After an answer that there is one already.
   Attempt in_the_way(const std::string& name, const Source& source);
   std::optional<Attempt> compared(const net::Answer& head, const Source& source) const;
-  // Content type and encoding, and what same() needs later.
+  net::Answer ask_for(const std::string& name, const std::stop_token& stop = {});
+  // "x-amz-meta-sluice-part-bytes" and the like.
+  [[nodiscard]] std::string metadata_header(const std::string& name) const;
+  // Content type, metadata, and what same() needs later.
   std::vector<std::pair<std::string, std::string>> object_headers(const Source& source,
                                                                   u64 part_bytes) const;
 

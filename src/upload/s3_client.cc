@@ -27,16 +27,19 @@ i64 now_seconds() { return os::wall_ns() / 1'000'000'000; }
 
 }  // namespace
 
-S3Client::S3Client(std::string bucket, const BucketOptions& options)
+S3Client::S3Client(std::string bucket, const BucketOptions& options, const Dialect& dialect)
     : bucket_(std::move(bucket)),
+      dialect_(dialect),
+      google_(dialect.service == kGoogle.service),
       http_({.timeout_ms = options.timeout_ms, .ca_file = options.ca_file}) {}
 
 Result<std::unique_ptr<S3Client>> S3Client::open(const std::string& bucket,
-                                                 const BucketOptions& options) {
+                                                 const BucketOptions& options,
+                                                 const Dialect& dialect) {
   if (!is_bucket_name(bucket)) {
     return Status(ErrorClass::kDisableSink, "s3://" + bucket + ": no name of a bucket");
   }
-  std::unique_ptr<S3Client> client(new S3Client(bucket, options));
+  std::unique_ptr<S3Client> client(new S3Client(bucket, options, dialect));
   if (Status status = client->find_endpoint(options); !status.ok()) return status;
   auto credentials = S3Credentials::from_environment();
   if (!credentials.ok()) return credentials.status();
@@ -45,12 +48,11 @@ Result<std::unique_ptr<S3Client>> S3Client::open(const std::string& bucket,
 }
 
 Status S3Client::find_endpoint(const BucketOptions& options) {
-  region_ = s3_region_from_environment();
+  region_ = google_ ? "auto" : s3_region_from_environment();
   if (region_.empty()) region_ = "us-east-1";
   if (!is_region(region_)) return {ErrorClass::kDisableSink, "AWS_REGION: no name of a region"};
-  std::string given = options.endpoint;
-  if (given.empty()) given = os::environment("AWS_ENDPOINT_URL_S3");
-  if (given.empty()) given = os::environment("AWS_ENDPOINT_URL");
+  std::string given = endpoint_of((google_ ? "gs://" : "s3://") + bucket_, options.endpoint);
+  if (given.empty() && google_) given = "https://storage.googleapis.com";
   bucket_in_host_ = given.empty() && bucket_.find_first_of("._") == std::string::npos;
   if (given.empty()) return {};
   const auto url = endpoint_url(given, "https");
@@ -88,7 +90,7 @@ net::Answer S3Client::send_once(const S3Call& call, const S3Keys& keys) {
   }
   net::Request request{.method = call.method,
                        .url = scheme_ + "://" + signing.host + signing.path,
-                       .headers = sigv4_headers(signing, keys, region, amz_date(now)),
+                       .headers = sigv4_headers(signing, keys, region, amz_date(now), dialect_),
                        .body = call.body,
                        .answer_ms = call.answer_ms,
                        .stop = call.stop,
@@ -140,7 +142,7 @@ bool S3Client::learn(const S3Call& call, const net::Answer& answer, const S3Keys
   std::string region;
   if (const std::string* header = answer.header("x-amz-bucket-region")) region = *header;
   if (region.empty()) region = xml_text(answer.body, "Error/Region");
-  if (!is_region(region) || region == region_) return false;
+  if (google_ || !is_region(region) || region == region_) return false;
   region_ = region;
   return true;
 }

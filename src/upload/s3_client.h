@@ -32,23 +32,28 @@ class S3Client {
  public:
   // Host names and regions are checked here: kDisableSink.
   static Result<std::unique_ptr<S3Client>> open(const std::string& bucket,
-                                                const BucketOptions& options);
+                                                const BucketOptions& options,
+                                                const Dialect& dialect = kAmazon);
 
   // One request; again, once, when the store says that the clock, the region or temporary keys were
   // wrong and how to do better. A status of credentials that cannot be had is in `error`.
   [[nodiscard]] net::Answer send(const S3Call& call);
+  [[nodiscard]] const Dialect& dialect() const { return dialect_; }
+  [[nodiscard]] bool is_google() const { return google_; }
   // The attempt that ended with this answer, which is no success.
   [[nodiscard]] Attempt failed(const net::Answer& answer, const std::string& doing) const;
   [[nodiscard]] static Said said(const net::Answer& answer);
 
  private:
-  S3Client(std::string bucket, const BucketOptions& options);
+  S3Client(std::string bucket, const BucketOptions& options, const Dialect& dialect);
   Status find_endpoint(const BucketOptions& options);
   net::Answer send_once(const S3Call& call, const S3Keys& keys);
   bool learn(const S3Call& call, const net::Answer& answer, const S3Keys& keys);
   std::string authority(const std::string& region) const;
 
   const std::string bucket_;
+  const Dialect dialect_;
+  const bool google_;
   net::Http http_;
   std::unique_ptr<S3Credentials> credentials_;
   std::string scheme_ = "https";

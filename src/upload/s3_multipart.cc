@@ -154,7 +154,7 @@ Attempt S3Multipart::put_part(u32 index) {
   const Range range = Cut(source_.size, upload_.part_bytes).range(index);
   const bool there = has_part(index, range);
   const auto digests =
-      digests_of(source_.file, range.at, range.size, there ? kSha256 | kMd5 : kSha256);
+      digests_of(source_.reader(), range.at, range.size, there ? kSha256 | kMd5 : kSha256);
   if (!digests.ok()) return attempt(digests.status());
   if (there) {
     std::string tag = have_[index].tag;
@@ -179,7 +179,7 @@ Attempt S3Multipart::send_part(u32 index, const Range& range, const RangeDigests
                              .key = name_,
                              .query = {{"partNumber", number}, {"uploadId", upload_.id}},
                              .headers = {{"x-amz-checksum-crc32c", crc}},
-                             .body = {.file = source_.file, .at = range.at, .size = range.size},
+                             .body = {.read = source_.reader(), .at = range.at, .size = range.size},
                              .sha256 = digests.sha256,
                              .stop = progress_.stop,
                              .sent = [&body](u64 bytes) { body.at(bytes); }});

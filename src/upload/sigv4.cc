@@ -17,9 +17,10 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-std::string signing_key(const S3Keys& keys, std::string_view day, std::string_view region) {
-  const std::string by_day = hmac_sha256("AWS4" + keys.secret, day);
-  return hmac_sha256(hmac_sha256(hmac_sha256(by_day, region), "s3"), "aws4_request");
+std::string signing_key(const S3Keys& keys, std::string_view day, std::string_view region,
+                        const Dialect& dialect) {
+  const std::string by_day = hmac_sha256(std::string(dialect.key) + keys.secret, day);
+  return hmac_sha256(hmac_sha256(hmac_sha256(by_day, region), dialect.service), dialect.end);
 }
 
 }  // namespace
@@ -59,13 +60,15 @@ std::string canonical_query(std::vector<std::pair<std::string, std::string>> que
 }
 
 std::vector<std::string> sigv4_headers(const Signing& request, const S3Keys& keys,
-                                       std::string_view region, std::string_view date) {
+                                       std::string_view region, std::string_view date,
+                                       const Dialect& dialect) {
+  const std::string prefix(dialect.prefix);
   std::map<std::string, std::string> headers;
   for (const auto& [name, value] : request.headers) headers[lower_case(name)] = value;
   headers["host"] = request.host;
-  headers["x-amz-date"] = date;
-  headers["x-amz-content-sha256"] = request.payload_sha256;
-  if (!keys.session.empty()) headers["x-amz-security-token"] = keys.session;
+  headers[prefix + "date"] = date;
+  headers[prefix + "content-sha256"] = request.payload_sha256;
+  if (!keys.session.empty()) headers[prefix + "security-token"] = keys.session;
 
   std::string names, listed;
   for (const auto& [name, value] : headers) {
@@ -76,16 +79,18 @@ std::vector<std::string> sigv4_headers(const Signing& request, const S3Keys& key
                                 canonical_query(request.query) + '\n' + listed + '\n' + names +
                                 '\n' + request.payload_sha256;
   const std::string day(date.substr(0, 8));
-  const std::string scope = day + '/' + std::string(region) + "/s3/aws4_request";
+  const std::string algorithm(dialect.algorithm);
+  const std::string scope = day + '/' + std::string(region) + '/' + std::string(dialect.service) +
+                            '/' + std::string(dialect.end);
   const std::string to_sign =
-      "AWS4-HMAC-SHA256\n" + std::string(date) + '\n' + scope + '\n' + hex(sha256(canonical));
-  const std::string signature = hex(hmac_sha256(signing_key(keys, day, region), to_sign));
+      algorithm + '\n' + std::string(date) + '\n' + scope + '\n' + hex(sha256(canonical));
+  const std::string signature = hex(hmac_sha256(signing_key(keys, day, region, dialect), to_sign));
 
   std::vector<std::string> out;
   for (const auto& [name, value] : headers) {
     if (name != "host") out.push_back(name + ": " + value);
   }
-  out.push_back("authorization: AWS4-HMAC-SHA256 Credential=" + keys.id + '/' + scope +
+  out.push_back("authorization: " + algorithm + " Credential=" + keys.id + '/' + scope +
                 ",SignedHeaders=" + names + ",Signature=" + signature);
   return out;
 }

@@ -63,11 +63,16 @@ bool read_number(std::string_view text, T& to) {
   return std::from_chars(text.data(), end, to) == std::from_chars_result{end, std::errc{}};
 }
 
-std::string begin_payload(const std::string& object, const LocalFile& file) {
+SentBytes bytes_of(const LocalFile& file) { return {file.size, file.crc32c}; }
+
+std::string begin_payload(const std::string& object, const LocalFile& file, SentBytes bytes) {
+  const bool as_it_is = bytes == bytes_of(file);
   return "begin " + percent_encoded(object) + " " + percent_encoded(file.name) + " " +
          std::to_string(file.id.device) + " " + std::to_string(file.id.inode) + " " +
          std::to_string(file.id.born_ns) + " " + std::to_string(file.size) + " " +
-         std::to_string(file.modified_ns) + " " + std::to_string(file.crc32c);
+         std::to_string(file.modified_ns) + " " + std::to_string(file.crc32c) +
+         (as_it_is ? std::string()
+                   : " " + std::to_string(bytes.size) + " " + std::to_string(bytes.crc32c));
 }
 std::string memo_payload(const std::string& object, std::string_view memo) {
   return "memo " + percent_encoded(object) + " " + percent_encoded(memo);
@@ -118,9 +123,12 @@ bool LogLines::begin(const std::vector<std::string_view>& untrusted) {
                     read_number(untrusted[6], entry.file.size) &&
                     read_number(untrusted[7], entry.file.modified_ns) &&
                     read_number(untrusted[8], entry.file.crc32c);
+  entry.bytes = bytes_of(entry.file);
+  const bool sent = untrusted.size() == 9 || (read_number(untrusted[9], entry.bytes.size) &&
+                                              read_number(untrusted[10], entry.bytes.crc32c));
   const bool plain = !entry.file.name.empty() && entry.file.name.find('/') == std::string::npos;
-  if (good && plain) entries_[percent_decoded(untrusted[1])] = std::move(entry);
-  return good && plain;
+  if (good && sent && plain) entries_[percent_decoded(untrusted[1])] = std::move(entry);
+  return good && sent && plain;
 }
 
 bool LogLines::add(std::string_view untrusted) {
@@ -129,7 +137,7 @@ bool LogLines::add(std::string_view untrusted) {
   if (crc_text(payload) != untrusted.substr(0, kCrcDigits)) return false;
   if (payload.starts_with(kFormat)) return later_ |= payload != kHead, true;
   const std::vector<std::string_view> fields = fields_of(payload);
-  if (fields[0] == "begin" && fields.size() == 9) return begin(fields);
+  if (fields[0] == "begin" && (fields.size() == 9 || fields.size() == 11)) return begin(fields);
   if (fields.size() < 2) return false;
   const std::string object = percent_decoded(fields[1]);
   if (fields[0] == "gone" && fields.size() == 2) return entries_.erase(object), true;
@@ -259,10 +267,12 @@ std::vector<std::pair<std::string, Entry>> UploadLog::entries() const {
   return {known_.entries().begin(), known_.entries().end()};
 }
 
-Status UploadLog::begin(const std::string& object, const LocalFile& file) {
+Status UploadLog::begin(const std::string& object, const LocalFile& file,
+                        std::optional<SentBytes> bytes) {
+  const SentBytes sent = bytes.value_or(bytes_of(file));
   const std::scoped_lock lock(mutex_);
-  if (Status status = append(begin_payload(object, file), false); !status.ok()) return status;
-  known_.entries()[object] = {file, {}, false};
+  if (Status status = append(begin_payload(object, file, sent), false); !status.ok()) return status;
+  known_.entries()[object] = {file, sent, {}, false};
   return {};
 }
 
@@ -296,7 +306,7 @@ Status UploadLog::write_anew() {
   std::string text = line_of(kHead);
   u64 lines = 1;
   for (const auto& [object, entry] : known_.entries()) {
-    text += line_of(begin_payload(object, entry.file));
+    text += line_of(begin_payload(object, entry.file, entry.bytes));
     if (!entry.memo.empty()) text += line_of(memo_payload(object, entry.memo));
     if (entry.done) text += line_of(done_payload(object));
     lines += 1 + u64{!entry.memo.empty()} + u64{entry.done};

@@ -45,8 +45,17 @@ struct LocalFile {
   }
 };
 
+// What the store is sent of a file: its bytes, or what compression makes of them.
+struct SentBytes {
+  u64 size = 0;
+  u32 crc32c = 0;
+
+  [[nodiscard]] bool operator==(const SentBytes&) const = default;
+};
+
 struct Entry {
   LocalFile file;
+  SentBytes bytes;
   std::string memo;   // for the next attempt; secret
   bool done = false;  // the store has it, verified
 };
@@ -84,8 +93,10 @@ class UploadLog {
 
   [[nodiscard]] std::optional<Entry> find(std::string_view object) const;
   [[nodiscard]] std::vector<std::pair<std::string, Entry>> entries() const;
-  // This file is going to be `object`; forgets what was known of the object before.
-  Status begin(const std::string& object, const LocalFile& file);
+  // This file is going to be `object`, as it is or as `bytes`; forgets what was known of the object
+  // before.
+  Status begin(const std::string& object, const LocalFile& file,
+               std::optional<SentBytes> bytes = {});
   // The three are durable when they return ok.
   Status keep_memo(const std::string& object, std::string_view memo);
   Status done(const std::string& object);

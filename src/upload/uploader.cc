@@ -66,7 +66,8 @@ Result<std::string> source_directory(std::string_view directory, const Destinati
 // Both mistakes at once.
 Result<Destination> destination_of(std::string_view to, const UploadOptions& options) {
   std::string mistakes = mistakes_in(options);
-  Result<Destination> destination = Destination::parse(to, options.endpoint);
+  Result<Destination> destination =
+      Destination::parse(to, upload::endpoint_of(to, options.endpoint));
   if (!destination.ok()) {
     mistakes += (mistakes.empty() ? "" : "\n") + destination.status().message();
   }
@@ -86,6 +87,7 @@ Result<std::unique_ptr<upload::Bucket>> bucket_of(const Destination& to,
   of_bucket.timeout_ms = options.timeout_ms;
   of_bucket.endpoint = options.endpoint;
   of_bucket.ca_file = options.ca_file;
+  of_bucket.google_hmac = options.google_hmac;
   return upload::open_bucket(to.bucket(), of_bucket);
 }
 
@@ -142,7 +144,8 @@ Result<std::vector<PlannedUpload>> Uploader::plan(std::string_view directory, st
   auto look = scan.look(~std::size_t{0}, [](const upload::FoundFile&) { return false; });
   if (!look.ok()) return look.status();
   for (const upload::FoundFile& found : look.value().files) {
-    const auto object = destination.value().object_for(layout, found.name, found.info.modified_ns);
+    const auto object = destination.value().object_for(layout, found.name, found.info.modified_ns,
+                                                       upload::name_ending(options.compress));
     PlannedUpload planned{found.name, object.ok() ? object.value() : std::string(), found.info.size,
                           object.status().message()};
     const auto entry = known.find(destination.value().key_of(planned.object));

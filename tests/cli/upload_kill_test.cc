@@ -8,6 +8,8 @@
 #include <random>
 
 #include "cli/cli_fixture.h"
+#include "upload/packer.h"
+#include "upload/unpacked.h"
 
 namespace sluice::test {
 namespace {
@@ -28,12 +30,19 @@ const std::string& content_of(int file) {
 }
 
 // At any moment: what is not here is there, and what is there is whole.
-std::string broken(const std::string& from, const std::string& to) {
+std::string broken(const std::string& from, const std::string& to,
+                   UploadCompression how = UploadCompression::none) {
+  const std::string ending(upload::name_ending(how));
   for (int file = 0; file < kFiles; ++file) {
     const std::string name = "/f" + std::to_string(file);
-    const bool there = fs::exists(to + name);
+    const bool there = fs::exists(to + name + ending);
     if (!there && !fs::exists(from + name)) return name + " is nowhere";
-    if (there && read_file(to + name) != content_of(file)) return name + " is not whole";
+    if (!there) continue;
+    const std::string text = read_file(to + name + ending);
+    const bool whole = how == UploadCompression::none
+                           ? text == content_of(file)
+                           : upload::unpacked(how, text) == content_of(file);
+    if (!whole) return name + " is not whole";
   }
   return {};
 }
@@ -46,7 +55,12 @@ TEST_F(Cli, UploadKilledAtRandomMomentsLosesNothing) {
   std::mt19937 random(seed);
   const std::string from = path("d"), to = path("out");
   int kills = 0;
+  constexpr std::pair<UploadCompression, const char*> kWays[] = {
+      {UploadCompression::none, ""},
+      {UploadCompression::zstd, "--compress zstd"},
+      {UploadCompression::gzip, "--compress gzip"}};
   for (int round = 0; round < rounds; ++round) {
+    const auto& [how, option] = kWays[round % 3];
     fs::remove_all(from);
     fs::remove_all(to);
     fs::create_directory(from);
@@ -56,13 +70,14 @@ TEST_F(Cli, UploadKilledAtRandomMomentsLosesNothing) {
     int code = -1;
     // Each has more time than the one before: a slow machine gets through, too.
     for (unsigned most_us = 20'000; code != 0; most_us += most_us / 8) {
-      const pid_t child = start("exec $SLUICE upload d --to out --settle 0 --quiet",
-                                regions_ + "/o", regions_ + "/e");
+      const pid_t child =
+          start(std::string("exec $SLUICE upload d --to out --settle 0 --quiet ") + option,
+                regions_ + "/o", regions_ + "/e");
       ::usleep(unsigned(random() % most_us));
       ::kill(child, SIGKILL);
       code = wait_for(child);
       kills += code == 128 + SIGKILL ? 1 : 0;
-      ASSERT_EQ(broken(from, to), "");
+      ASSERT_EQ(broken(from, to, how), "");
       ASSERT_TRUE(code == 0 || code == 128 + SIGKILL) << read_file(regions_ + "/e");
     }
     std::size_t left = 0;
@@ -86,6 +101,12 @@ TEST_F(Cli, UploadKillCheckNoticesWhatIsWrong) {
   EXPECT_EQ(broken(path("d"), path("out")), "");
   fs::resize_file(path("out/f2"), kFileBytes - 1);
   EXPECT_EQ(broken(path("d"), path("out")), "/f2 is not whole");
+  std::string packed;
+  ASSERT_TRUE(upload::Packer(UploadCompression::gzip).pack(content_of(0), packed));
+  write("out/f0.gz", packed);
+  EXPECT_NE(broken(path("d"), path("out"), UploadCompression::gzip), "/f0 is not whole");
+  fs::resize_file(path("out/f0.gz"), packed.size() - 1);
+  EXPECT_EQ(broken(path("d"), path("out"), UploadCompression::gzip), "/f0 is not whole");
   fs::remove(path("out/f2"));
   EXPECT_EQ(broken(path("d"), path("out")), "/f2 is nowhere");
 }

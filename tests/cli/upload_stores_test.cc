@@ -10,6 +10,7 @@
 #include "cli/cli_fixture.h"
 #include "upload/gcs_fake.h"
 #include "upload/s3_server.h"
+#include "upload/unpacked.h"
 
 namespace sluice::test {
 namespace {
@@ -83,8 +84,8 @@ class CliStores : public Cli {
       const pid_t child = start("exec $SLUICE upload d --to " + url + "/p --endpoint " +
                                     server.url() + " --settle 0 --quiet --backoff 1 " + options,
                                 regions_ + "/o", regions_ + "/e");
-      if (random_() % 2 == 0) {
-        ::usleep(unsigned(random_() % 80'000));
+      if (start_number < 4 || random_() % 2 == 0) {
+        ::usleep(unsigned(random_() % (start_number < 2 ? 40'000 : 160'000)));
         ::kill(child, SIGKILL);
       }
       code = wait_for(child);
@@ -123,6 +124,25 @@ TEST_F(CliStores, EverythingIsInGoogleCloudStorageOnce) {
   fs::remove_all(path("d"));
   upload_through_all_that("gs://bucket", server, "--part-bytes 2MiB --parts-at-once 4",
                           [&](const std::string& name) { return fake.bytes(name); });
+  EXPECT_EQ(fake.count(), 4U);  // and no parts
+}
+
+TEST_F(CliStores, EverythingIsThereOnceCompressed) {
+  const auto s3 = upload::S3Server::start();
+  if (!s3) GTEST_SKIP() << "there is no S3 server: scripts/install_upload_servers.sh builds it";
+  const auto unpacked = [](const std::string& text) {
+    return upload::unpacked(UploadCompression::zstd, text).value_or("damaged");
+  };
+  HttpServer proxy([&](const Seen& seen) { return HttpServer::forward(s3->port(), seen); });
+  upload_through_all_that(
+      "s3://bucket", proxy, "--part-bytes 5MiB --compress zstd",
+      [&](const std::string& name) { return unpacked(read_file(s3->file(name + ".zst"))); });
+  fs::remove_all(path("d"));
+  upload::GcsFake fake;
+  HttpServer server([&](const Seen& seen) { return fake.answer(seen); });
+  upload_through_all_that(
+      "gs://bucket", server, "--part-bytes 2MiB --compress zstd",
+      [&](const std::string& name) { return unpacked(fake.bytes(name + ".zst")); });
   EXPECT_EQ(fake.count(), 4U);  // and no parts
 }
 

@@ -62,6 +62,26 @@ TEST_F(Cli, UploadFinishesWhatAKilledWriterLeft) {
       << done.error;
 }
 
+// What the tools of everybody unpack.
+TEST_F(Cli, UploadCompressesWhileItSends) {
+  const Finished done = sh(
+      "seq 1 400000 > in && : > empty && mkdir d && cp in empty d && "
+      "$SLUICE upload d --to out --settle 0 --compress gzip --dry-run --quiet | sort && "
+      "$SLUICE upload d --to out --settle 0 --compress gzip --keep && "
+      "$SLUICE upload d --to out --settle 0 --compress zstd && "
+      "for f in in empty; do zcat out/$f.gz | cmp - $f && zstd -dcq out/$f.zst | cmp - $f; done && "
+      "ls d && ls out && [ $(stat -c %s out/in.gz) -lt $(($(stat -c %s in) / 3)) ]");
+  EXPECT_EQ(done.code, 0) << done.error;
+  EXPECT_EQ(done.out,
+            "empty -> empty.gz (0 bytes)\nin -> in.gz (2688895 bytes)\n"
+            "empty.gz\nempty.zst\nin.gz\nin.zst\n");
+  EXPECT_TRUE(says(done.error, "2 files, 2688895 bytes uploaded")) << done.error;
+  const Finished conflict =
+      sh("echo x > d/in; $SLUICE upload d --to out --settle 0 --compress gzip; echo $?; ls d");
+  EXPECT_TRUE(says(conflict.error, "other content")) << conflict.error;
+  EXPECT_EQ(conflict.out, "1\nin\n");
+}
+
 TEST_F(Cli, UploadParksAConflict) {
   const Finished done =
       sh("mkdir d out; echo mine > d/a; echo yours > out/a; echo b > d/b; echo n > d/.hidden; "

@@ -69,7 +69,7 @@ TEST_F(HttpTest, CarriesMethodHeadersAndBody) {
 TEST_F(HttpTest, CarriesARangeOfAFile) {
   const upload::SourceFile file(3 << 20);
   Request request = to("/", "PUT");
-  request.body = {.file = file.source().file, .at = 1000, .size = 2 << 20};
+  request.body = {.read = file.source().reader(), .at = 1000, .size = 2 << 20};
   u64 told = 0;
   request.sent = [&](u64 bytes) { told = bytes; };
   const Answer answer = http_.send(request);

@@ -12,9 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/crc32c.h"
 #include "support/kill_io.h"
 #include "support/memory_io.h"
 #include "upload/directory_bucket.h"
+#include "upload/unpacked.h"
 
 namespace sluice::test {
 namespace {
@@ -110,6 +112,11 @@ void put_text(MemoryIo& io, const std::string& path, std::string_view text) {
 DeliveryOptions kept() {
   DeliveryOptions options;
   options.keep = true;
+  return options;
+}
+DeliveryOptions compressed(UploadCompression how) {
+  DeliveryOptions options;
+  options.compress = how;
   return options;
 }
 DeliveryOptions without_retries() {
@@ -290,6 +297,77 @@ TEST_F(World, AFileThatChangesWhileItIsReadIsNotSent) {
   EXPECT_TRUE(is_there(grows, local));
 }
 
+// ---- compressed ----
+
+constexpr auto kGzip = UploadCompression::gzip;
+
+TEST_F(World, IsCompressedWhileItIsSent) {
+  for (const UploadCompression how : {UploadCompression::gzip, UploadCompression::zstd}) {
+    const std::string packed = object + (how == kGzip ? ".gz" : ".zst");
+    put_text(io, local, kText);
+    const auto all = run(compressed(how));
+    ASSERT_EQ(all.size(), 1u);
+    EXPECT_EQ(all[0].fate, Fate::kUploaded) << all[0].why;
+    EXPECT_EQ(upload::unpacked(how, text_of(io, packed)), std::string(kText));
+    EXPECT_EQ(all[0].sent, text_of(io, packed).size());
+    EXPECT_FALSE(is_there(io, local));
+    // Again, by somebody who knows nothing of it: it is compressed once more, and is the same.
+    put_text(io, local, kText);
+    EXPECT_EQ(run(compressed(how)).at(0).fate, Fate::kThere);
+    put_text(io, local, "other\n");
+    EXPECT_EQ(run(compressed(how)).at(0).fate, Fate::kConflict);
+    EXPECT_TRUE(is_there(io, local));
+  }
+}
+
+// The killed predecessor's compressor made other bytes of the file than ours does.
+struct AnotherCompressor : World {
+  AnotherCompressor() {
+    upload::Packer packer(UploadCompression::gzip);
+    EXPECT_TRUE(packer.pack(kText.substr(0, 5), theirs));
+    std::string rest;
+    EXPECT_TRUE(packer.pack(kText.substr(5), rest));
+    theirs += rest;
+    os::FileInfo info;
+    EXPECT_EQ(io.stat(local.c_str(), info), 0);
+    auto log = UploadLog::open(io, "/d");
+    const std::string key = "file://" + object + ".gz";
+    const upload::LocalFile file{kName, info.id(), info.size, info.modified_ns,
+                                 crc32c(kText.data(), kText.size())};
+    EXPECT_TRUE(log.value()
+                    ->begin(key, file, {{theirs.size(), crc32c(theirs.data(), theirs.size())}})
+                    .ok());
+    EXPECT_TRUE(log.value()->keep_memo(key, "0123456789abcdef").ok());
+    io.make_directory("/out");
+  }
+  std::string theirs;
+  const std::string part = "/out/.sluice-upload-0123456789abcdef";
+};
+
+// What is there of theirs is not gone on with: half of each would be neither.
+TEST_F(AnotherCompressor, ItsHalfIsNotGoneOnWith) {
+  put_text(io, part, theirs.substr(0, 20));
+  const auto all = run(compressed(kGzip));
+  EXPECT_EQ(all.at(0).fate, Fate::kUploaded) << all.at(0).why;
+  EXPECT_EQ(watched.memos, std::vector<std::string>{""});
+  EXPECT_FALSE(is_there(io, part));
+  EXPECT_EQ(upload::unpacked(kGzip, text_of(io, object + ".gz")), std::string(kText));
+  EXPECT_NE(text_of(io, object + ".gz"), theirs);
+}
+
+TEST_F(AnotherCompressor, ItsObjectIsTheSameContent) {
+  put_text(io, object + ".gz", theirs);
+  EXPECT_EQ(run(compressed(kGzip)).at(0).fate, Fate::kThere);
+  EXPECT_EQ(watched.puts, 0);
+  EXPECT_FALSE(is_there(io, local));
+}
+
+TEST_F(AnotherCompressor, AnObjectThatNobodyBeganIsAConflict) {
+  put_text(io, object + ".gz", theirs + "more");
+  EXPECT_EQ(run(compressed(kGzip)).at(0).fate, Fate::kConflict);
+  EXPECT_TRUE(is_there(io, local));
+}
+
 // What was begun for a file that has gone leaves nothing in the bucket.
 TEST_F(World, PartsOfAFileThatHasGoneAreRemoved) {
   const std::string part = "/out/.sluice-upload-0123456789abcdef";
@@ -311,32 +389,40 @@ TEST_F(World, PartsOfAFileThatHasGoneAreRemoved) {
 
 // Runs until call number `kill_at`, then once more undisturbed. Which promise is broken; empty:
 // none.
-std::string broken_by_kill(u64 kill_at, u64 partial, bool lies, bool& killed) {
+std::string broken_by_kill(u64 kill_at, u64 partial, bool lies, bool& killed,
+                           const DeliveryOptions& options = {}) {
   MemoryIo memory;
   World::fill(memory);
-  const std::string local = std::string("/d/") + kName, object = std::string("/out/") + kName;
+  const std::string local = std::string("/d/") + kName;
+  const std::string object =
+      std::string("/out/") + kName + std::string(upload::name_ending(options.compress));
+  const auto is_whole = [&] {
+    const std::string text = text_of(memory, object);
+    const bool plain = options.compress == UploadCompression::none;
+    return (plain ? text : upload::unpacked(options.compress, text)) == World::kText;
+  };
   killed = false;
   {
     KillIo io(memory, kill_at, partial);
     upload::DirectoryBucket real(io, "/out");
     Liar liar;
     try {
-      (void)World::run(io, lies ? static_cast<upload::Bucket&>(liar) : real, {});
+      (void)World::run(io, lies ? static_cast<upload::Bucket&>(liar) : real, options);
     } catch (const Killed&) {
       killed = true;
     }
   }
   const bool stored = is_there(memory, object);
-  if (stored && text_of(memory, object) != World::kText) return "the object is not whole";
+  if (stored && !is_whole()) return "the object is not whole";
   if (!stored && !is_there(memory, local)) return "removed before the store had it";
   upload::DirectoryBucket real(memory, "/out");
   Watched watched(real);
-  for (const Delivered& delivered : World::run(memory, watched, {})) {
+  for (const Delivered& delivered : World::run(memory, watched, options)) {
     if (!delivered.is_there() && delivered.fate != Fate::kRemoved) return delivered.why;
   }
   if (stored && watched.sent > 0) return "sent a second time";
   if (is_there(memory, local)) return "not removed";
-  if (!is_there(memory, object) || text_of(memory, object) != World::kText) return "not stored";
+  if (!is_there(memory, object) || !is_whole()) return "not stored";
   for (const std::string& path : memory.paths()) {
     if (path.find(".sluice-upload-") != std::string::npos) return "a part is left: " + path;
   }
@@ -351,8 +437,13 @@ TEST(DeliveryKill, BetweenAnyTwoCallsItIsStoredOnceAndRemovedOnlyThen) {
     for (u64 call = 1; killed; ++call, ++points) {
       EXPECT_EQ(broken_by_kill(call, partial, false, killed), "") << "killed at call " << call;
     }
+    killed = true;
+    for (u64 call = 1; killed; ++call, ++points) {
+      EXPECT_EQ(broken_by_kill(call, partial, false, killed, compressed(kGzip)), "")
+          << "compressing, killed at call " << call;
+    }
   }
-  EXPECT_GT(points, 60u);
+  EXPECT_GT(points, 120u);
   std::printf("%llu points\n", static_cast<unsigned long long>(points));
 }
 
@@ -360,6 +451,8 @@ TEST(DeliveryKill, BetweenAnyTwoCallsItIsStoredOnceAndRemovedOnlyThen) {
 TEST(DeliveryKill, TheCheckNoticesAFileThatIsNowhere) {
   bool killed = false;
   EXPECT_EQ(broken_by_kill(0, 0, true, killed), "removed before the store had it");
+  EXPECT_EQ(broken_by_kill(0, 0, true, killed, compressed(kGzip)),
+            "removed before the store had it");
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ class GcsFake {
   struct Object {
     std::string bytes;
     std::string type;
-    std::string encoding;
+    nlohmann::json metadata = {};
     u64 generation = 0;
   };
 
@@ -74,7 +74,7 @@ class GcsFake {
   }
   void put(const std::string& name, const std::string& bytes) {
     const std::lock_guard lock(mutex_);
-    objects_[name] = {bytes, "text/plain", "", ++generation_};
+    objects_[name] = {bytes, "text/plain", {}, ++generation_};
   }
   void lose_sessions() {
     const std::lock_guard lock(mutex_);
@@ -89,7 +89,8 @@ class GcsFake {
  private:
   using Json = nlohmann::json;
   struct Session {
-    std::string name, type, encoding, crc;
+    std::string name, type, crc;
+    Json metadata;
     std::string bytes;
     std::string precondition;
     std::string finished;  // the answer to the last piece
@@ -135,7 +136,7 @@ class GcsFake {
                   {"generation", std::to_string(object.generation)},
                   {"metageneration", "1"},
                   {"contentType", object.type}};
-    if (!object.encoding.empty()) about["contentEncoding"] = object.encoding;
+    if (!object.metadata.empty()) about["metadata"] = object.metadata;
     return about;
   }
 
@@ -173,9 +174,8 @@ class GcsFake {
   std::string insert(const Seen& seen) {
     const std::string kind = query_["uploadType"];
     if (kind == "media") {
-      return create(query_["name"],
-                    {seen.body, seen.header("content-type"), query_["contentEncoding"]},
-                    crc_in(seen), query_["ifGenerationMatch"]);
+      return create(query_["name"], {seen.body, seen.header("content-type")}, crc_in(seen),
+                    query_["ifGenerationMatch"]);
     }
     if (kind == "multipart") return insert_related(seen);
     const Json about = seen.body.empty() ? Json::object() : Json::parse(seen.body);
@@ -187,8 +187,8 @@ class GcsFake {
     const std::string id = "id" + std::to_string(++generation_);
     sessions_[id] = {name,
                      text(about, "contentType"),
-                     text(about, "contentEncoding"),
                      text(about, "crc32c"),
+                     about.value("metadata", Json()),
                      "",
                      query_["ifGenerationMatch"],
                      ""};
@@ -210,7 +210,7 @@ class GcsFake {
     const std::size_t second_end = seen.body.rfind("\r\n" + line + "--");
     const Json about = Json::parse(seen.body.substr(first, first_end - first));
     return create(text(about, "name"),
-                  {seen.body.substr(second, second_end - second), text(about, "contentType"), ""},
+                  {seen.body.substr(second, second_end - second), text(about, "contentType")},
                   text(about, "crc32c"), query_["ifGenerationMatch"]);
   }
 
@@ -241,7 +241,7 @@ class GcsFake {
       session.bytes += seen.body;
     }
     if (std::to_string(session.bytes.size()) == total) {
-      session.finished = create(session.name, {session.bytes, session.type, session.encoding},
+      session.finished = create(session.name, {session.bytes, session.type, session.metadata},
                                 session.crc, session.precondition);
       return session.finished;
     }
@@ -294,7 +294,7 @@ class GcsFake {
     }
     if (ask.contains("destination")) {
       object.type = text(ask["destination"], "contentType");
-      object.encoding = text(ask["destination"], "contentEncoding");
+      object.metadata = ask["destination"].value("metadata", Json());
     }
     return create(name, std::move(object), "", query_["ifGenerationMatch"]);
   }

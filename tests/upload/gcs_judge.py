@@ -52,6 +52,10 @@ big = os.urandom(1_000_000)
 upload("j/resumable", big, chunk_size=256 << 10, checksum="crc32c", if_generation_match=0)
 refused(exceptions.PreconditionFailed,
         lambda: upload("j/resumable", big, chunk_size=256 << 10, if_generation_match=0))
+named = bucket.blob("j/named")
+named.metadata = {"some": "thing"}
+named.upload_from_file(io.BytesIO(bytes(9_000_000)), size=9_000_000, retry=None)
+assert bucket.get_blob("j/named").metadata == {"some": "thing"}
 parts = [upload(f"j/part{i}", os.urandom(1000)) for i in range(33)]
 whole = bucket.blob("j/composed")
 whole.compose(parts[:32], if_generation_match=0, retry=None)

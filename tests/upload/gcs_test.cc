@@ -6,6 +6,7 @@
 #include "upload/gcs_fake.h"
 #include "upload/open_bucket.h"
 #include "upload/source_file.h"
+#include "upload/unpacked.h"
 
 namespace sluice::upload {
 namespace {
@@ -72,15 +73,24 @@ TEST_F(Gcs, StoresOneOfAnySize) {
   }
 }
 
-TEST_F(Gcs, KeepsTheEncoding) {
-  for (const std::size_t size : {1 * kMiB, 9 * kMiB}) {
+// In one piece, in a session, composed of parts; and what another compressor made of the same file
+// is the same content.
+TEST_F(Gcs, StoresWhatIsCompressedWhileItIsSent) {
+  for (const std::size_t size : {std::size_t{0}, 1 * kMiB, 9 * kMiB}) {
     for (const u32 at_once : {1U, 2U}) {
-      const SourceFile file(size);
-      Source source = file.source();
-      source.content_encoding = "zstd";
+      const SourceFile file(size), other(size + 1, 2);
+      const Source source = file.packed(UploadCompression::gzip);
       Told told;
       EXPECT_OUTCOME(bucket(at_once)->put(name_, source, "", told.progress()), kStored);
-      EXPECT_EQ(fake_.object(name_).encoding, "zstd");
+      EXPECT_TRUE(unpacked(UploadCompression::gzip, fake_.bytes(name_)) == file.bytes());
+      EXPECT_EQ(fake_.object(name_).type, "application/gzip");
+      EXPECT_EQ(fake_.object(name_).metadata["sluice-unpacked-bytes"], std::to_string(size));
+      EXPECT_EQ(fake_.object(name_).metadata["sluice-unpacked-crc32c"],
+                crc32c_text(file.source().crc32c));
+      EXPECT_OUTCOME(*bucket()->same(name_, source), kStored);
+      EXPECT_OUTCOME(*bucket()->same(name_, file.packed(UploadCompression::zstd)), kStored);
+      EXPECT_OUTCOME(*bucket()->same(name_, other.packed(UploadCompression::gzip)), kExists);
+      EXPECT_OUTCOME(*bucket()->same(name_, file.source()), kExists);
       fake_.clear();
     }
   }

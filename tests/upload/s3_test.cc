@@ -9,6 +9,7 @@
 #include "upload/open_bucket.h"
 #include "upload/s3_server.h"
 #include "upload/source_file.h"
+#include "upload/unpacked.h"
 
 namespace sluice::upload {
 namespace {
@@ -87,6 +88,56 @@ TEST_F(S3, StoresOneOfAnySize) {
     ASSERT_TRUE(same);
     EXPECT_OUTCOME(*same, kStored);
   }
+}
+
+// Whole or in parts, which the store has to put together; and what another compressor made of the
+// same file is the same content.
+TEST_F(S3, StoresWhatIsCompressedWhileItIsSent) {
+  constexpr auto kGzip = UploadCompression::gzip;
+  constexpr auto kZstd = UploadCompression::zstd;
+  for (const UploadCompression how : {kGzip, kZstd}) {
+    for (const std::size_t size : {std::size_t{0}, std::size_t{1000}, 12 * kMiB + 5}) {
+      name_ = "packed/" + std::to_string(int(how)) + "/" + std::to_string(size);
+      const SourceFile file(size), other(size + 1, 2);
+      const Source source = file.packed(how);
+      EXPECT_OUTCOME(bucket()->put(name_, source, "", told_.progress()), kStored);
+      EXPECT_EQ(told_.at(), source.size);
+      EXPECT_TRUE(unpacked(how, there()) == file.bytes());
+      const auto seen = proxy_->take_seen();
+      const auto made = std::find_if(seen.begin(), seen.end(), [](const Seen& one) {
+        return one.has("POST ") || one.has("PUT ");
+      });
+      ASSERT_NE(made, seen.end());
+      EXPECT_EQ(made->header("content-type"), packed_content_type(how));
+      EXPECT_EQ(made->header("content-encoding"), "");
+      EXPECT_EQ(made->header("x-amz-meta-sluice-unpacked-bytes"), std::to_string(size));
+      EXPECT_EQ(made->header("x-amz-meta-sluice-unpacked-crc32c"),
+                crc32c_text(file.source().crc32c));
+      EXPECT_OUTCOME(*bucket()->same(name_, source), kStored);
+      EXPECT_OUTCOME(*bucket()->same(name_, file.packed(how == kGzip ? kZstd : kGzip)), kStored);
+      EXPECT_OUTCOME(*bucket()->same(name_, other.packed(how)), kExists);
+      EXPECT_OUTCOME(bucket()->put(name_, other.packed(how), "", told_.progress()), kExists);
+      (void)proxy_->take_seen();
+    }
+  }
+}
+
+// An interrupted one goes on with the parts that are there: they are made again, and are the same.
+TEST_F(S3, GoesOnWithCompressedParts) {
+  const SourceFile file(18 * kMiB);
+  at("partNumber=3", 1, {.what = Fault::kReset});
+  auto store = bucket();
+  const Source source = file.packed(UploadCompression::zstd);
+  EXPECT_OUTCOME(store->put(name_, source, "", told_.progress()), kRetry);
+  proxy_->set_faults({});
+  (void)proxy_->take_seen();
+  // As after a restart: nothing but the memo is left.
+  const Source again = file.packed(UploadCompression::zstd);
+  const Attempt put = bucket()->put(name_, again, told_.memo(), told_.progress());
+  EXPECT_OUTCOME(put, kStored);
+  EXPECT_LT(put.sent, source.size);
+  EXPECT_LT(count(proxy_->take_seen(), "partNumber="), 4);
+  EXPECT_TRUE(unpacked(UploadCompression::zstd, there()) == file.bytes());
 }
 
 TEST_F(S3, TellsOtherContentFromTheSame) {
@@ -424,7 +475,7 @@ TEST_F(S3, ALargeObjectTakesLittleMemory) {
   Source large = file.source();
   large.size = u64{4} << 30;
   ASSERT_EQ(::ftruncate(large.file, i64(large.size)), 0);
-  large.crc32c = digests_of(large.file, 0, large.size, 0).value().crc32c;
+  large.crc32c = digests_of(large.reader(), 0, large.size, 0).value().crc32c;
   auto opened = open_bucket("s3://bucket", {.endpoint = server_->url(), .ca_file = {}});
   std::ofstream("/proc/self/clear_refs") << 5;  // the peak from here on
   const u64 before = peak_kib();

@@ -38,6 +38,16 @@ class SourceFile {
 
   [[nodiscard]] const Source& source() const { return source_; }
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
+  // The same file, compressed while it is sent.
+  [[nodiscard]] Source packed(UploadCompression how) const {
+    Source source = source_;
+    if (PackedFile::make(*source.io, source.file, source.size, how, {}, source.packed) != 0)
+      abort();
+    source.content_type = source.packed->content_type();
+    source.size = source.packed->size();
+    source.crc32c = source.packed->crc32c();
+    return source;
+  }
 
  private:
   Source source_;

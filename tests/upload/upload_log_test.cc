@@ -50,16 +50,22 @@ TEST_F(Place, RemembersOverARestart) {
     EXPECT_TRUE(log->begin("gs://b/done", file("done")).ok());
     EXPECT_TRUE(log->keep_memo("gs://b/done", "m").ok());
     EXPECT_TRUE(log->done("gs://b/done").ok());
+    EXPECT_TRUE(log->begin("gs://b/packed", file("packed"), {{77, 88}}).ok());
     EXPECT_TRUE(log->begin("gs://b/gone", file("gone")).ok());
     EXPECT_TRUE(log->forget("gs://b/gone").ok());
   }
   auto log = open();
-  EXPECT_EQ(log->entries().size(), 2u);
+  EXPECT_EQ(log->entries().size(), 3u);
   const auto named = log->find("gs://b/a name\n");
   ASSERT_TRUE(named);
   EXPECT_EQ(named->file, file("a name\n"));
   EXPECT_EQ(named->memo, "https://x/?y=%20 z\t");
   EXPECT_FALSE(named->done);
+  EXPECT_EQ(named->bytes, (upload::SentBytes{4, 6})) << "the file's own";
+  const auto packed = log->find("gs://b/packed");
+  ASSERT_TRUE(packed);
+  EXPECT_EQ(packed->file, file("packed"));
+  EXPECT_EQ(packed->bytes, (upload::SentBytes{77, 88}));
   const auto done = log->find("gs://b/done");
   ASSERT_TRUE(done);
   EXPECT_TRUE(done->done);

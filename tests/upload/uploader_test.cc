@@ -17,6 +17,7 @@
 #include "stream/stream_files.h"
 #include "upload/directory_bucket.h"
 #include "upload/engine.h"
+#include "upload/upload_log.h"
 
 namespace sluice::test {
 namespace {
@@ -222,6 +223,46 @@ TEST_F(Folders, SaysAllMistakesAtOnce) {
   const auto itself = Uploader::start(from, to, options());
   ASSERT_FALSE(itself.ok()) << "the files would be removed where they are";
   EXPECT_EQ(names_in(from).size(), 0u);
+}
+
+// Another server is another place, also when only the environment says so.
+TEST_F(Folders, TheEndpointOfTheEnvironmentIsPartOfWhatIsRemembered) {
+  write_old_file(from + "/a", "text");
+  UploadOptions kept = options();
+  kept.keep = true;
+  os::FileInfo info;
+  ASSERT_EQ(os::real_io().stat((from + "/a").c_str(), info), 0);
+  {
+    auto log = upload::UploadLog::open(os::real_io(), from);
+    ASSERT_TRUE(log.ok());
+    for (const char* key :
+         {"http://127.0.0.1:1 s3://bucket/a", "http://127.0.0.1:1 gs://bucket/a"}) {
+      const upload::LocalFile file{"a", info.id(), info.size, info.modified_ns, 0};
+      EXPECT_TRUE(log.value()->begin(key, file).ok() && log.value()->done(key).ok());
+    }
+  }
+  const auto planned = [&](const char* to_url) {
+    const auto plan = Uploader::plan(from, to_url, kept);
+    EXPECT_TRUE(plan.ok());
+    return plan.ok() ? plan.value().size() : 99;
+  };
+  const std::pair<const char*, std::vector<const char*>> stores[] = {
+      {"s3://bucket", {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}},
+      {"gs://bucket", {"STORAGE_EMULATOR_HOST", "CLOUD_STORAGE_EMULATOR_ENDPOINT"}}};
+  for (const auto& [url, names] : stores) {
+    for (const char* name : names) ::unsetenv(name);
+    for (const char* name : names) {
+      EXPECT_EQ(planned(url), 1u) << "the store's own";
+      ::setenv(name, "http://127.0.0.1:1/", 1);
+      EXPECT_EQ(planned(url), 0u) << name;
+      ::setenv(name, "http://127.0.0.1:2", 1);
+      EXPECT_EQ(planned(url), 1u) << name;
+      kept.endpoint = "http://127.0.0.1:1";
+      EXPECT_EQ(planned(url), 0u) << "the option comes first";
+      kept.endpoint.clear();
+      ::unsetenv(name);
+    }
+  }
 }
 
 TEST_F(Folders, APlanChangesNothing) {
