@@ -5,8 +5,9 @@ usage: bench/upload_bench.py [--gib 4] [--runs 3] [--dir /tmp]
 
 Into a directory and into the S3 server of the tests (scripts/install_upload_servers.sh), which
 runs beside on the same processors. The file is text like a log's. First one upload of --gib each
-way: the peak of resident memory (GNU time's %M) over that of uploading a file of one byte. Then, in
-turns, --runs uploads of 1 GiB by sluice and by curl. DIR needs room for two files.
+way, of 1 GiB where it is compressed: the peak of resident memory (GNU time's %M) over that of
+uploading a file of one byte. Then, in turns, --runs uploads of 1 GiB by sluice and by curl. DIR
+needs room for two files.
 """
 import argparse
 import os
@@ -120,16 +121,16 @@ def main():
         (folder / "byte").write_bytes(b"x")
         large = folder / "large"
         write_log(large, arguments.gib << 30)
-        for name, options, into_s3 in (
-                ("a directory", [], False), ("a directory, zstd", ["--compress", "zstd"], False),
-                ("S3", [], True), ("S3, zstd", ["--compress", "zstd"], True),
-                ("S3, gzip", ["--compress", "gzip"], True)):
+        for name, gib, how, into_s3 in (
+                ("a directory", arguments.gib, "", False), ("S3", arguments.gib, "", True),
+                ("a directory, zstd", 1, "zstd", False), ("S3, zstd", 1, "zstd", True),
+                ("S3, gzip", 1, "gzip", True)):
+            os.truncate(large, gib << 30)
+            options = ["--compress", how] if how else []
             base = bench.upload(folder / "byte", options, into_s3)[1]
             seconds, peak = bench.upload(large, options, into_s3)
-            print(f"{name}: {arguments.gib} GiB in {seconds:.1f} s, "
-                  f"{(arguments.gib << 10) / seconds:.0f} MiB/s; "
+            print(f"{name}: {gib} GiB in {seconds:.1f} s, {(gib << 10) / seconds:.0f} MiB/s; "
                   f"{(peak - base) / 1024:.1f} MiB of memory over {base / 1024:.1f}", flush=True)
-        os.truncate(large, 1 << 30)
         ways = {"sluice": lambda: bench.upload(large, []),
                 "sluice, one part at a time": lambda: bench.upload(large, ["--parts-at-once", "1"]),
                 "curl": lambda: bench.curl(large)}

@@ -105,9 +105,10 @@ struct UploadStatistics {
   std::uint64_t waiting = 0;     // finished and not begun, as of the last look
   std::uint64_t unsettled = 0;   // changed lately, as of the last look
   std::uint64_t in_flight = 0;
-  std::uint64_t sealed = 0;     // files of writers that died
-  std::uint64_t removed = 0;    // kept files, later: keep_seconds, keep_bytes, disk_bytes
-  std::uint64_t discarded = 0;  // files that disk_bytes removed before they were sent
+  std::uint64_t failed_looks = 0;  // at the directory, since the last that told what is there
+  std::uint64_t sealed = 0;        // files of writers that died
+  std::uint64_t removed = 0;       // kept files, later: keep_seconds, keep_bytes, disk_bytes
+  std::uint64_t discarded = 0;     // files that disk_bytes removed before they were sent
   std::uint64_t bytes_discarded = 0;
   std::uint64_t bytes = 0;                 // of the successful files
   std::uint64_t bytes_sent = 0;            // by all attempts

@@ -107,6 +107,7 @@ nlohmann::ordered_json as_json(const UploadStatistics& told) {
   object["later"] = told.later;
   object["waiting"] = told.waiting;
   object["unsettled"] = told.unsettled;
+  object["failed_looks"] = told.failed_looks;
   object["sealed"] = told.sealed;
   object["removed"] = told.removed;
   object["discarded"] = told.discarded;
@@ -222,7 +223,8 @@ int upload(UploadCommand& command) {
     output.flush();
   }
   if (!command.quiet) complain(in_words(told));
-  const u64 left = told.failed + told.later + told.discarded + (command.watch ? 0 : told.waiting);
+  const u64 left = told.failed + told.later + told.discarded + told.failed_looks +
+                   (command.watch ? 0 : told.waiting);
   return left > 0 || (signalled && !command.watch) ? kProblem : kDone;
 }
 

@@ -145,22 +145,13 @@ void Engine::look_for_files(Lock& lock) {
   const i64 began = os::monotonic_ns();
   const bool tidy = !std::exchange(tidied_, true);
   lock.unlock();
-  if (tidy) delivery_.give_up_the_gone();
   u64 sealed = 0;
-  Status status = parts_.scan->seal([&](const stream::Left& left) {
-    ++sealed;
-    UploadEvent event;
-    event.step = UploadStep::sealed;
-    const std::string why = left.loss();
-    event.file = std::string_view(left.path).substr(left.path.rfind('/') + 1);
-    if (left.cut_bytes > 0 || left.lost != u64{0}) event.why = why;
-    tell(event);
-  });
-  keep_bounds();
-  const Result<Look> look = parts_.scan->look(options_.queue_files, [this](const FoundFile& found) {
-    return is_passed_over(found) || delivery_.is_settled(found);
-  });
-  if (status.ok()) status = look.status();
+  Status status = parts_.log->check();
+  Look look;
+  if (status.ok()) {
+    if (tidy) delivery_.give_up_the_gone();
+    status = look_through(look, sealed);
+  }
   if (status.message() != look_trouble_) {
     look_trouble_ = status.message();
     UploadEvent event;
@@ -171,8 +162,28 @@ void Engine::look_for_files(Lock& lock) {
   lock.lock();
   looking_ = false;
   totals_.sealed += sealed;
-  take_in(look.ok() ? look.value() : Look(), asked, began);
+  totals_.failed_looks = status.ok() ? 0 : totals_.failed_looks + 1;
+  take_in(look, asked, began);
   changed_.notify_all();
+}
+
+// What files there are, after those of dead writers were finished and what is too much removed.
+Status Engine::look_through(Look& look, u64& sealed) {
+  Status status = parts_.scan->seal([&](const stream::Left& left) {
+    ++sealed;
+    UploadEvent event;
+    event.step = UploadStep::sealed;
+    const std::string why = left.loss();
+    event.file = std::string_view(left.path).substr(left.path.rfind('/') + 1);
+    if (left.cut_bytes > 0 || left.lost != u64{0}) event.why = why;
+    tell(event);
+  });
+  keep_bounds();
+  Result<Look> looked = parts_.scan->look(options_.queue_files, [this](const FoundFile& found) {
+    return is_passed_over(found) || delivery_.is_settled(found);
+  });
+  if (looked.ok()) look = std::move(looked.value());
+  return status.ok() ? looked.status() : status;
 }
 
 // Between deliveries: what goes is not being sent. One that is taken from the queue meanwhile is

@@ -58,6 +58,7 @@ class Engine {
 
   void work();
   void look_for_files(Lock& lock);
+  Status look_through(Look& look, u64& sealed);
   void keep_bounds();
   void take_in(const Look& look, u64 asked, i64 began_ns);
   void send_one(Lock& lock);

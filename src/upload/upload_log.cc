@@ -255,6 +255,16 @@ Status UploadLog::append(std::string_view payload, bool durable) {
   return error < 0 ? problem("cannot be synced", error) : Status();
 }
 
+Status UploadLog::check() const {
+  const std::scoped_lock lock(mutex_);
+  os::FileInfo file, named;
+  const bool same = io_.stat_fd(fd_, file) == 0 && io_.stat(path().c_str(), named) == 0 &&
+                    named.id() == file.id();
+  if (same) return {};
+  return Status(ErrorClass::kRetryable,
+                path() + ": is not there any more, or is another file; start the uploader again");
+}
+
 std::optional<Entry> UploadLog::find(std::string_view object) const {
   const std::scoped_lock lock(mutex_);
   const auto found = known_.entries().find(object);

@@ -103,6 +103,10 @@ class UploadLog {
   // Nothing needs to be known of the object any more.
   Status forget(const std::string& object);
 
+  // Not ok: the file that the path names is not the one that is written: a removed log remembers
+  // nothing, and keeps no other uploader out.
+  [[nodiscard]] Status check() const;
+
   // Lines that were damaged and skipped when it was opened.
   [[nodiscard]] u64 damaged_lines() const { return damaged_lines_; }
 

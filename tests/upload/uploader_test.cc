@@ -265,6 +265,26 @@ TEST_F(Folders, TheEndpointOfTheEnvironmentIsPartOfWhatIsRemembered) {
   }
 }
 
+// Whoever waits for everything must be told that nobody knows what there is.
+TEST_F(Folders, ADirectoryThatHasGoneIsNoSuccess) {
+  {
+    Uploader uploader = start(options());
+    EXPECT_TRUE(uploader.drain(kLongMs));
+    EXPECT_EQ(uploader.statistics().failed_looks, 0u);
+    fs::remove_all(from);
+    EXPECT_TRUE(uploader.drain(kLongMs));
+    EXPECT_GT(uploader.statistics().failed_looks, 0u);
+    // One that comes in its place is another: our log is not in it, and somebody else may upload.
+    fs::create_directory(from);
+    write_old_file(from + "/a", "text");
+    EXPECT_TRUE(uploader.drain(kLongMs));
+    EXPECT_GT(uploader.statistics().failed_looks, 1u);
+    EXPECT_EQ(names_in(from), std::set<std::string>{"a"});
+  }
+  EXPECT_TRUE(start(options()).drain(kLongMs));
+  EXPECT_EQ(names_in(to), std::set<std::string>{"a"});
+}
+
 TEST_F(Folders, APlanChangesNothing) {
   write_old_file(from + "/a.log", "a");
   write_old_file(from + "/b\n.log", "bb");
