@@ -188,7 +188,7 @@ TEST_F(Place, NoDirectory) {
 // Thousands of files come and go: the log does not grow with them.
 TEST_F(Place, IsWrittenAnewWhenMostIsHistory) {
   auto log = open();
-  EXPECT_TRUE(log->begin("stays", file("stays")).ok());
+  EXPECT_TRUE(log->begin("stays", file("stays"), {{77, 88}}).ok());
   EXPECT_TRUE(log->keep_memo("stays", "memo").ok());
   EXPECT_TRUE(log->begin("kept", file("kept")).ok());
   EXPECT_TRUE(log->done("kept").ok());
@@ -205,7 +205,20 @@ TEST_F(Place, IsWrittenAnewWhenMostIsHistory) {
   log = open();
   EXPECT_EQ(log->entries().size(), 2u);
   EXPECT_EQ(log->find("stays")->memo, "memo");
+  EXPECT_EQ(log->find("stays")->bytes, (upload::SentBytes{77, 88}));
   EXPECT_TRUE(log->find("kept")->done);
+}
+
+// Its directory may be removed, or made anew, with other files in it.
+TEST_F(Place, NoticesThatItIsNotThereAnyMore) {
+  auto log = open();
+  EXPECT_TRUE(log->check().ok());
+  EXPECT_EQ(io.rename("/d/.upload", "/d/.elsewhere"), 0);
+  EXPECT_FALSE(log->check().ok());
+  put("");
+  EXPECT_FALSE(log->check().ok()) << "another file of that name";
+  EXPECT_EQ(io.rename("/d/.elsewhere", "/d/.upload"), 0);
+  EXPECT_TRUE(log->check().ok());
 }
 
 TEST_F(Place, WhereThatFailsTheOldOneIsAsTrue) {
