@@ -92,7 +92,7 @@ flags=$(pkg-config --cflags --libs sluice)
 blocks=0
 # The uploader is a library of its own, over the static one.
 upload_flags="$(pkg-config --cflags sluice) $lib/libsluice_upload.a $lib/libsluice.a \
-  $(pkg-config --libs sqlite3 libcurl openssl) -pthread"
+  $(pkg-config --libs sqlite3 libcurl openssl zlib libzstd) -pthread"
 build_block() {
   local with=$flags
   if grep -q 'sluice/upload.h' "$1"; then with=$upload_flags; fi
