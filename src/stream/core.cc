@@ -73,13 +73,15 @@ Status Core::start() {
   if (options_.survive_kill) {
     if (Status status = take_memory(); !status.ok()) return status;
   }
-  constexpr const char* kFull = "the pool of streams is full: raise pool_bytes";
-  if (!pool_->provide_small(u32(lanes_.size()))) return {ErrorClass::kRetryable, kFull};
-  for (u32 lane = 0; lane < lanes_.size(); ++lane) {
+  bool room = pool_->provide_small(u32(lanes_.size()));
+  for (u32 lane = 0; lane < lanes_.size() && room; ++lane) {
     if (kept_) lanes_[lane].shard.keep_first_in(kept_->first(lane));
-    if (!lanes_[lane].shard.start(room_)) return {ErrorClass::kRetryable, kFull};
+    room = lanes_[lane].shard.start(room_);
   }
-  return {};
+  if (room) return {};
+  return {ErrorClass::kRetryable,
+          path() + (kept_ ? ": there is no room in /dev/shm for the first chunks of the stream"
+                          : ": the pool of streams is full: raise pool_bytes, or close others")};
 }
 
 // A pool of its own, in memory that outlives the process.

@@ -128,6 +128,29 @@ int threads_of_streams() {
   return count;
 }
 
+TEST(StreamSet, WhereThePoolIsFullOneMoreIsRefusedAndTheOthersGoOn) {
+  constexpr int kChunks = 16;  // of 64 KiB, one for each stream
+  const OwnDirectory directory;
+  auto opened = StreamSet::open(directory.path(), {.shards = 1, .pool_bytes = kChunks << 16});
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  StreamSet& set = opened.value();
+  for (int i = 0; i < kChunks; ++i) EXPECT_TRUE(set.initialize("s" + std::to_string(i)).ok());
+  EXPECT_TRUE(set.status().ok());
+  const Status refused = set.initialize("more");
+  EXPECT_EQ(refused.error_class(), ErrorClass::kRetryable);
+  EXPECT_NE(refused.message().find("more.log: the pool of streams is full: raise pool_bytes"),
+            std::string::npos)
+      << refused.message();
+  EXPECT_EQ(set.write("more", "x"), Admission::kStopped);
+  EXPECT_EQ(set.status().message(), refused.message());
+  EXPECT_EQ(set.write("s0", "x"), Admission::kOk);
+  EXPECT_TRUE(set.close_stream("s1").ok());
+  EXPECT_EQ(set.write("more", "x"), Admission::kOk);
+  EXPECT_TRUE(set.close().ok());
+  EXPECT_EQ(set.statistics().accepted, 2u);
+  EXPECT_EQ(set.statistics().dropped(), 1u);
+}
+
 TEST(StreamSet, AThousandStreamsWithFewDescriptors) {
   const rlimit few{256, 256};
   rlimit before{};
