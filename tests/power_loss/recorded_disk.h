@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -235,8 +236,11 @@ class RecordedDisk {
     server_ = ::fork();
     if (server_ < 0) problem_ = "no child: " + os::error_text(errno);
     if (server_ != 0) return;
+    // In mounts of its own: it must live until those of a killed parent are taken down, and the
+    // kernel asks it for that.
+    const bool apart = ::unshare(CLONE_NEWNS) == 0 && ::umount2(path_.c_str(), MNT_DETACH) == 0;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() == parent) FileServer(fd, image_.get(), log_, delay_us_max).serve();
+    if (apart && ::getppid() == parent) FileServer(fd, image_.get(), log_, delay_us_max).serve();
     ::_exit(0);
   }
 
