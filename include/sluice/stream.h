@@ -8,7 +8,8 @@
 //     events.write("payment", "one record");          // made at its first record
 //
 // A record is a line of the file: one newline is put behind it (unless it ends with one), and
-// newlines within are written as \n, two characters. Records of one thread stay in their order.
+// newlines within are written as \n, two characters, or such records are refused. Records of one
+// thread stay in their order.
 //
 // A write copies into memory and returns; it takes no lock, makes no system call and never waits
 // (but with StreamOptions::wait_ms). What is accepted is in the file when close() has said so; what
@@ -39,6 +40,12 @@ enum class Framing : std::uint8_t {
   blocks,  // records of any bytes, with checksums; see docs/formats/block.md
 };
 
+// What becomes of a record with a newline that is not its last byte, in `lines`.
+enum class InnerNewline : std::uint8_t {
+  escape,  // it is written as \n, two characters
+  refuse,  // the record is dropped and counted; its write says kFiltered
+};
+
 enum class ShardChoice : std::uint8_t {
   sticky,       // a thread stays with one shard: its records keep their order
   round_robin,  // record by record the next one, whatever the order
@@ -51,6 +58,7 @@ struct StreamOptions {
   std::uint32_t batch_percent = 25;          // of buffer_bytes, written at once
   std::uint32_t flush_interval_ms = 10'000;  // how long a record waits for others at most
   Framing framing = Framing::lines;
+  InnerNewline inner_newline = InnerNewline::escape;
   std::uint64_t rotate_bytes = 0;       // a new file before this size is passed; 0: never
   std::uint64_t rotate_records = 0;     // a new file when one has so many; 0: never
   std::uint32_t rotate_seconds = 0;     // a new file when one is so old; 0: never
@@ -71,6 +79,7 @@ struct StreamStatistics {
   std::uint64_t dropped_full = 0;     // no room
   std::uint64_t dropped_too_big = 0;  // longer than a record can be
   std::uint64_t dropped_stopped = 0;  // closed, or in a forked child
+  std::uint64_t dropped_refused = 0;  // with a newline within, by InnerNewline::refuse
   std::uint64_t lost = 0;             // accepted, and not written when close() gave up
   // Accepted by an earlier writer that was killed, and in no file. Not known, and 0, after a loss
   // of power and where /dev/shm is missing.
@@ -85,7 +94,7 @@ struct StreamStatistics {
   std::uint64_t sync_errors = 0;
 
   [[nodiscard]] std::uint64_t dropped() const {
-    return dropped_full + dropped_too_big + dropped_stopped;
+    return dropped_full + dropped_too_big + dropped_stopped + dropped_refused;
   }
 };
 

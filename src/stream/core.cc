@@ -198,6 +198,10 @@ Admission Core::write(std::string_view record) noexcept {
     if (record.ends_with('\n')) record.remove_suffix(1);
     bytes = record.size() + 1;
     if (!record.empty() && std::memchr(record.data(), '\n', record.size()) != nullptr) {
+      if (options_.inner_newline == InnerNewline::refuse) {
+        dropped_refused_.fetch_add(1, std::memory_order_relaxed);
+        return Admission::kFiltered;
+      }
       bytes += count_lines(record);
     }
   }
@@ -271,6 +275,7 @@ StreamStatistics Core::statistics() const {
   all.dropped_full = dropped_full_.load(std::memory_order_relaxed);
   all.dropped_too_big = dropped_too_big_.load(std::memory_order_relaxed);
   all.dropped_stopped = dropped_stopped_.load(std::memory_order_relaxed);
+  all.dropped_refused = dropped_refused_.load(std::memory_order_relaxed);
   all.flushes = times_.flushes;
   return all;
 }

@@ -160,6 +160,7 @@ class Core {
   std::atomic<u64> dropped_full_{0};
   std::atomic<u64> dropped_too_big_{0};
   std::atomic<u64> dropped_stopped_{0};
+  std::atomic<u64> dropped_refused_{0};
   std::atomic<u32> turn_{0};     // round robin
   std::atomic<u32> waiters_{0};  // writes that wait for room
   std::atomic<u32> room_word_{0};

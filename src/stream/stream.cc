@@ -53,6 +53,7 @@ void add(StreamStatistics& sum, const StreamStatistics& one) {
   sum.dropped_full += one.dropped_full;
   sum.dropped_too_big += one.dropped_too_big;
   sum.dropped_stopped += one.dropped_stopped;
+  sum.dropped_refused += one.dropped_refused;
   sum.lost += one.lost;
   sum.lost_earlier += one.lost_earlier;
   sum.kept_earlier += one.kept_earlier;
