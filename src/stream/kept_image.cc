@@ -38,7 +38,7 @@ std::unique_ptr<KeptImage> KeptImage::open(os::Io& io, const StreamId& id, u64 w
   const std::string path = left_path(id, KeptMemory::kSuffix, false);
   const int fd = path.empty() ? -1 : io.open(path.c_str(), os::kRead);
   if (fd < 0) return nullptr;
-  Header header{};
+  KeptHeader header{};
   os::FileInfo info;
   const bool read = io.stat_fd(fd, info) == 0 &&
                     os::pread_all(io, fd, &header, sizeof header, 0) == i64(sizeof header);

@@ -43,21 +43,7 @@ class KeptImage {
   [[nodiscard]] bool read(u32 index, u32 bytes, char* to, std::vector<u32>& records);
 
  private:
-  struct Header {
-    u64 magic;
-    u32 version;
-    u32 framing;
-    StreamId id;
-    u64 writer;
-    u64 memory_bytes;
-    u32 lanes;
-    u32 chunks;
-    u64 base;
-    u64 taken;
-  };
-  static_assert(sizeof(Header) == sizeof(KeptHeader));
-
-  KeptImage(os::Io& io, int fd, const Header& header, const KeptLayout& layout)
+  KeptImage(os::Io& io, int fd, const KeptHeader& header, const KeptLayout& layout)
       : io_(io), fd_(fd), header_(header), layout_(layout) {}
   template <class T>
   [[nodiscard]] T read_word(u64 offset) const {
@@ -67,7 +53,7 @@ class KeptImage {
 
   os::Io& io_;
   const int fd_;
-  const Header header_;
+  const KeptHeader header_;
   const KeptLayout layout_;
   std::vector<char> words_;  // of the file, all before the marks
 };

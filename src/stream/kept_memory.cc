@@ -48,7 +48,8 @@ Result<std::unique_ptr<KeptMemory>> KeptMemory::make(const StreamId& id, const W
   auto* const holds = new (kept->mapped_ + layout.holds) RealHold[chunks + 1];
   for (u32 index = 0; index <= chunks; ++index) new (kept->chunks() + index) RealChunk{};
   auto* const header = new (kept->mapped_) KeptHeader{};
-  kept->kept_ = {kept->at<std::atomic<u64>>(layout.marks), holds, &header->taken};
+  auto* const taken = new (&header->taken) std::atomic<u64>{0};
+  kept->kept_ = {kept->at<std::atomic<u64>>(layout.marks), holds, taken};
   header->framing = u32(framing);
   header->id = id;
   header->writer = counts.writer();

@@ -32,8 +32,8 @@ struct KeptHeader {
   u64 memory_bytes;
   u32 lanes;
   u32 chunks;
-  u64 base;  // where the writer had the chunk memory: RealChunk::bytes counts from there
-  std::atomic<u64> taken;
+  u64 base;   // where the writer had the chunk memory: RealChunk::bytes counts from there
+  u64 taken;  // an atomic word of the writer's: see stream/kept.h
 };
 
 // Where the parts of the file are.

@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "stream/block.h"
@@ -62,6 +64,18 @@ struct Bench {
   std::unique_ptr<Core> core;
   i64 now = 1;
 };
+
+// Closes it while a thread does the rounds.
+inline Status close_beside_rounds(Bench& bench, u32 timeout_ms) {
+  std::atomic<bool> closed{false};
+  std::thread flusher([&] {
+    while (!closed.load()) bench.rounds(1);
+  });
+  Status status = bench.core->close(timeout_ms);
+  closed = true;
+  flusher.join();
+  return status;
+}
 
 // The numbers in all files; what is no whole record is a failure.
 inline std::vector<int> numbers_in(MemoryIo& io, bool open_too) {

@@ -231,13 +231,7 @@ TEST_P(StreamCore, GivingUpCountsWhatIsLost) {
   io.space = GetParam() == Framing::lines ? 300 : 2 * kBlockStep;
   for (int number = 1; number < kRecords; ++number) ASSERT_TRUE(bench.put(number));
   bench.rounds(5);
-  std::atomic<bool> closed{false};
-  std::thread flusher([&] {
-    while (!closed.load()) bench.rounds(1);
-  });
-  const Status status = bench.core->close(1);
-  closed = true;
-  flusher.join();
+  const Status status = close_beside_rounds(bench, 1);
   EXPECT_FALSE(status.ok());
   EXPECT_NE(status.message().find("ENOSPC"), std::string::npos) << status.message();
   EXPECT_EQ(bench.said.sentences.size(), 1u) << "it does not go on";

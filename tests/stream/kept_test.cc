@@ -9,7 +9,6 @@
 #include <fstream>
 #include <map>
 #include <random>
-#include <thread>
 
 #include "stream/core_bench.h"
 #include "support/kill_io.h"
@@ -118,13 +117,7 @@ TEST_P(Kept, WhatCloseCannotWriteIsForTheNextWriter) {
     disk.space = GetParam() == Framing::lines ? 300 : 2 * kBlockStep;
     for (int number = 1; number < kRecords; ++number) ASSERT_TRUE(bench.put(number));
     bench.rounds(5);
-    std::atomic<bool> closed{false};
-    std::thread flusher([&] {
-      while (!closed.load()) bench.rounds(1);
-    });
-    const Status status = bench.core->close(1);
-    closed = true;
-    flusher.join();
+    const Status status = close_beside_rounds(bench, 1);
     EXPECT_FALSE(status.ok());
     EXPECT_NE(status.message().find("for the next writer"), std::string::npos) << status.message();
     EXPECT_NE(status.message().find("ENOSPC"), std::string::npos) << status.message();
@@ -157,13 +150,7 @@ TEST_P(Kept, EveryChunkMayBeFull) {
     while (bench.put(accepted)) ++accepted;
     bench.rounds(20);
     while (bench.put(accepted)) ++accepted;
-    std::atomic<bool> closed{false};
-    std::thread flusher([&] {
-      while (!closed.load()) bench.rounds(1);
-    });
-    EXPECT_FALSE(bench.core->close(1).ok());
-    closed = true;
-    flusher.join();
+    EXPECT_FALSE(close_beside_rounds(bench, 1).ok());
     EXPECT_TRUE(bench.core->is_over());
   }
   disk.space = ~u64{0};
