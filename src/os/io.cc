@@ -96,7 +96,9 @@ class RealIo final : public Io {
   }
   int truncate(int fd, u64 size) override { return or_error(::ftruncate(fd, off_t(size))); }
   int allocate(int fd, u64 offset, u64 size) override {
-    return -::posix_fallocate(fd, off_t(offset), off_t(size));
+    int error = EINTR;
+    while (error == EINTR) error = ::posix_fallocate(fd, off_t(offset), off_t(size));
+    return -error;
   }
   int allocate_beyond(int fd, u64 offset, u64 size) override {
     return or_error(::fallocate(fd, FALLOC_FL_KEEP_SIZE, off_t(offset), off_t(size)));

@@ -86,10 +86,14 @@ std::unique_ptr<FileFraming> framing_of_file(os::Io& io, int fd, u64 size,
   const auto source = descriptor_source(io, fd);
   bool blocks = looks_like_blocks(*source);
   if (blocks && size >= kBlockStep) {
-    // Lines may begin with any bytes; that a whole head holds is no accident.
+    // Lines may begin with any bytes; that a whole head holds is no accident. The first block may
+    // be torn behind its head, or its head damaged.
+    std::array<std::byte, kBlockStep> head{};
+    const i64 got = source->read(0, head.data(), head.size());
     BlockScanner scanner(*source);
     Block block;
-    blocks = scanner.next(block);
+    blocks = (got == i64(head.size()) && check_head(head, 0, {}) == BlockFault::kNone) ||
+             scanner.next(block);
   } else if (!blocks) {
     // Zeros, where power was lost: of either.
     u64 first = 0;

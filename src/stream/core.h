@@ -89,6 +89,7 @@ class Core {
  private:
   struct Lane {
     RealShard shard;
+    // Chunks that had records.
     u64 taken = 0;
     u64 done = 0;
     u64 flush_target = 0;  // `done` that the flush in progress waits for

@@ -109,9 +109,13 @@ bool Core::take(u32 lane, Held& out) {
     kept_->hold(index, generation, lane, empty ? 0 : framing_->finished_bytes(bytes));
   };
   while (ready_.size() < kReadyMax && from.shard.take(room_, out.chunk, hold)) {
-    ++from.taken;
     from.waiting_since_ns = 0;
-    if (out.chunk.bytes != room_.head_bytes(out.chunk.index)) return true;
+    if (out.chunk.bytes != room_.head_bytes(out.chunk.index)) {
+      ++from.taken;
+      return true;
+    }
+    // A flush that counted it waits for one less.
+    if (from.flush_target > from.taken) --from.flush_target;
     give_back(out);
   }
   return false;
@@ -129,7 +133,6 @@ void Core::give_back(const Held& held) {
   if (kept_) kept_->forget(chunk.bytes, held.chunk.bytes);
   chunk.ready_ns = os::wall_ns();
   lane.shard.done(room_, held.chunk);
-  ++lane.done;
 }
 
 // ---- from ready_ to the file ----
@@ -167,6 +170,7 @@ bool Core::hold_ready() {
 void Core::release(const Held& held) {
   const std::scoped_lock lock(handing_);
   give_back(held);
+  ++lanes_[held.lane].done;
 }
 
 // The pieces that go into the file with one write; whole units. False: the file has no room.
@@ -216,6 +220,7 @@ bool Core::write_held(i64 now_ns) {
     write_ns += os::monotonic_ns() - from;
     if (batch_done_ < batch_bytes_) continue;
     did = true;
+    batch_done_ = 0;
     consume(std::exchange(batch_bytes_, 0));
     Wake::step(room_word_);  // release: the room before the step (P19)
     // relaxed: who comes now looks by itself
@@ -267,7 +272,9 @@ void Core::end_flush() {
       if (lane.done < lane.flush_target) return;
     }
   }
-  // answering_ stays as it is while there is a flush.
+  // answering_ stays as it is while there is a flush. A file ends between units, and batches do
+  // too.
+  if (batch_bytes_ > 0 && (answering_.rotate || answering_.durable)) return;
   Status status;
   if (answering_.rotate) {
     status = file_.finish();

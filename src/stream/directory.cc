@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "os/os_error.h"
+#include "stream/kept_memory.h"
 #include "stream/names.h"
 
 namespace sluice::stream {
@@ -25,6 +26,11 @@ struct Opened {
 Opened& opened() {
   static auto* const all = new Opened;
   return *all;
+}
+
+bool exists(os::Io& io, const std::string& path) {
+  os::FileInfo info;
+  return io.stat(path.c_str(), info) == 0;
 }
 
 }  // namespace
@@ -215,8 +221,10 @@ Status Directory::for_unwritten(const std::function<void(Claim&)>& each) {
   return with_lines([&]() -> Status {
     for (u64 line = 1; line <= lines_.size(); ++line) {
       const std::string& stem = lines_[line - 1].stem;
-      os::FileInfo info;
-      if (stem.empty() || io_.stat((path_ + "/" + stem + ".log").c_str(), info) < 0) continue;
+      if (stem.empty() ||
+          !(exists(io_, path_ + "/" + stem + ".log") || KeptMemory::is_left({id_, line}))) {
+        continue;
+      }
       const Status locked = lock_line(line);
       if (locked.os_error() == EAGAIN) continue;
       if (!locked.ok()) return locked;

@@ -133,18 +133,19 @@ std::vector<KeptPart> kept_parts(const Image& image, u64& untaken_position) {
 }
 
 // Moves the whole records of a part together, to `from`; they begin at `records`, in order.
-// record_bytes(at): of the record there, 0: there is none. Where they end then.
+// record_bytes(at, limit): of the record there, which ends before the limit; 0: there is none.
+// Where they end then.
 template <class RecordBytes>
 u32 gather_whole(char* chunk, u32 from, u32 end, const std::vector<u32>& records,
                  const RecordBytes& record_bytes) {
   u32 to = from;
-  u32 next = from;
-  for (const u32 at : records) {
-    if (at < next || at >= end) continue;
-    const u32 bytes = record_bytes(at);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const u32 at = records[i];
+    if (at < from || at >= end) continue;
+    const u32 limit = i + 1 < records.size() ? std::min(records[i + 1], end) : end;
+    const u32 bytes = record_bytes(at, limit);
     if (to != at) std::memmove(chunk + to, chunk + at, bytes);
     to += bytes;
-    next = at + bytes;
   }
   return to;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstddef>
 
 #include "os/process.h"
@@ -34,31 +35,32 @@ Status write_piece(Piece rest, FileFraming& framing, StreamFile& file) {
 
 }  // namespace
 
-std::unique_ptr<KeptImage> KeptImage::open(os::Io& io, const StreamId& id, u64 writer) {
+Result<std::unique_ptr<KeptImage>> KeptImage::open(os::Io& io, const StreamId& id, u64 writer) {
   const std::string path = left_path(id, KeptMemory::kSuffix, false);
-  const int fd = path.empty() ? -1 : io.open(path.c_str(), os::kRead);
-  if (fd < 0) return nullptr;
+  const int fd = path.empty() ? -ENOENT : io.open(path.c_str(), os::kRead);
+  if (fd == -ENOENT) return std::unique_ptr<KeptImage>();
+  if (fd < 0) return cannot_be_read(path, fd);
   KeptHeader header{};
   os::FileInfo info;
-  const bool read = io.stat_fd(fd, info) == 0 &&
-                    os::pread_all(io, fd, &header, sizeof header, 0) == i64(sizeof header);
-  const bool plausible =
-      read && header.magic == KeptMemory::kMagic && header.version == KeptMemory::kVersion &&
-      header.id == id && header.writer == writer && header.framing <= u32(Framing::blocks) &&
-      header.lanes <= kLanesMax && header.memory_bytes <= KeptMemory::kBytesMax &&
-      header.memory_bytes % Pool::kBytesOf[0] == 0 &&
-      header.chunks == header.memory_bytes / Pool::kBytesOf[0];
+  const int stated = io.stat_fd(fd, info);
+  const i64 got = stated < 0 ? stated : os::pread_all(io, fd, &header, sizeof header, 0);
+  const bool plausible = got == i64(sizeof header) && header.magic == KeptMemory::kMagic &&
+                         header.version == KeptMemory::kVersion && header.id == id &&
+                         header.writer == writer && header.framing <= u32(Framing::blocks) &&
+                         header.lanes <= kLanesMax &&
+                         header.memory_bytes <= KeptMemory::kBytesMax &&
+                         header.memory_bytes % Pool::kBytesOf[0] == 0 &&
+                         header.chunks == header.memory_bytes / Pool::kBytesOf[0];
   const KeptLayout layout(header.lanes, header.chunks, header.memory_bytes);
-  std::unique_ptr<KeptImage> image;
-  if (plausible && layout.bytes <= info.size) {
-    image.reset(new KeptImage(io, fd, header, layout));
-    image->words_.resize(layout.marks);
-  } else {
+  if (!plausible || layout.bytes > info.size) {
     io.close(fd);
+    if (got < 0) return cannot_be_read(path, int(got));
+    return std::unique_ptr<KeptImage>();
   }
-  if (image && os::pread_all(io, fd, image->words_.data(), layout.marks, 0) != i64(layout.marks)) {
-    image.reset();
-  }
+  std::unique_ptr<KeptImage> image(new KeptImage(io, path, fd, header, layout));
+  image->words_.resize(layout.marks);
+  const i64 words = os::pread_all(io, fd, image->words_.data(), layout.marks, 0);
+  if (words != i64(layout.marks)) return cannot_be_read(path, words < 0 ? int(words) : -EIO);
   return image;
 }
 
@@ -103,14 +105,16 @@ u32 KeptImage::capacity(u32 index) const {
              : 0;
 }
 
-bool KeptImage::read(u32 index, u32 bytes, char* to, std::vector<u32>& records) {
+Status KeptImage::read(u32 index, u32 bytes, char* to, std::vector<u32>& records) {
   const u64 offset = offset_of_chunk(index);
   std::vector<u64> marks((bytes + 63) / 64);
   records.clear();
-  if (os::pread_all(io_, fd_, to, bytes, layout_.memory + offset) != i64(bytes) ||
-      os::pread_all(io_, fd_, marks.data(), marks.size() * 8, layout_.marks + offset / 8) !=
-          i64(marks.size() * 8)) {
-    return false;
+  const std::size_t marks_bytes = marks.size() * sizeof(u64);
+  const i64 got = os::pread_all(io_, fd_, to, bytes, layout_.memory + offset);
+  const i64 marks_got =
+      os::pread_all(io_, fd_, marks.data(), marks_bytes, layout_.marks + offset / 8);
+  if (got != i64(bytes) || marks_got != i64(marks_bytes)) {
+    return cannot_be_read(path_, got < 0 ? int(got) : marks_got < 0 ? int(marks_got) : -EIO);
   }
   for (u32 word = 0; word < marks.size(); ++word) {
     for (u64 bits = marks[word]; bits != 0; bits &= bits - 1) {
@@ -118,7 +122,7 @@ bool KeptImage::read(u32 index, u32 bytes, char* to, std::vector<u32>& records) 
       if (at < bytes) records.push_back(at);
     }
   }
-  return true;
+  return {};
 }
 
 Status write_kept(KeptImage& image, u64 position, FileFraming& framing, StreamFile& file) {
@@ -131,9 +135,10 @@ Status write_kept(KeptImage& image, u64 position, FileFraming& framing, StreamFi
     const u32 capacity = image.capacity(part.index);
     const u32 bytes = std::min(part.bytes, capacity);
     const u32 head = framing.head_bytes(capacity);
-    if (bytes <= head || !image.read(part.index, bytes, chunk, records)) continue;
-    const u32 end = gather_whole(chunk, head, bytes, records, [&](u32 at) {
-      return u32(framing.record_bytes({chunk + at, bytes - at}));
+    if (bytes <= head) continue;
+    if (Status status = image.read(part.index, bytes, chunk, records); !status.ok()) return status;
+    const u32 end = gather_whole(chunk, head, bytes, records, [&](u32 at, u32 limit) {
+      return u32(framing.record_bytes({chunk + at, limit - at}));
     });
     if (end == head) continue;
     const i64 now_ns = os::wall_ns();
@@ -142,7 +147,7 @@ Status write_kept(KeptImage& image, u64 position, FileFraming& framing, StreamFi
                        std::min(image.ready_ns(part.index), now_ns), now_ns);
     const u64 begin = part.held ? part.position : untaken;
     if (!part.held) untaken += piece.size();
-    const u64 written = std::clamp<u64>(position, begin, begin + piece.size()) - begin;
+    const u64 written = position > begin ? std::min<u64>(position - begin, piece.size()) : 0;
     const u64 whole = framing.whole({&piece, 1}, written);
     if (Status status = write_piece(framing.behind(piece, std::size_t(whole)), framing, file);
         !status.ok()) {

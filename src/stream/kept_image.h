@@ -7,6 +7,8 @@
 #define SLUICE_SRC_STREAM_KEPT_IMAGE_H_
 
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "os/io.h"
@@ -17,8 +19,10 @@ namespace sluice::stream {
 
 class KeptImage {
  public:
-  // Of the writer with this number. Null: it kept none, or none that can be read.
-  [[nodiscard]] static std::unique_ptr<KeptImage> open(os::Io& io, const StreamId& id, u64 writer);
+  // Of the writer with this number. Null: it kept none that can be understood. kRetryable: it
+  // cannot be looked at now.
+  [[nodiscard]] static Result<std::unique_ptr<KeptImage>> open(os::Io& io, const StreamId& id,
+                                                               u64 writer);
   ~KeptImage();
   KeptImage(const KeptImage&) = delete;
   KeptImage& operator=(const KeptImage&) = delete;
@@ -40,11 +44,13 @@ class KeptImage {
   // How large it is; 0: no chunk can be so.
   [[nodiscard]] u32 capacity(u32 index) const;
   // Its first bytes, no more than its capacity, and where in it whole records begin, in order.
-  [[nodiscard]] bool read(u32 index, u32 bytes, char* to, std::vector<u32>& records);
+  // kRetryable: it cannot be read now.
+  Status read(u32 index, u32 bytes, char* to, std::vector<u32>& records);
 
  private:
-  KeptImage(os::Io& io, int fd, const KeptHeader& header, const KeptLayout& layout)
-      : io_(io), fd_(fd), header_(header), layout_(layout) {}
+  KeptImage(os::Io& io, std::string path, int fd, const KeptHeader& header,
+            const KeptLayout& layout)
+      : io_(io), path_(std::move(path)), fd_(fd), header_(header), layout_(layout) {}
   template <class T>
   [[nodiscard]] T read_word(u64 offset) const {
     return load<T>(words_.data() + offset);
@@ -52,6 +58,7 @@ class KeptImage {
   [[nodiscard]] u64 offset_of_chunk(u32 index) const;
 
   os::Io& io_;
+  const std::string path_;
   const int fd_;
   const KeptHeader header_;
   const KeptLayout layout_;

@@ -62,6 +62,12 @@ Result<std::unique_ptr<KeptMemory>> KeptMemory::make(const StreamId& id, const W
   return kept;
 }
 
+bool KeptMemory::is_left(const StreamId& id) {
+  const std::string path = left_path(id, kSuffix, false);
+  os::FileInfo info;
+  return !path.empty() && os::real_io().stat(path.c_str(), info) == 0;
+}
+
 void KeptMemory::remove_left(const StreamId& id) {
   const std::string path = left_path(id, kSuffix, false);
   if (!path.empty()) (void)os::real_io().unlink(path.c_str());

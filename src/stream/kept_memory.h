@@ -67,6 +67,7 @@ class KeptMemory {
                                                                 const WriterCounts& counts,
                                                                 Framing framing, u32 lanes,
                                                                 u64 memory_bytes);
+  [[nodiscard]] static bool is_left(const StreamId& id);
   static void remove_left(const StreamId& id);
   ~KeptMemory();
   KeptMemory(const KeptMemory&) = delete;

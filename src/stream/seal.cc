@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "stream/kept_image.h"
 
@@ -51,7 +52,18 @@ std::string Left::sentence() const {
 
 Status seal_left(StreamFile& file, const std::optional<StreamId>& id,
                  const std::function<void(const Left&)>& told) {
-  const auto counts = id ? WriterCounts::left_by_earlier(*id) : std::nullopt;
+  std::optional<LeftCounts> counts;
+  std::unique_ptr<KeptImage> image;
+  if (id) {
+    auto left_counts = WriterCounts::left_by_earlier(*id);
+    if (!left_counts.ok()) return left_counts.status();
+    counts = left_counts.value();
+  }
+  if (counts) {
+    auto kept = KeptImage::open(os::real_io(), *id, counts->writer);
+    if (!kept.ok()) return kept.status();
+    image = std::move(kept.value());
+  }
   const auto looked = file.look_left(counts ? std::optional(counts->open) : std::nullopt);
   if (!looked.ok()) return looked.status();
   const std::optional<LeftFile>& found = looked.value();
@@ -61,9 +73,11 @@ Status seal_left(StreamFile& file, const std::optional<StreamId>& id,
             .lost = {}};
   u64 written = 0;
   if (counts) written = counts->finished + (found ? found->good.records : counts->open.records);
-  const auto image =
-      counts ? KeptImage::open(os::real_io(), *id, counts->writer) : std::unique_ptr<KeptImage>();
   const auto of_earlier = image ? WriterCounts::of_earlier(*id) : std::unique_ptr<WriterCounts>();
+  if (image && !of_earlier) {
+    return {ErrorClass::kRetryable,
+            file.path() + ": the counts of a killed writer cannot be mapped"};
+  }
   if (of_earlier) {
     Status status = write_all_kept(file, found, *image, *of_earlier);
     if (!status.ok()) return status;

@@ -1,10 +1,12 @@
 #include "stream/writer_counts.h"
 
+#include <cerrno>
 #include <new>
 #include <vector>
 
 #include "base/wake_word.h"
 #include "os/memory.h"
+#include "os/os_error.h"
 #include "os/process.h"
 #include "region/region.h"
 
@@ -27,16 +29,23 @@ std::string left_path(const StreamId& id, std::string_view suffix, bool make) {
   return {};
 }
 
-std::optional<LeftCounts> WriterCounts::left_by_earlier(const StreamId& id) {
+Status cannot_be_read(const std::string& path, int error) {
+  return failed(ErrorClass::kRetryable, path, "of a killed writer, cannot be read", error);
+}
+
+Result<std::optional<LeftCounts>> WriterCounts::left_by_earlier(const StreamId& id) {
+  const std::optional<LeftCounts> none;
   const std::string path = path_of(id, false);
-  if (path.empty()) return {};
+  if (path.empty()) return none;
   os::Io& io = os::real_io();
   const int fd = io.open(path.c_str(), os::kRead);
-  if (fd < 0) return {};
-  std::vector<char> bytes(kHeaderBytes + kLanesMax * sizeof(Lane));
+  if (fd == -ENOENT) return none;
+  if (fd < 0) return cannot_be_read(path, fd);
+  std::vector<char> bytes(bytes_for(kLanesMax));
   const i64 got = os::pread_all(io, fd, bytes.data(), bytes.size(), 0);
   io.close(fd);
-  if (got < i64(kHeaderBytes)) return {};
+  if (got < 0) return cannot_be_read(path, int(got));
+  if (got < i64(kHeaderBytes)) return none;
   const auto field = [&bytes](std::size_t offset, auto& to) {
     std::memcpy(&to, bytes.data() + offset, sizeof to);
   };
@@ -53,8 +62,8 @@ std::optional<LeftCounts> WriterCounts::left_by_earlier(const StreamId& id) {
   field(offsetof(Header, place) + (place_now & 1) * sizeof place, place);
   // A directory that was removed, and another that has its number: not the same one.
   if (magic != kMagic || version != kVersion || found != id || lanes > kLanesMax ||
-      u64(got) < kHeaderBytes + lanes * sizeof(Lane)) {
-    return {};
+      u64(got) < bytes_for(lanes)) {
+    return none;
   }
   LeftCounts left{.writer = writer,
                   .accepted = 0,
@@ -66,7 +75,7 @@ std::optional<LeftCounts> WriterCounts::left_by_earlier(const StreamId& id) {
     field(kHeaderBytes + lane * sizeof(Lane), accepted);
     left.accepted += accepted;
   }
-  return left;
+  return std::optional(left);
 }
 
 void WriterCounts::remove_left(const StreamId& id) {
@@ -74,8 +83,11 @@ void WriterCounts::remove_left(const StreamId& id) {
   if (!path.empty()) (void)os::real_io().unlink(path.c_str());
 }
 
-WriterCounts::WriterCounts(u32 lanes)
-    : lane_count_(lanes), bytes_(round_up(kHeaderBytes + lanes * sizeof(Lane), os::kPageBytes)) {}
+WriterCounts::WriterCounts(u32 lanes) : lane_count_(lanes), bytes_(bytes_for(lanes)) {}
+
+u64 WriterCounts::bytes_for(u32 lanes) {
+  return round_up(kHeaderBytes + lanes * sizeof(Lane), os::kPageBytes);
+}
 
 std::unique_ptr<WriterCounts> WriterCounts::make(u32 lanes, const std::optional<StreamId>& id) {
   std::unique_ptr<WriterCounts> counts(new WriterCounts(lanes));

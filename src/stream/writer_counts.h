@@ -23,6 +23,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/status.h"
 #include "os/io.h"
 #include "stream/framing.h"
 
@@ -45,14 +46,16 @@ struct LeftCounts {
   u64 position = 0;  // bytes of records in files, as the flusher took them; what ends a file is not
 };
 
+// A file of a writer that is there and cannot be looked at: nothing may be taken for lost now.
+[[nodiscard]] Status cannot_be_read(const std::string& path, int error);
 // Where the files of a stream's writer are in memory, or would be; with `make` their directory too.
 // Empty: there is no such directory.
 [[nodiscard]] std::string left_path(const StreamId& id, std::string_view suffix, bool make);
 
 class WriterCounts {
  public:
-  // No value: no writer left any, or they cannot be read.
-  [[nodiscard]] static std::optional<LeftCounts> left_by_earlier(const StreamId& id);
+  // No value: no writer left any that can be understood. kRetryable: they cannot be looked at now.
+  [[nodiscard]] static Result<std::optional<LeftCounts>> left_by_earlier(const StreamId& id);
   static void remove_left(const StreamId& id);
 
   // New ones; in private memory without an id. Null: there is no memory.
@@ -103,6 +106,8 @@ class WriterCounts {
   static_assert(sizeof(Header) <= kHeaderBytes);
 
   explicit WriterCounts(u32 lanes);
+  // Of the file.
+  [[nodiscard]] static u64 bytes_for(u32 lanes);
   [[nodiscard]] bool make_file(const std::string& path);
   [[nodiscard]] const Place& now() const;
   void put(const Place& place);

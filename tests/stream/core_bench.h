@@ -41,8 +41,9 @@ constexpr int kRecords = 40;
 
 struct Bench {
   // With an id it counts, and keeps, where the next one finds it.
-  Bench(os::Io& io, const StreamOptions& options, const std::optional<StreamId>& id = {})
-      : pool(Pool::make(1 << 20).value()), directory(Directory::open(io, "/d").value()) {
+  Bench(os::Io& io, const StreamOptions& options, const std::optional<StreamId>& id = {},
+        u64 pool_bytes = 1 << 20)
+      : pool(Pool::make(pool_bytes).value()), directory(Directory::open(io, "/d").value()) {
     const auto claim = directory->claim("s");
     if (!claim.ok()) return;
     core = std::make_unique<Core>(io, *pool, directory, claim.value(), options, 1, wake, said, id);

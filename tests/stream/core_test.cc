@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <functional>
+#include <future>
 #include <string>
 #include <thread>
 #include <utility>
@@ -242,6 +244,68 @@ TEST_P(StreamCore, GivingUpCountsWhatIsLost) {
   EXPECT_GE(there.size(), 1u);
   EXPECT_EQ(there, up_to(int(there.size())));
   EXPECT_EQ(told.accepted, there.size() + told.lost);
+}
+
+// It gives up in a round in which it has not written: what was written before is not what is left.
+TEST_P(StreamCore, GivingUpBehindAWholeBatchCountsWhatIsLost) {
+  for (const int more : {0, 1, kRecords}) {
+    MemoryIo io;
+    Bench bench(io, one_file(GetParam()));
+    for (int number = 0; number < 3; ++number) ASSERT_TRUE(bench.put(number));
+    bench.rounds(3);
+    for (int number = 0; number < more; ++number) ASSERT_TRUE(bench.put(3 + number));
+    (void)close_beside_rounds(bench, 0);
+    EXPECT_TRUE(bench.core->is_over());
+    const auto there = numbers_in(io, false);
+    EXPECT_EQ(there, up_to(int(there.size())));
+    EXPECT_EQ(u64(3 + more), there.size() + bench.core->statistics().lost) << more;
+  }
+}
+
+// A chunk without records, closed by one that was too long for it, behind what a flush waits for.
+TEST_P(StreamCore, AFlushWaitsForItsRecordsWhateverEmptyChunksCome) {
+  MemoryIo io;
+  Bench bench(io, one_file(GetParam()), {}, 16 << 20);
+  io.space = 100;
+  ASSERT_TRUE(bench.put(0));
+  auto flushed =
+      std::async(std::launch::async, [&] { return bench.core->flush(60'000, false, false); });
+  const std::string big(100'000, 'x');
+  for (int i = 0; i < 2; ++i) {
+    bench.rounds(3);
+    EXPECT_EQ(bench.core->write(big), Admission::kOk);
+  }
+  bench.rounds(3);
+  EXPECT_EQ(flushed.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  io.space = ~u64{0};
+  while (flushed.wait_for(std::chrono::seconds(0)) != std::future_status::ready) bench.rounds(1);
+  EXPECT_TRUE(flushed.get());
+}
+
+// The disk fills in the midst of a batch behind the one that a rotation waits for.
+TEST_P(StreamCore, AFileIsNotFinishedInTheMidstOfAUnit) {
+  MemoryIo io;
+  StreamOptions options = one_file(GetParam());
+  options.batch_percent = 1;  // a chunk is a batch
+  options.buffer_bytes = 4 * Pool::kBytesOf[0];
+  Bench bench(io, options, {}, 16 << 20);
+  io.space = 100;
+  for (int number = 0; number < 300; ++number) EXPECT_TRUE(bench.put(number));
+  auto rotated =
+      std::async(std::launch::async, [&] { return bench.core->flush(60'000, false, true); });
+  while (!bench.core->status().os_error()) bench.rounds(1);
+  for (int number = 300; number < 700; ++number) EXPECT_TRUE(bench.put(number));
+  bench.rounds(3);
+  // For the first 300, and for some of what is behind them.
+  io.space = GetParam() == Framing::lines ? 8000 : 3 * kBlockStep + 100;
+  bench.rounds(5);
+  io.space = ~u64{0};
+  while (rotated.wait_for(std::chrono::seconds(0)) != std::future_status::ready) bench.rounds(1);
+  EXPECT_TRUE(rotated.get());
+  bench.core->begin_close();
+  bench.rounds(10);
+  EXPECT_TRUE(bench.core->is_over());
+  EXPECT_EQ(numbers_in(io, false), up_to(700));
 }
 
 // Something happens during its first write.

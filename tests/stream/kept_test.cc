@@ -106,6 +106,52 @@ TEST_P(Kept, IsInFilesOnceWhoeverIsKilledAtAnyCall) {
   EXPECT_GT(kills, 0u);
 }
 
+// The first block of a file is torn behind its head: it is a block all the same.
+TEST_P(Kept, AFileWithATornFirstUnitIsUnderstood) {
+  constexpr int kMany = 400;
+  u64 torn = 0;
+  for (u64 call = 1; call < 30; ++call) {
+    MemoryIo disk;
+    KillIo io(disk, call, kBlockStep);
+    StreamOptions one = options();
+    one.rotate_bytes = 0;
+    int accepted = 0;
+    try {
+      Bench bench(io, one, id_);
+      for (; accepted < kMany && bench.put(accepted); ++accepted) continue;
+      bench.rounds(5);
+    } catch (const Killed&) {
+      torn += io.fatal_bytes() > kBlockStep;
+    }
+    open_next(disk);
+    EXPECT_EQ(numbers_in(disk, true), up_to(accepted)) << call;
+  }
+  EXPECT_GT(torn, 0u);
+}
+
+// What is there and cannot be looked at now is not gone.
+TEST_P(Kept, MemoryThatCannotBeReadIsForLater) {
+  MemoryIo disk;
+  {
+    Bench never_closed(disk, options(), id_);
+    for (int number = 0; number < kRecords; ++number) ASSERT_TRUE(never_closed.put(number));
+  }
+  for (const char* const suffix : {"", KeptMemory::kSuffix}) {
+    const std::string path = left_path(id_, suffix, true);
+    std::filesystem::rename(path, path + "-aside");
+    std::filesystem::create_directory(path);  // it opens, and no byte of it can be read
+    {
+      Bench next(disk, options(), id_);
+      EXPECT_EQ(next.started.error_class(), ErrorClass::kRetryable) << next.started.message();
+      EXPECT_NE(next.started.message().find(path), std::string::npos) << next.started.message();
+    }
+    std::filesystem::remove(path);
+    std::filesystem::rename(path + "-aside", path);
+  }
+  EXPECT_EQ(open_next(disk).kept_earlier, u64(kRecords));
+  EXPECT_EQ(numbers_in(disk, true), up_to(kRecords));
+}
+
 // The disk is full when it is closed, and stays so: nothing is lost for that.
 TEST_P(Kept, WhatCloseCannotWriteIsForTheNextWriter) {
   MemoryIo disk;
