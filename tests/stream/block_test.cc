@@ -315,5 +315,26 @@ TEST(Block, HostileHeadsAreRefusedOrBounded) {
   EXPECT_GT(taken, 1000) << "most were refused at once: this test has tested nothing";
 }
 
+// Cut behind its first page, where a write stopped; or with a head that is damaged, and others
+// behind.
+TEST(Block, AFileIsOfBlocksWhenItsFirstOneIsTorn) {
+  Maker maker(64 << 10);
+  for (int i = 0; i < 900; ++i) maker.add("a record,\nof two lines");
+  const std::string block = maker.open().bytes;
+  maker.add("another block");
+  std::string damaged = maker.open().bytes;
+  damaged[20] = char(damaged[20] ^ 1);
+  for (const std::string& file :
+       {block.substr(0, kBlockStep), block.substr(0, 2 * kBlockStep), damaged}) {
+    testing::MemoryIo io;
+    const int fd = io.open("/f", os::kRead | os::kWrite | os::kCreate);
+    ASSERT_EQ(os::pwrite_all(io, fd, file.data(), file.size(), 0), i64(file.size()));
+    const auto as_lines = framing_of_file(io, fd, file.size(), *make_lines_framing());
+    ASSERT_NE(as_lines, nullptr);
+    EXPECT_TRUE(as_lines->is_paged());
+    EXPECT_EQ(framing_of_file(io, fd, file.size(), *make_blocks_framing()), nullptr) << "as usual";
+  }
+}
+
 }  // namespace
 }  // namespace sluice::stream
