@@ -69,15 +69,10 @@ KeptImage::~KeptImage() { io_.close(fd_); }
 u64 KeptImage::first(u32 lane) const {
   return read_word<u64>(layout_.first + lane * KeptLayout::kLineBytes);
 }
-u64 KeptImage::word(u32 index) const {
-  return read_word<u64>(layout_.chunks_at + index * sizeof(RealChunk) + offsetof(RealChunk, word));
-}
-u64 KeptImage::next(u32 index) const {
-  return read_word<u64>(layout_.chunks_at + index * sizeof(RealChunk) + offsetof(RealChunk, next));
-}
+u64 KeptImage::word(u32 index) const { return of_chunk<u64>(index, offsetof(RealChunk, word)); }
+u64 KeptImage::next(u32 index) const { return of_chunk<u64>(index, offsetof(RealChunk, next)); }
 i64 KeptImage::ready_ns(u32 index) const {
-  return read_word<i64>(layout_.chunks_at + index * sizeof(RealChunk) +
-                        offsetof(RealChunk, ready_ns));
+  return of_chunk<i64>(index, offsetof(RealChunk, ready_ns));
 }
 u64 KeptImage::position(u32 index) const {
   return read_word<u64>(layout_.holds + index * sizeof(RealHold) + offsetof(RealHold, position));
@@ -88,21 +83,17 @@ u64 KeptImage::use(u32 index) const {
 
 // In chunk memory.
 u64 KeptImage::offset_of_chunk(u32 index) const {
-  return read_word<u64>(layout_.chunks_at + index * sizeof(RealChunk) +
-                        offsetof(RealChunk, bytes)) -
-         header_.base;
+  return of_chunk<u64>(index, offsetof(RealChunk, bytes)) - header_.base;
 }
 
 u32 KeptImage::capacity(u32 index) const {
-  const u32 bytes =
-      read_word<u32>(layout_.chunks_at + index * sizeof(RealChunk) + offsetof(RealChunk, capacity));
+  const u32 bytes = of_chunk<u32>(index, offsetof(RealChunk, capacity));
   const u64 offset = offset_of_chunk(index);
   const bool known = std::find(std::begin(Pool::kBytesOf), std::end(Pool::kBytesOf), bytes) !=
                      std::end(Pool::kBytesOf);
-  return known && offset % Pool::kBytesOf[0] == 0 && bytes <= header_.memory_bytes &&
-                 offset <= header_.memory_bytes - bytes
-             ? bytes
-             : 0;
+  const bool inside = offset % Pool::kBytesOf[0] == 0 && bytes <= header_.memory_bytes &&
+                      offset <= header_.memory_bytes - bytes;
+  return known && inside ? bytes : 0;
 }
 
 Status KeptImage::read(u32 index, u32 bytes, char* to, std::vector<u32>& records) {

@@ -55,6 +55,11 @@ class KeptImage {
   [[nodiscard]] T read_word(u64 offset) const {
     return load<T>(words_.data() + offset);
   }
+  // A member of its words, by its offset there.
+  template <class T>
+  [[nodiscard]] T of_chunk(u32 index, std::size_t member) const {
+    return read_word<T>(layout_.chunks_at + index * sizeof(RealChunk) + member);
+  }
   [[nodiscard]] u64 offset_of_chunk(u32 index) const;
 
   os::Io& io_;
