@@ -106,6 +106,32 @@ TEST_P(Kept, IsInFilesOnceWhoeverIsKilledAtAnyCall) {
   EXPECT_GT(kills, 0u);
 }
 
+// Killed between the hold of a chunk and the word behind it: what was not taken goes behind the
+// hold, or a second recovery would take it for written.
+struct OneHeldOneOpen {
+  static u32 chunks() { return 2; }
+  static u32 lanes() { return 1; }
+  static u64 taken() { return 100; }
+  static u64 first(u32) { return active_word(2, 7); }
+  static u64 word(u32 index) {
+    return index == 1 ? open_word(5) | kClosedBit | 50 : open_word(7) | 30;
+  }
+  static u64 next(u32) { return 0; }
+  static u64 position(u32) { return 100; }
+  static u64 use(u32 index) { return index == 1 ? use_word(5, 0, 50) : 0; }
+};
+
+TEST(KeptParts, WhatWasNotTakenGoesBehindEveryHold) {
+  u64 untaken = 0;
+  const std::vector<KeptPart> parts = kept_parts(OneHeldOneOpen(), untaken);
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_TRUE(parts[0].held);
+  EXPECT_EQ(parts[0].position, 100u);
+  EXPECT_EQ(parts[1].index, 2u);
+  EXPECT_FALSE(parts[1].held);
+  EXPECT_EQ(untaken, 150u);
+}
+
 // The first block of a file is torn behind its head: it is a block all the same.
 TEST_P(Kept, AFileWithATornFirstUnitIsUnderstood) {
   constexpr int kMany = 400;
