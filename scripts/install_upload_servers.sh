@@ -35,5 +35,6 @@ fi
 if [ "${1:-}" = judges ] && [ ! -x "$to/judges/bin/python" ]; then
   python3 -m venv "$to/judges.new"
   "$to/judges.new/bin/pip" install -q boto3 google-cloud-storage
+  rm -rf "$to/judges"
   mv "$to/judges.new" "$to/judges"
 fi

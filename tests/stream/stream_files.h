@@ -13,6 +13,7 @@
 
 #include "stream/names.h"
 #include "stream/stored_records.h"
+#include "support/own_directory.h"
 #include "support/read_file.h"
 
 namespace sluice::test {
@@ -57,25 +58,6 @@ inline std::map<int, std::vector<int>> numbers_by_writer(const std::vector<std::
   }
   return numbers;
 }
-
-class OwnDirectory {
- public:
-  OwnDirectory() {
-    std::string path = "/tmp/sluice-stream-XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr) std::abort();
-    path_ = path;
-  }
-  ~OwnDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  OwnDirectory(const OwnDirectory&) = delete;
-  OwnDirectory& operator=(const OwnDirectory&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace sluice::test
 
