@@ -4,12 +4,14 @@
 // Beside the stream, in the same round and over the same file system, two bare loops with the same
 // block size and preallocation: pwrite of 8 MiB with O_DIRECT, and through the page cache with
 // sync_file_range behind each. All three end with fdatasync, and the clock stops behind it. Who
-// goes first changes from round to round. A writer waits where there is no room. In each round,
+// goes first changes from round to round. With `--beside fio` it is the program fio instead of the
+// two loops (psync, one job, O_DIRECT, the same blocks and preallocation, fdatasync at the end; its
+// own figure, which leaves out its start). A writer waits where there is no room. In each round,
 // accepted and dropped must be what the writers counted, and the records in the files those that
 // were accepted, each once and in the order of its writer; otherwise the benchmark fails.
 //
 //   stream_bench [--dir DIR] [--mib N] [--rounds N] [--writers 1,2,8,50] [--records 100,300,1024]
-//                [--framing lines|blocks]
+//                [--framing lines|blocks] [--beside loops|fio]
 #include <fcntl.h>
 #include <sluice/stream.h>
 #include <sys/stat.h>
@@ -22,6 +24,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -48,6 +52,7 @@ struct Settings {
   std::vector<u32> writers = {1, 2, 8, 50};
   std::vector<u32> records = {100, 300, 1024};
   Framing framing = Framing::lines;
+  bool beside_fio = false;
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -81,6 +86,23 @@ double bare_loop(const std::string& path, u64 bytes, Bare way) {
   ::unlink(path.c_str());
   std::free(block);
   return double(bytes) / 1e6 / seconds;
+}
+
+// What fio says of itself, MB a second.
+double fio(const std::string& path, u64 bytes) {
+  const std::string command =
+      "fio --name=bare --ioengine=psync --iodepth=1 --numjobs=1 --rw=write --direct=1 --bs=8m "
+      "--fallocate=keep --end_fsync=1 --output-format=json --size=" +
+      std::to_string(bytes) + " --filename=" + path;
+  std::FILE* const output = ::popen(command.c_str(), "r");
+  if (output == nullptr) fail("fio does not start");
+  std::string text;
+  for (int c = 0; (c = std::fgetc(output)) != EOF;) text += char(c);
+  if (::pclose(output) != 0) fail("fio fails; is it installed?\n" + text);
+  ::unlink(path.c_str());
+  const nlohmann::json write = nlohmann::json::parse(text).at("jobs").at(0).at("write");
+  const double milliseconds = write.at("runtime").get<double>();
+  return write.at("io_bytes").get<double>() / 1e3 / milliseconds;
 }
 
 // ---- the stream ----
@@ -212,33 +234,48 @@ struct Series {
     std::sort(values.begin(), values.end());
     char all[96];
     std::string three = std::string(form) + " (" + form + " to " + form + ")";
-    std::snprintf(all, sizeof all, three.c_str(), values[values.size() / 2], values.front(),
-                  values.back());
+    const double median = (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
+    std::snprintf(all, sizeof all, three.c_str(), median, values.front(), values.back());
     return all;
   }
+};
+
+// The ways to write that take turns, and what each of them reached.
+struct Way {
+  const char* name;
+  std::function<double()> run;
+  Series rates{};
+  Series ratio{};  // of the stream to it
 };
 
 void measure(const Settings& settings, u32 writers, u32 record_bytes) {
   const std::string path = settings.directory + "/stream_bench.bare";
   const u64 bytes = settings.mib << 20;
-  Series stream, direct, cached, to_direct, to_cached;
-  for (u32 round = 0; round < settings.rounds; ++round) {
-    double rates[3] = {};
-    for (u32 i = 0; i < 3; ++i) {
-      const u32 which = (round + i) % 3;
-      rates[which] = which == 0   ? bare_loop(path, bytes, Bare::direct)
-                     : which == 1 ? stream_of_threads(settings, writers, record_bytes)
-                                  : bare_loop(path, bytes, Bare::cached);
-    }
-    direct.add(rates[0]);
-    stream.add(rates[1]);
-    cached.add(rates[2]);
-    to_direct.add(rates[1] / rates[0]);
-    to_cached.add(rates[1] / rates[2]);
+  std::vector<Way> ways;
+  ways.push_back({"stream", [&] { return stream_of_threads(settings, writers, record_bytes); }});
+  if (settings.beside_fio) {
+    ways.push_back({"fio", [&] { return fio(path, bytes); }});
+  } else {
+    ways.push_back({"bare O_DIRECT", [&] { return bare_loop(path, bytes, Bare::direct); }});
+    ways.push_back({"bare cached", [&] { return bare_loop(path, bytes, Bare::cached); }});
   }
-  std::printf("| %u | %u | %s | %s | %s | %s | %s |\n", writers, record_bytes,
-              stream.text("%.0f").c_str(), direct.text("%.0f").c_str(), cached.text("%.0f").c_str(),
-              to_direct.text("%.2f").c_str(), to_cached.text("%.2f").c_str());
+  for (u32 round = 0; round < settings.rounds; ++round) {
+    std::vector<double> rates(ways.size());
+    for (std::size_t i = 0; i < ways.size(); ++i) {
+      const std::size_t which = (round + i) % ways.size();
+      rates[which] = ways[which].run();
+    }
+    for (std::size_t i = 0; i < ways.size(); ++i) {
+      ways[i].rates.add(rates[i]);
+      ways[i].ratio.add(rates[0] / rates[i]);
+    }
+  }
+  std::printf("| %u | %u |", writers, record_bytes);
+  for (Way& way : ways) {
+    std::printf(" %s %s |", way.name, way.rates.text("%.0f").c_str());
+    if (&way != &ways.front()) std::printf(" %s |", way.ratio.text("%.2f").c_str());
+  }
+  std::printf("\n");
   std::fflush(stdout);
 }
 
@@ -267,6 +304,8 @@ Settings settings_of(int argc, char** argv) {
       settings.records = numbers_of(value);
     } else if (option == "--framing" && (value == "lines" || value == "blocks")) {
       settings.framing = value == "lines" ? Framing::lines : Framing::blocks;
+    } else if (option == "--beside" && (value == "loops" || value == "fio")) {
+      settings.beside_fio = value == "fio";
     } else {
       fail(option + " " + value + ": no such option");
     }
@@ -297,9 +336,7 @@ int main(int argc, char** argv) {
               settings.framing == Framing::lines ? "lines" : "blocks",
               static_cast<unsigned long long>(settings.mib), settings.rounds);
   say_load("at the start");
-  std::printf(
-      "| writers | bytes | stream | bare O_DIRECT | bare cached | to O_DIRECT | to cached |\n");
-  std::printf("|---|---|---|---|---|---|---|\n");
+  std::printf("| writers | bytes | stream | beside it, and the stream's ratio to it ... |\n");
   for (const u32 bytes : settings.records) {
     for (const u32 writers : settings.writers) measure(settings, writers, bytes);
   }

@@ -25,7 +25,8 @@ template <class Sync, class Orders = WakeOrders>
 struct WakeWord {
   using Word = typename Sync::template Atomic<u32>;
 
-  static void step(Word& word) { word.fetch_add(1, Orders::step); }
+  // What the word held.
+  static u32 step(Word& word) { return word.fetch_add(1, Orders::step); }
   [[nodiscard]] static u32 look(const Word& word) { return word.load(Orders::look); }
 };
 

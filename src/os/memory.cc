@@ -37,6 +37,8 @@ int map_zero(void* at, u64 bytes) {
   return got == MAP_FAILED ? -errno : 0;
 }
 
+void prefer_large_pages(void* at, u64 bytes) { (void)::madvise(at, bytes, MADV_HUGEPAGE); }
+
 int populate(void* at, u64 bytes) {
   if (::madvise(at, bytes, MADV_POPULATE_WRITE) == 0) return 0;
   if (errno != EINVAL) return -errno;

@@ -16,6 +16,8 @@ void release(void* at, u64 bytes);
 int map_file(void* at, int fd, u64 bytes);
 // Maps private memory that reads as zero over [at, at + bytes).
 int map_zero(void* at, u64 bytes);
+// Asks for pages of 2 MiB where the system has them; a hint.
+void prefer_large_pages(void* at, u64 bytes);
 // Faults the pages in for writing, so that no later store does.
 int populate(void* at, u64 bytes);
 

@@ -125,6 +125,22 @@ void wake_all(std::atomic<u32>& word) {
   ::syscall(SYS_futex, &word, FUTEX_WAKE, 0x7fffffff, nullptr, nullptr, 0);
 }
 
+namespace {
+u32 turn_of(u32 seen) { return 1U << (seen % 32); }
+}  // namespace
+
+void wait_in_turn(std::atomic<u32>& word, u32 seen, i64 timeout_ns) {
+  const i64 until = monotonic_ns() + std::max<i64>(timeout_ns, 0);
+  timespec time{time_t(until / kNsPerSecond), long(until % kNsPerSecond)};
+  ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, seen, timeout_ns < 0 ? nullptr : &time, nullptr,
+            turn_of(seen));
+  // relaxed: only whether it was stepped; who waits looks again for what the step was for
+  if (word.load(std::memory_order_relaxed) != seen) wake_two(word, seen);
+}
+void wake_two(std::atomic<u32>& word, u32 seen) {
+  ::syscall(SYS_futex, &word, FUTEX_WAKE_BITSET, 2, nullptr, nullptr, turn_of(seen));
+}
+
 bool barrier_all_threads() {
   static const bool registered =
       ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;

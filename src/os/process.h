@@ -54,6 +54,13 @@ void yield();
 void wait_on(std::atomic<u32>& word, u32 seen, i64 timeout_ns);
 void wake_all(std::atomic<u32>& word);
 
+// The same for a word that many threads wait on: to wake them all at once takes long, and they take
+// the processor from the one who does it. wake_two() wakes at most two of those in wait_in_turn()
+// who had seen `seen`, and each of these calls it again, until none is left; who has come to wait
+// since is not among them.
+void wait_in_turn(std::atomic<u32>& word, u32 seen, i64 timeout_ns);
+void wake_two(std::atomic<u32>& word, u32 seen);
+
 // Makes every running thread of this process pass a full memory barrier (membarrier(2)). False when
 // the kernel has no such call.
 bool barrier_all_threads();

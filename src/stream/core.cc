@@ -176,7 +176,7 @@ Put Core::wait_and_put(u32 lane, std::string_view record, std::size_t bytes) {
     result = put(lane, record, bytes);
     const i64 left = until - os::monotonic_ns();
     if (result != Put::kNoRoom || left <= 0) break;
-    os::wait_on(room_word_, seen, std::min(left, kWaitSliceNs));
+    os::wait_in_turn(room_word_, seen, std::min(left, kWaitSliceNs));
   }
   waiters_.fetch_sub(1, std::memory_order_relaxed);
   return result;

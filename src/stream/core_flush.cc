@@ -205,26 +205,26 @@ void Core::consume(u64 bytes) {
   for (Lane& lane : lanes_) lane.shard.go_on(room_);
 }
 
+// One batch, or the end of a file that has no room for it. True: it got on.
 bool Core::write_held(i64 now_ns) {
   const i64 begin = os::monotonic_ns();
   i64 write_ns = 0;
   Status status;
-  bool did = false;
-  while (!held_.empty() && status.ok()) {
-    if (batch_bytes_ == 0 && !make_batch()) {
-      status = file_.finish();
-      continue;
-    }
+  bool written = false;
+  if (batch_bytes_ == 0 && !make_batch()) {
+    status = file_.finish();
+  } else {
     const i64 from = os::monotonic_ns();
     status = file_.write(batch_, batch_done_);
-    write_ns += os::monotonic_ns() - from;
-    if (batch_done_ < batch_bytes_) continue;
-    did = true;
+    write_ns = os::monotonic_ns() - from;
+    written = batch_done_ == batch_bytes_;
+  }
+  if (written) {
     batch_done_ = 0;
     consume(std::exchange(batch_bytes_, 0));
-    Wake::step(room_word_);  // release: the room before the step (P19)
+    const u32 seen = Wake::step(room_word_);  // release: the room before the step (P19)
     // relaxed: who comes now looks by itself
-    if (waiters_.load(std::memory_order_relaxed) > 0) os::wake_all(room_word_);
+    if (waiters_.load(std::memory_order_relaxed) > 0) os::wake_two(room_word_, seen);
   }
   note(status);
   if (file_.refuses_direct() && !std::exchange(told_of_cache_, true) && !options_.quiet) {
@@ -237,12 +237,12 @@ bool Core::write_held(i64 now_ns) {
   if (!status.ok()) retry_at_ns_ = now_ns + (again ? 0 : kRetryNs);
   const std::scoped_lock lock(told_);
   if (!status.ok()) ++totals_.flush_errors;
-  if (did) {
+  if (written) {
     ++times_.flushes;
     add_time(os::monotonic_ns() - begin, times_.flush_ns, times_.flush_ns_max);
     add_time(write_ns, times_.write_ns, times_.write_ns_max);
   }
-  return did;
+  return status.ok();
 }
 
 // Says a problem when it begins, and when it is over.

@@ -58,6 +58,8 @@ Result<std::unique_ptr<Pool>> Pool::make(u64 bytes) {
   }
   pool->own_chunks_ = std::make_unique<RealChunk[]>(total + 1);
   pool->chunks_ = pool->own_chunks_.get();
+  // Those of 8 MiB, which come first: the kernel prepares a write of large pages faster.
+  os::prefer_large_pages(pool->memory_, u64{pool->sizes_[2].count} * kBytesOf[2]);
   pool->cut();
   return pool;
 }

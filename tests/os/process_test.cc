@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <thread>
+#include <vector>
 
 #include "os/memory.h"
 
@@ -66,6 +67,28 @@ TEST(Process, WaitingAndWaking) {
   wake_all(word);
   waiter.join();
   (void)barrier_all_threads();
+}
+
+// One wake reaches all who wait: each of them passes it on.
+TEST(Process, WakesInTurn) {
+  constexpr u32 kThreads = 20;
+  for (u32 round = 0; round < 200; ++round) {
+    std::atomic<u32> word{round};
+    std::atomic<u32> here{0};
+    std::vector<std::thread> threads;
+    for (u32 i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&] {
+        here.fetch_add(1);
+        while (word.load() == round) wait_in_turn(word, round, -1);
+      });
+    }
+    while (here.load() < kThreads) yield();
+    word.store(round + 1);
+    wake_two(word, round);
+    for (std::thread& thread : threads) thread.join();
+    wait_in_turn(word, round, -1);             // returns at once: the word has moved
+    wait_in_turn(word, round + 1, 1'000'000);  // and by itself
+  }
 }
 
 thread_local int t_exits = 0;
