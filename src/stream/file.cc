@@ -232,14 +232,15 @@ void StreamFile::begin_writeback() {
 
 Status StreamFile::take_back(u64 bytes) {
   if (bytes == 0 || bytes > size_) return {};
-  if (const int error = io_.truncate(fd_, size_ - bytes); error < 0) {
-    return problem(ErrorClass::kRotate, "cannot cut a line that was not written whole", error);
-  }
-  sums_.remove();  // they cannot be taken back
   size_ -= bytes;
   pushed_ = std::min(pushed_, size_);
   counts_.bytes -= bytes;
   note_written();
+  if (const int error = io_.truncate(fd_, size_); error < 0) {
+    torn_ = i64(bytes);  // end_file() tries again
+    return problem(ErrorClass::kRotate, "cannot cut a line that was not written whole", error);
+  }
+  sums_.remove();  // they cannot be taken back
   return {};
 }
 
@@ -293,6 +294,9 @@ Status StreamFile::end_file() {
 void StreamFile::leave_incomplete() {
   if (torn_ != 0 && reopen() == 0 && io_.truncate(fd_, size_) == 0) torn_ = 0;
   ended_ = true;
+  if (torn_ == 0) return;
+  let_go();
+  exists_ = false;  // it keeps its name, as that of a killed writer does, and is cut by the next
 }
 
 Status StreamFile::finish() {

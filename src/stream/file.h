@@ -68,7 +68,8 @@ class StreamFile {
   // Writes the rest of `pieces`, the first `done` bytes of which are written; `done` says how far
   // it got.
   Status write(std::span<const Piece> pieces, u64& done);
-  // Takes back the last `bytes` of what was written.
+  // Takes back the last `bytes` of what was written. Not ok: they are still there, and finish()
+  // tries again.
   Status take_back(u64 bytes);
   // Bytes that may still be written to this file; all of them when there is no limit.
   [[nodiscard]] u64 room() const;
@@ -80,6 +81,8 @@ class StreamFile {
   // Makes it durable and gives it its own name. Nothing was written: nothing is left.
   Status finish();
   // From here on finish() adds nothing to this file: there is no room even for what completes it.
+  // One that cannot be cut where it is torn is left to the next writer, who finds it as a killed
+  // one's.
   void leave_incomplete();
   // Closes the descriptor; the next write opens it again.
   void let_go();

@@ -244,6 +244,35 @@ TEST_P(StreamCore, GivingUpCountsWhatIsLost) {
   EXPECT_EQ(told.accepted, there.size() + told.lost);
 }
 
+// Not even the cut of what is torn succeeds then: no finished file has it, and the next writer
+// cuts.
+TEST_P(StreamCore, GivingUpWhereNothingCanBeCutLeavesThatToTheNextWriter) {
+  MemoryIo memory;
+  u64 lost = 0;
+  {
+    FaultIo io(memory);
+    Bench bench(io, one_file(GetParam()));
+    const u64 before = io.count(Op::kPwrite);
+    for (int number = 0; number < kRecords; ++number) ASSERT_TRUE(bench.put(number));
+    io.fail({.op = Op::kPwrite, .call = before + write_of(1), .short_bytes = 31});
+    io.fail(
+        {.op = Op::kPwrite, .call = before + write_of(1) + 1, .error = ENOSPC, .for_good = true});
+    io.fail({.op = Op::kTruncate, .call = io.count(Op::kTruncate) + 1, .for_good = true});
+    bench.rounds(5);
+    EXPECT_FALSE(close_beside_rounds(bench, 1).ok());
+    EXPECT_TRUE(bench.core->is_over());
+    lost = bench.core->statistics().lost;
+    EXPECT_EQ(numbers_in(memory, false), up_to(0));
+    ASSERT_EQ(memory.bytes("/d/s.log").size(), 31u) << "more than whole records";
+  }
+  Bench next(memory, one_file(GetParam()));
+  ASSERT_TRUE(next.started.ok()) << next.started.message();
+  const auto there = numbers_in(memory, true);
+  EXPECT_EQ(there, up_to(int(there.size())));
+  EXPECT_EQ(there.size() + lost, u64(kRecords));
+  for (const std::string& path : memory.paths()) EXPECT_NE(path, "/d/s.log");
+}
+
 // It gives up in a round in which it has not written: what was written before is not what is left.
 TEST_P(StreamCore, GivingUpBehindAWholeBatchCountsWhatIsLost) {
   for (const int more : {0, 1, kRecords}) {
