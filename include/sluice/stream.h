@@ -87,6 +87,10 @@ struct StreamStatistics {
   std::uint64_t kept_earlier = 0;  // of those, with survive_kill: written for it by this one
   // With survive_kill, what close() could not write: it is kept for the next writer.
   std::uint64_t left_in_memory = 0;
+  std::uint64_t memory_bytes = 0;  // of the pool, in chunks that the stream has now
+  // What the pool has of the system: that of all streams of the process, or with survive_kill that
+  // of the stream. It is given back some 10 s after it was needed last.
+  std::uint64_t pool_memory_bytes = 0;
   std::uint64_t bytes_written = 0;  // in files
   std::uint64_t files = 0;          // finished
   std::uint64_t flushes = 0;

@@ -50,4 +50,9 @@ int populate(void* at, u64 bytes) {
   return 0;
 }
 
+int discard(void* at, u64 bytes) { return ::madvise(at, bytes, MADV_DONTNEED) == 0 ? 0 : -errno; }
+int discard_file(void* at, u64 bytes) {
+  return ::madvise(at, bytes, MADV_REMOVE) == 0 ? 0 : -errno;
+}
+
 }  // namespace sluice::os

@@ -20,6 +20,10 @@ int map_zero(void* at, u64 bytes);
 void prefer_large_pages(void* at, u64 bytes);
 // Faults the pages in for writing, so that no later store does.
 int populate(void* at, u64 bytes);
+// Gives the memory behind whole pages back to the system; what is there is gone, and the next touch
+// faults. Of pages of a mapped file on tmpfs: the file's memory too.
+int discard(void* at, u64 bytes);
+int discard_file(void* at, u64 bytes);
 
 }  // namespace sluice::os
 

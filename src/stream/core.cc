@@ -277,6 +277,8 @@ StreamStatistics Core::statistics() const {
   all.dropped_stopped = dropped_stopped_.load(std::memory_order_relaxed);
   all.dropped_refused = dropped_refused_.load(std::memory_order_relaxed);
   all.flushes = times_.flushes;
+  all.memory_bytes = room_.bytes();
+  all.pool_memory_bytes = pool_->memory_bytes();
   return all;
 }
 

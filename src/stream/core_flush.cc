@@ -22,7 +22,7 @@ void add_time(i64 took, i64& sum, i64& highest) {
 
 bool Core::round(i64 now_ns, bool crowded) {
   if (is_over()) return false;
-  if (kept_pool_) (void)kept_pool_->provide();
+  if (kept_pool_) (void)kept_pool_->provide(now_ns);
   const std::unique_lock writing(writing_, std::try_to_lock);
   bool did = false;
   // Who can write takes only when it has nothing to write.
@@ -61,7 +61,8 @@ bool Core::begin_flush() {
   return true;
 }
 
-// Closes what has waited long enough, and everything when the stream is closed.
+// Closes what has waited long enough, and everything when the stream is closed; of a stream that is
+// quiet a large chunk without records goes back.
 void Core::close_due(i64 now_ns) {
   bool closing = false;
   {
@@ -70,9 +71,11 @@ void Core::close_due(i64 now_ns) {
   }
   const i64 interval = i64{options_.flush_interval_ms} * kNsPerMs;
   const std::scoped_lock lock(handing_);
+  const bool calm = room_.calm_down(now_ns);
   for (Lane& lane : lanes_) {
     // Not yet closed for good: the next round tries again.
     if (closing) (void)lane.shard.finish(room_);
+    if (calm) lane.shard.shrink(room_, Pool::kBytesOf[0]);
     if (lane.shard.open_bytes(room_) == 0) {
       lane.waiting_since_ns = 0;
     } else if (lane.waiting_since_ns == 0) {

@@ -111,8 +111,8 @@ bool Engine::round() {
     std::erase_if(cores_, [](const auto& core) { return core->is_over(); });
     cores = cores_;
   }
-  bool did = pool_->provide();
   const i64 now = os::monotonic_ns();
+  bool did = pool_->provide(now);
   const bool crowded = cores.size() > kOpenFilesMax;
   for (const auto& core : cores) did = core->round(now, crowded) || did;
   return did;

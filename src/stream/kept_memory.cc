@@ -87,4 +87,11 @@ int KeptMemory::provide(char* chunk, u64 bytes) {
   return error == 0 ? os::populate(chunk, bytes) : error;
 }
 
+// Marks that are gone are none: the records of the chunk are written.
+int KeptMemory::discard(char* chunk, u64 bytes) {
+  const int error =
+      os::discard_file(mapped_ + layout_.marks + u64(chunk - memory()) / 8, bytes / 8);
+  return error == 0 ? os::discard_file(chunk, bytes) : error;
+}
+
 }  // namespace sluice::stream

@@ -6,7 +6,8 @@
 //
 // It belongs to the counts of the same writer, whose number it bears: without them it is nothing.
 //
-// Threading: mark() any; the rest as stream/kept.h says. Blocking: make() and provide(), as tmpfs.
+// Threading: mark() any; the rest as stream/kept.h says. Blocking: make(), provide(), discard(), as
+// tmpfs.
 #ifndef SLUICE_SRC_STREAM_KEPT_MEMORY_H_
 #define SLUICE_SRC_STREAM_KEPT_MEMORY_H_
 
@@ -78,6 +79,8 @@ class KeptMemory {
   [[nodiscard]] char* memory() { return mapped_ + layout_.memory; }
   // The pages of a chunk, and of its marks. 0 or -errno.
   int provide(char* chunk, u64 bytes);
+  // Gives them back to the system: of a chunk that nobody uses.
+  int discard(char* chunk, u64 bytes);
 
   [[nodiscard]] std::atomic<u64>& first(u32 lane) {
     return *at<std::atomic<u64>>(layout_.first + lane * KeptLayout::kLineBytes);

@@ -43,8 +43,12 @@ void Pool::cut() {
       chunks_[index].bytes = at;
       chunks_[index].capacity = kBytesOf[size];
     }
+    // The first of them is the first that fault_in() takes.
+    sizes_[size].absent.reserve(sizes_[size].count);
+    for (u32 i = sizes_[size].count; i-- > 0;)
+      sizes_[size].absent.push_back(sizes_[size].first + i);
   }
-  (void)provide();
+  (void)fault_in_all();
 }
 
 Result<std::unique_ptr<Pool>> Pool::make(u64 bytes) {
@@ -97,32 +101,78 @@ void Pool::give(u32 index) {
   size.ready.give(chunks_, index);
 }
 
+u32 Pool::target_of(u32 number) const {
+  const bool wanted = sizes_[number].wanted.load(std::memory_order_relaxed);
+  if (kept_ != nullptr) return (wanted ? kReadyOfOneWanted : kReadyOfOne)[number];
+  return (wanted ? kReadyWanted : kReady)[number];
+}
+
 bool Pool::fault_in(u32 number) {
   Size& size = sizes_[number];
-  if (size.faulted == size.count) return false;
-  const u32 index = size.first + size.faulted;
-  char* const at = chunks_[index].bytes;
-  const u32 bytes = chunks_[index].capacity;
-  if ((kept_ ? kept_->provide(at, bytes) : os::populate(at, bytes)) < 0) return false;
-  ++size.faulted;
-  give(index);
+  if (size.absent.empty()) return false;
+  const RealChunk& chunk = chunks_[size.absent.back()];
+  const int error = kept_ ? kept_->provide(chunk.bytes, chunk.capacity)
+                          : os::populate(chunk.bytes, chunk.capacity);
+  if (error < 0) return false;
+  memory_bytes_.fetch_add(chunk.capacity, std::memory_order_relaxed);
+  give(size.absent.back());
+  size.absent.pop_back();
   return true;
 }
 
-bool Pool::provide() {
-  const std::unique_lock lock(providing_, std::try_to_lock);
-  if (!lock.owns_lock()) return false;
+bool Pool::fault_in_all() {
   bool did = false;
   for (u32 number = 0; number < kSizes; ++number) {
-    Size& size = sizes_[number];
-    const bool wanted = size.wanted.load(std::memory_order_relaxed);
-    const u32 target = kept_ ? (wanted ? kReadyOfOneWanted : kReadyOfOne)[number]
-                             : (wanted ? kReadyWanted : kReady)[number];
-    while (size.ready_count.load(std::memory_order_relaxed) < target && fault_in(number)) {
+    const u32 target = target_of(number);
+    while (sizes_[number].ready_count.load(std::memory_order_relaxed) < target &&
+           fault_in(number)) {
       did = true;
     }
   }
   return did;
+}
+
+// One that is ready. False: there is none, or the system does not take it.
+bool Pool::discard(u32 number) {
+  const u32 index = take(number);
+  if (index == kNoChunk) return false;
+  const RealChunk& chunk = chunks_[index];
+  const int error = kept_ ? kept_->discard(chunk.bytes, chunk.capacity)
+                          : os::discard(chunk.bytes, chunk.capacity);
+  if (error < 0) {
+    give(index);
+    return false;
+  }
+  memory_bytes_.fetch_sub(chunk.capacity, std::memory_order_relaxed);
+  sizes_[number].absent.push_back(index);
+  return true;
+}
+
+bool Pool::discard_spare() {
+  bool did = false;
+  for (u32 number = 0; number < kSizes; ++number) {
+    Size& size = sizes_[number];
+    size.wanted.store(false, std::memory_order_relaxed);
+    const u32 target = target_of(number);
+    for (; size.spare > target && discard(number); --size.spare) did = true;
+    size.spare = ~0u;
+  }
+  return did;
+}
+
+bool Pool::provide(i64 now_ns) {
+  const std::unique_lock lock(providing_, std::try_to_lock);
+  if (!lock.owns_lock()) return false;
+  for (Size& size : sizes_) {
+    size.spare = std::min(size.spare, size.ready_count.load(std::memory_order_relaxed));
+  }
+  if (spare_since_ns_ == 0) spare_since_ns_ = now_ns;
+  bool did = false;
+  if (now_ns - spare_since_ns_ >= kKeepNs) {
+    spare_since_ns_ = now_ns;
+    did = discard_spare();
+  }
+  return fault_in_all() || did;
 }
 
 bool Pool::provide_small(u32 count) {
@@ -142,6 +192,12 @@ void Room::adapt() {
   } else if (past > kSlowNs) {
     size_.store(0, std::memory_order_relaxed);
   }
+}
+
+bool Room::calm_down(i64 now_ns) {
+  if (now_ns - last_take_ns_.load(std::memory_order_relaxed) <= kSlowNs) return false;
+  size_.store(0, std::memory_order_relaxed);
+  return true;
 }
 
 u32 Room::take_of(u32 size) {

@@ -3,7 +3,8 @@
 //
 // Half of the pool is small chunks (64 KiB), an eighth medium ones (1 MiB), the rest large ones (8
 // MiB); what does not come out even becomes small chunks. A chunk is offered to writers only after
-// its pages are there (provide()), so that no store of theirs faults. What was faulted in stays.
+// its pages are there (provide()), so that no store of theirs faults. What was ready and not needed
+// for kKeepNs goes back to the system, but for the few that are always kept ready.
 //
 // Threading: take(), give(), chunk() any, never block; provide() any, one works at a time.
 #ifndef SLUICE_SRC_STREAM_POOL_H_
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "base/status.h"
 #include "stream/chunk_stack.h"
@@ -26,6 +28,7 @@ class Pool {
   static constexpr u32 kSizes = 3;
   static constexpr u32 kBytesOf[kSizes] = {64u << 10, 1u << 20, 8u << 20};
   static constexpr u64 kBytesMin = u64{1} << 20;
+  static constexpr i64 kKeepNs = 10'000'000'000;
 
   [[nodiscard]] static Result<std::unique_ptr<Pool>> make(u64 bytes);
   // In memory that outlives the process and was made for bytes_of(bytes); it must outlive the pool.
@@ -44,21 +47,25 @@ class Pool {
   [[nodiscard]] u32 take(u32 size);
   void give(u32 index);
 
-  // Faults in what may be needed next. False: there was nothing to do.
-  bool provide();
+  // Faults in what may be needed next, and gives back what was not for long, by a clock that only
+  // goes forward. False: there was nothing to do.
+  bool provide(i64 now_ns);
   // Faults in small chunks until so many are ready. False: the pool is too full.
   [[nodiscard]] bool provide_small(u32 count);
 
   // The largest chunk there is.
   [[nodiscard]] u32 chunk_bytes_max() const { return chunk_bytes_max_; }
   [[nodiscard]] u32 small_chunks() const { return sizes_[0].count; }
+  // Of chunks whose pages are there.
+  [[nodiscard]] u64 memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
 
  private:
   struct Size {
     ChunkStack<detail::RealSync> ready;
     u32 first = 1;  // index
     u32 count = 0;
-    u32 faulted = 0;  // by provide()
+    std::vector<u32> absent;  // those without pages, under providing_
+    u32 spare = ~0u;          // so many were ready all the time since spare_since_ns_
     // relaxed: hints
     std::atomic<u32> ready_count{0};
     std::atomic<bool> wanted{false};  // somebody found none
@@ -68,7 +75,11 @@ class Pool {
   // Cuts the chunks out of memory_.
   void cut();
   [[nodiscard]] u32 size_of(u32 index) const;
+  [[nodiscard]] u32 target_of(u32 size) const;
   bool fault_in(u32 size);
+  bool fault_in_all();
+  bool discard(u32 size);
+  bool discard_spare();
 
   const u64 bytes_;
   char* memory_ = nullptr;
@@ -77,7 +88,9 @@ class Pool {
   KeptMemory* kept_ = nullptr;  // of whom memory and chunks are then
   Size sizes_[kSizes];
   u32 chunk_bytes_max_ = 0;
+  std::atomic<u64> memory_bytes_{0};  // relaxed: for who asks
   std::mutex providing_;
+  i64 spare_since_ns_ = 0;
 };
 
 // What one stream may have of the pool, for its shards.
@@ -97,6 +110,10 @@ class Room {
   // For a record of `bytes`, by a writer; 0: by the flusher. Larger chunks the faster they fill.
   [[nodiscard]] u32 take(u32 bytes);
   void give(u32 index);
+  // Takes small chunks again when none was needed for a while. Whether that is so.
+  bool calm_down(i64 now_ns);
+  // In chunks that it has.
+  [[nodiscard]] u64 bytes() const { return bytes_.load(std::memory_order_relaxed); }
   // What the longest record may take while each of so many shards keeps a small chunk.
   [[nodiscard]] u32 record_bytes_max(u32 shards) const;
 

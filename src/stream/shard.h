@@ -110,6 +110,16 @@ class Shard {
     Put ignored;
     (void)move_on(room, active, 0, ignored);
   }
+  // Hands over a chunk of more than `bytes` that has no record, if there is another to go on in.
+  template <class Room>
+  void shrink(Room& room, u32 bytes) {
+    const u64 active = active_.load(Orders::see);  // acquire: as in put() (P23)
+    if (index_of(active) == kNoChunk || room.chunk(index_of(active)).capacity <= bytes) return;
+    // A hint: one that a record comes into meanwhile is closed like any other.
+    if (open_bytes(room, active) > 0) return;
+    Put ignored;
+    (void)move_on(room, active, 0, ignored, Without::kStays);
+  }
   // Bytes in the chunk that is open.
   template <class Room>
   [[nodiscard]] u32 open_bytes(Room& room) const {
@@ -204,6 +214,7 @@ class Shard {
 
  private:
   enum class Reserved : u8 { kOk, kFull, kTooMany, kOther };
+  enum class Without : u8 { kEndsHere, kStays };  // what to do where no chunk is free
   struct Ready {
     u32 index;
     u32 generation;
@@ -254,7 +265,7 @@ class Shard {
   // Gives the chunk behind `active` a successor, closes it, and moves `active` there. False: there
   // is none, for the reason in `end`.
   template <class Room>
-  bool move_on(Room& room, u64 active, u32 bytes, Put& end) {
+  bool move_on(Room& room, u64 active, u32 bytes, Put& end, Without without = Without::kEndsHere) {
     Chunk<Sync>& chunk = room.chunk(index_of(active));
     const u32 generation = generation_of_active(active);
     // acquire: the successor made ready, from who chained it (P25)
@@ -263,7 +274,7 @@ class Shard {
       const u32 fresh = room.take(bytes);
       // A record that a whole chunk of this size could not hold is no reason to close it.
       const u32 most = chunk.capacity - room.head_bytes(index_of(active));
-      if (fresh == kNoChunk && bytes > most) return false;
+      if (fresh == kNoChunk && (bytes > most || without == Without::kStays)) return false;
       const Ready ready = fresh == kNoChunk ? Ready{kEnd, 0} : make_ready(room, fresh);
       const u64 wanted = next_word(generation, ready.index, ready.generation);
       // release: the successor made ready; acquire: another's (P25)

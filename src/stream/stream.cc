@@ -58,6 +58,8 @@ void add(StreamStatistics& sum, const StreamStatistics& one) {
   sum.lost_earlier += one.lost_earlier;
   sum.kept_earlier += one.kept_earlier;
   sum.left_in_memory += one.left_in_memory;
+  sum.memory_bytes += one.memory_bytes;
+  sum.pool_memory_bytes = std::max(sum.pool_memory_bytes, one.pool_memory_bytes);
   sum.bytes_written += one.bytes_written;
   sum.files += one.files;
   sum.flushes += one.flushes;

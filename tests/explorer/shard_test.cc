@@ -72,7 +72,7 @@ struct Stream {
   std::vector<u64> accepted[3];
 };
 
-enum class Close { kNever, kByInterval, kForGood };
+enum class Close { kNever, kByInterval, kWhenEmpty, kForGood };
 
 struct Scene {
   u32 chunks = 3;
@@ -91,6 +91,7 @@ template <class S>
 void flush(S& stream, const Scene& scene) {
   for (u32 round = 0; round < scene.rounds; ++round) {
     if (scene.close == Close::kByInterval) stream.shard.close_open(stream);
+    if (scene.close == Close::kWhenEmpty) stream.shard.shrink(stream, 0);
     if (scene.close == Close::kForGood) (void)stream.shard.finish(stream);
     (void)stream.flush_one(scene.late);
     if (scene.gets_last && round == 0) stream.give(stream.count);
@@ -160,6 +161,10 @@ constexpr Scene kOneChunk{
     .chunks = 1, .records_each = 2, .attempts = 4, .rounds = 4, .random = 100'000};
 constexpr Scene kInterval{
     .records_each = 2, .attempts = 3, .rounds = 4, .close = Close::kByInterval, .random = 100'000};
+constexpr Scene kShrinks{
+    .records_each = 2, .attempts = 3, .rounds = 4, .close = Close::kWhenEmpty, .random = 30'000};
+constexpr Scene kShrinksOne{
+    .records_each = 2, .writers = 1, .attempts = 2, .rounds = 1, .close = Close::kWhenEmpty};
 constexpr Scene kCloseAmidst{
     .records_each = 2, .attempts = 3, .rounds = 4, .close = Close::kForGood, .random = 100'000};
 
@@ -174,6 +179,7 @@ TEST(Shard, HoldsInEveryExecution) {
   expect_holds("a chunk from elsewhere, 2 preemptions", explore_stream<ShardOrders>(kLate));
   expect_holds("two writers switch, 2 preemptions", explore_stream<ShardOrders>(kSwitch));
   expect_holds("closed beside two writers, 1 preemption", explore_stream<ShardOrders>(kLast));
+  expect_holds("empty chunks change, 2 preemptions", explore_stream<ShardOrders>(kShrinksOne));
 }
 
 TEST(Shard, HoldsInRandomWalks) {
@@ -183,6 +189,7 @@ TEST(Shard, HoldsInRandomWalks) {
   expect_walks_hold("two writers, one chunk", explore_stream<ShardOrders>(kOneChunk, &dropped));
   EXPECT_TRUE(dropped) << "no execution found the chunk full";
   expect_walks_hold("chunks closed by the interval", explore_stream<ShardOrders>(kInterval));
+  expect_walks_hold("empty chunks change while two write", explore_stream<ShardOrders>(kShrinks));
   expect_walks_hold("closed while two write", explore_stream<ShardOrders>(kCloseAmidst));
 }
 

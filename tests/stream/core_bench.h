@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "os/process.h"
 #include "stream/block.h"
 #include "stream/core.h"
 #include "stream/names.h"
@@ -63,7 +64,7 @@ struct Bench {
   Said said;
   Status started = fatal("not claimed");
   std::unique_ptr<Core> core;
-  i64 now = 1;
+  i64 now = os::monotonic_ns();
 };
 
 // Closes it while a thread does the rounds.

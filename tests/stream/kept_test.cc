@@ -2,6 +2,7 @@
 // writer or those that come after it, what was accepted is in files once; what close() has to leave
 // stays for the next writer; and a file of kept memory that anybody wrote does no harm.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -232,6 +233,44 @@ TEST_P(Kept, EveryChunkMayBeFull) {
     Bench next(disk, one, id_);
     EXPECT_TRUE(next.started.ok()) << next.started.message();
   }
+  EXPECT_EQ(numbers_in(disk, true), up_to(accepted));
+}
+
+// Memory of /dev/shm that a burst took goes back while the stream is open, and what was accepted
+// before and after that is found.
+TEST_P(Kept, WhatABurstTookIsGivenBackAndNothingIsMissed) {
+  constexpr i64 kNsPerSecond = 1'000'000'000;
+  MemoryIo disk;
+  int accepted = 0;
+  {
+    StreamOptions one = one_file(GetParam());
+    one.survive_kill = true;
+    one.buffer_bytes = 32 << 20;
+    Bench killed(disk, one, id_);
+    ASSERT_TRUE(killed.started.ok()) << killed.started.message();
+    const auto told = [&] { return killed.core->statistics().pool_memory_bytes; };
+    const auto on_tmpfs = [&] {
+      struct stat info {};
+      EXPECT_EQ(::stat(left_path(id_, KeptMemory::kSuffix, false).c_str(), &info), 0);
+      return u64(info.st_blocks) * 512;
+    };
+    (void)killed.core->round(killed.now);
+    const u64 at_first = told(), at_first_on_tmpfs = on_tmpfs();
+    for (; accepted < 100'000 && killed.put(accepted); ++accepted) {
+      if (accepted % 1000 == 0) (void)killed.core->round(killed.now);
+    }
+    EXPECT_GT(told(), at_first + Pool::kBytesOf[1]);
+    EXPECT_GT(on_tmpfs(), at_first_on_tmpfs + Pool::kBytesOf[1]);
+    for (int second = 0; second < 30; ++second) {
+      (void)killed.core->round(killed.now += kNsPerSecond);
+    }
+    EXPECT_LE(told(), at_first);
+    EXPECT_LE(on_tmpfs(), at_first_on_tmpfs);
+    for (const int more = accepted + kRecords; accepted < more; ++accepted) {
+      ASSERT_TRUE(killed.put(accepted));
+    }
+  }
+  EXPECT_EQ(open_next(disk).kept_earlier, u64(kRecords));
   EXPECT_EQ(numbers_in(disk, true), up_to(accepted));
 }
 
