@@ -17,7 +17,8 @@
 // unless it was opened with StreamOptions::survive_kill.
 //
 // Threading: thread-safe, but for moving and destruction; both are handles. Errors: a Status. In a
-// forked child every write counts as stopped; it opens streams of its own. Not for signal handlers.
+// forked child every write counts as stopped, and of its parent's streams it is told what was
+// counted of writes, no more; it opens streams of its own. Not for signal handlers.
 #ifndef SLUICE_STREAM_H_
 #define SLUICE_STREAM_H_
 

@@ -1,7 +1,6 @@
 #include "stream/core.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -217,20 +216,49 @@ Admission Core::write(std::string_view record) noexcept {
 
 // ---- callers ----
 
+// Until done(), asked under told_, so long at most. A word and no condition variable: the end of
+// one of those would wait in a forked child for threads that it does not have.
+template <class Done>
+bool Core::wait_for(u32 timeout_ms, const Done& done) {
+  const i64 until = os::monotonic_ns() + i64{timeout_ms} * kNsPerMs;
+  for (;;) {
+    const u32 seen = Wake::look(answer_word_);  // acquire: the answer (P19)
+    {
+      const std::scoped_lock lock(told_);
+      if (done()) return true;
+    }
+    const i64 left = until - os::monotonic_ns();
+    if (left <= 0) return false;
+    os::wait_on(answer_word_, seen, left);
+  }
+}
+
+void Core::answer() {
+  Wake::step(answer_word_);  // release: the answer (P19)
+  os::wake_all(answer_word_);
+}
+
+Status Core::not_ours() const { return fatal(path() + ": belongs to the process that opened it"); }
+
 bool Core::flush(u32 timeout_ms, bool durable, bool rotate) {
   if (!is_ours()) return false;
-  std::unique_lock lock(told_);
-  const u64 ticket = ++asked_.ticket;
-  const u64 failed = failed_answers_;
-  asked_.durable |= durable;
-  asked_.rotate |= rotate;
+  u64 ticket = 0, failed = 0;
+  {
+    const std::scoped_lock lock(told_);
+    ticket = ++asked_.ticket;
+    failed = failed_answers_;
+    asked_.durable |= durable;
+    asked_.rotate |= rotate;
+  }
   Wake::step(wake_);  // release: what is asked, before the look of the engine (P19)
   os::wake_all(wake_);
-  const bool answered = changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms),
-                                          [&] { return answered_ >= ticket || is_over(); });
-  // status_ may be of a later write by now, but that of a stream that is over stays.
-  return answered && failed_answers_ == failed && given_up() == 0 &&
-         (answered_ >= ticket || status_.ok());
+  bool written = false;
+  const bool answered = wait_for(timeout_ms, [&] {
+    // status_ may be of a later write by now, but that of a stream that is over stays.
+    written = failed_answers_ == failed && given_up() == 0 && (answered_ >= ticket || status_.ok());
+    return answered_ >= ticket || is_over();
+  });
+  return answered && written;
 }
 
 void Core::begin_close() {
@@ -240,20 +268,25 @@ void Core::begin_close() {
 }
 
 Status Core::close(u32 timeout_ms) {
-  if (!is_ours()) return fatal(path() + ": belongs to the process that opened it");
-  std::unique_lock lock(told_);
-  closing_ = true;
+  if (!is_ours()) return not_ours();
+  bool giving_up = false;
   const auto wait = [&](u32 ms) {
+    {
+      const std::scoped_lock lock(told_);
+      closing_ = true;
+      giving_up_ |= giving_up;
+    }
     Wake::step(wake_);  // release: what is asked, before the look of the engine (P19)
     os::wake_all(wake_);
-    return changed_.wait_for(lock, std::chrono::milliseconds(ms), [&] { return is_over(); });
+    return wait_for(ms, [&] { return is_over(); });
   };
   if (!wait(timeout_ms)) {
-    giving_up_ = true;
+    giving_up = true;
     if (!wait(1000)) {
       return {ErrorClass::kRetryable, path() + ": the disk does not answer; close it again"};
     }
   }
+  const std::scoped_lock lock(told_);
   if (totals_.left_in_memory > 0) {
     return {ErrorClass::kRetryable,
             path() + ": " + std::to_string(totals_.left_in_memory) +
@@ -269,25 +302,30 @@ Status Core::close(u32 timeout_ms) {
 }
 
 StreamStatistics Core::statistics() const {
-  const std::scoped_lock lock(told_);
-  StreamStatistics all = totals_;
+  StreamStatistics all;
+  if (is_ours()) {
+    const std::scoped_lock lock(told_);
+    all = totals_;
+    all.flushes = times_.flushes;
+  }
   all.accepted = counts_->accepted();
   all.dropped_full = dropped_full_.load(std::memory_order_relaxed);
   all.dropped_too_big = dropped_too_big_.load(std::memory_order_relaxed);
   all.dropped_stopped = dropped_stopped_.load(std::memory_order_relaxed);
   all.dropped_refused = dropped_refused_.load(std::memory_order_relaxed);
-  all.flushes = times_.flushes;
   all.memory_bytes = room_.bytes();
   all.pool_memory_bytes = pool_->memory_bytes();
   return all;
 }
 
 Core::Times Core::times() const {
+  if (!is_ours()) return {};
   const std::scoped_lock lock(told_);
   return times_;
 }
 
 Status Core::status() const {
+  if (!is_ours()) return not_ours();
   const std::scoped_lock lock(told_);
   return status_;
 }

@@ -22,7 +22,6 @@
 #define SLUICE_SRC_STREAM_CORE_H_
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -73,6 +72,7 @@ class Core {
   [[nodiscard]] bool is_over() const { return over_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool is_ours() const { return forks_ == forks_now(); }
 
+  // In a forked child: what was counted of writes, no more; told_ may be held there for ever.
   [[nodiscard]] StreamStatistics statistics() const;
   // Sums and maxima, in nanoseconds.
   struct Times {
@@ -107,6 +107,7 @@ class Core {
   };
 
   [[nodiscard]] static u32 forks_now();
+  [[nodiscard]] Status not_ours() const;
   Status take_memory();
   [[nodiscard]] u32 lane_of_thread();
   void begin_record(u32 lane);
@@ -116,6 +117,9 @@ class Core {
   Put put_binary(u32 lane, std::string_view record);
   Put wait_and_put(u32 lane, std::string_view record, std::size_t bytes);
   Admission count(Put put);
+  template <class Done>
+  bool wait_for(u32 timeout_ms, const Done& done);
+  void answer();
 
   bool take_round(i64 now_ns);
   void close_due(i64 now_ns);
@@ -166,6 +170,7 @@ class Core {
   std::atomic<u32> waiters_{0};  // writes that wait for room
   std::atomic<u32> room_word_{0};
   std::atomic<bool> over_{false};
+  std::atomic<u32> answer_word_{0};  // stepped for callers that wait (P19)
 
   std::mutex taking_;
 
@@ -184,7 +189,6 @@ class Core {
 
   // What callers ask and are told.
   mutable std::mutex told_;
-  std::condition_variable changed_;
   Asked asked_;
   bool flushing_ = false;  // from begin_flush() to end_flush()
   Asked answering_;

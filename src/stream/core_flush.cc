@@ -288,11 +288,13 @@ void Core::end_flush() {
   // Of files that were finished since the last answer too.
   const u64 sync_errors = file_.counts().sync_errors;
   const bool failed = answering_.durable && sync_errors != std::exchange(sync_errors_, sync_errors);
-  const std::scoped_lock lock(told_);
-  if (failed || !status.ok()) ++failed_answers_;
-  flushing_ = false;
-  answered_ = answering_.ticket;
-  changed_.notify_all();
+  {
+    const std::scoped_lock lock(told_);
+    if (failed || !status.ok()) ++failed_answers_;
+    flushing_ = false;
+    answered_ = answering_.ticket;
+  }
+  answer();
 }
 
 void Core::give_up() {
@@ -378,9 +380,11 @@ void Core::end() {
     WriterCounts::remove_left(*id_);
   }
   directory_->release(claim_);
-  const std::scoped_lock lock(told_);
-  over_.store(true, std::memory_order_relaxed);
-  changed_.notify_all();
+  {
+    const std::scoped_lock lock(told_);
+    over_.store(true, std::memory_order_relaxed);
+  }
+  answer();
 }
 
 }  // namespace sluice::stream

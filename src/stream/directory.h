@@ -51,6 +51,7 @@ class Directory {
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
 
+  [[nodiscard]] os::Io& io() const { return io_; }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] const os::FileId& id() const { return id_; }
   // kRetryable: another writes it.

@@ -95,9 +95,9 @@ Result<std::shared_ptr<Core>> Engine::open(std::shared_ptr<Directory> directory,
   }
   const StreamId id{directory->id(), claim.value().line};
   // Without the lock: a disk that hangs here keeps no thread from the other streams.
-  auto core =
-      std::make_shared<Core>(os::real_io(), *pool_, std::move(directory), std::move(claim.value()),
-                             options, shards, wake_, reporter(), id);
+  os::Io& io = directory->io();
+  auto core = std::make_shared<Core>(io, *pool_, std::move(directory), std::move(claim.value()),
+                                     options, shards, wake_, reporter(), id);
   if (Status status = core->start(); !status.ok()) return status;
   const std::scoped_lock lock(mutex_);
   cores_.push_back(core);

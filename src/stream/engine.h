@@ -35,6 +35,8 @@ class Engine {
   [[nodiscard]] Result<std::shared_ptr<Core>> open(std::shared_ptr<Directory> directory,
                                                    std::string_view name,
                                                    const StreamOptions& options);
+  // Of the pool of all streams but those with one of their own.
+  [[nodiscard]] u64 pool_memory_bytes() const { return pool_->memory_bytes(); }
 
  private:
   explicit Engine(std::unique_ptr<Pool> pool);
