@@ -38,7 +38,7 @@ function(sluice_layer name)
   set(SLUICE_LIBRARY_OBJECTS ${SLUICE_LIBRARY_OBJECTS} PARENT_SCOPE)
 endfunction()
 
-foreach(layer base os ring record region segment front stream append back store sink runtime
+foreach(layer base os ring record region segment front stream back store sink runtime
     collector)
   sluice_layer(${layer})
 endforeach()

@@ -27,7 +27,7 @@ LEVELS = {
     "os": 1,
     "ring": 2, "record": 2,
     "region": 3, "segment": 3,
-    "front": 4, "stream": 4, "back": 4, "store": 4, "net": 4, "append": 4,
+    "front": 4, "stream": 4, "back": 4, "store": 4, "net": 4,
     "sink": 5, "upload": 5,
     "runtime": 6,
     "collector": 7,
