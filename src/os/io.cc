@@ -106,6 +106,9 @@ class RealIo final : public Io {
   int begin_writeback(int fd, u64 offset, u64 size) override {
     return or_error(::sync_file_range(fd, off_t(offset), off_t(size), SYNC_FILE_RANGE_WRITE));
   }
+  int drop_cached(int fd, u64 offset, u64 size) override {
+    return -::posix_fadvise(fd, off_t(offset), off_t(size), POSIX_FADV_DONTNEED);
+  }
   int sync_data(int fd) override { return or_error(::fdatasync(fd)); }
   int sync_directory(const char* path) override {
     const int fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

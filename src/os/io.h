@@ -70,6 +70,9 @@ class Io {
   // The kernel begins to write what its page cache has of this part of a file; does not wait for
   // the end, and tells of no failure: sync_data() does. A hint: may do nothing.
   virtual int begin_writeback(int, u64, u64) { return -EOPNOTSUPP; }
+  // The page cache lets go of what it has of this part of a file and the disk has already; neither
+  // writes nor waits. A hint: may do nothing.
+  virtual int drop_cached(int, u64, u64) { return -EOPNOTSUPP; }
   virtual int sync_data(int fd) = 0;
   virtual int sync_directory(const char* path) = 0;
   virtual int stat(const char* path, FileInfo& out) = 0;           // does not follow a link

@@ -16,6 +16,11 @@ namespace {
 
 constexpr std::size_t kPiecesMax = 1024;
 constexpr u64 kPushBytes = 1 << 20;
+// What the page cache keeps of a file that is written: what a reader that follows it asks for, and
+// as much as a disk has under way. More only makes the kernel search for pages to take away, which
+// is slower than the disk.
+constexpr u64 kCachedBytes = 128 << 20;
+constexpr u64 kDropBytes = 8 << 20;
 
 // What is left of `pieces` behind the first `done` bytes.
 std::vector<ByteView> rest_of(std::span<const Piece> pieces, u64 done) {
@@ -150,7 +155,7 @@ Status StreamFile::open() {
   sums_.identify(id_);
   exists_ = true;
   ended_ = false;
-  size_ = records_ = pushed_ = 0;
+  size_ = records_ = pushed_ = dropped_ = 0;
   framing_.begin_file();
   // A hint: where it is not possible, the file grows as any other.
   if (limits_.preallocate_bytes > 0) (void)io_.allocate_beyond(fd_, 0, limits_.preallocate_bytes);
@@ -228,12 +233,22 @@ void StreamFile::begin_writeback() {
   if (to < pushed_ + kPushBytes) return;
   (void)io_.begin_writeback(fd_, pushed_, to - pushed_);
   pushed_ = to;
+  drop_cached();
+}
+
+// Far enough behind that the disk has it; what it has not yet, stays.
+void StreamFile::drop_cached() {
+  if (pushed_ < dropped_ + kCachedBytes + kDropBytes) return;
+  const u64 to = pushed_ - kCachedBytes;
+  (void)io_.drop_cached(fd_, dropped_, to - dropped_);
+  dropped_ = to;
 }
 
 Status StreamFile::take_back(u64 bytes) {
   if (bytes == 0 || bytes > size_) return {};
   size_ -= bytes;
   pushed_ = std::min(pushed_, size_);
+  dropped_ = std::min(dropped_, size_);
   counts_.bytes -= bytes;
   note_written();
   if (const int error = io_.truncate(fd_, size_); error < 0) {

@@ -99,6 +99,7 @@ class StreamFile {
   [[nodiscard]] int open_for_writing(u32 more_flags);
   [[nodiscard]] Status sync_all(bool with_sums);
   void begin_writeback();
+  void drop_cached();
   [[nodiscard]] int reopen();
   void place_pieces(std::span<const Piece> pieces, u64 done);
   void note_written(u64 torn = 0);
@@ -123,8 +124,9 @@ class StreamFile {
   bool refuses_direct_ = false;
   u64 size_ = 0;
   u64 records_ = 0;
-  i64 torn_ = 0;    // how much longer it is than size_, when it was left; less: zeros are missing
-  u64 pushed_ = 0;  // the kernel was asked to write what is before
+  i64 torn_ = 0;     // how much longer it is than size_, when it was left; less: zeros are missing
+  u64 pushed_ = 0;   // the kernel was asked to write what is before
+  u64 dropped_ = 0;  // the page cache was asked to let go of what is before
   FileCounts counts_;
 };
 

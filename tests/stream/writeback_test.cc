@@ -23,7 +23,12 @@ class Writebacks final : public testing::MemoryIo {
     ranges.push_back({offset, size});
     return 0;
   }
+  int drop_cached(int, u64 offset, u64 size) override {
+    dropped.push_back({offset, size});
+    return 0;
+  }
   std::vector<Range> ranges;
+  std::vector<Range> dropped;
 };
 
 class Writeback : public ::testing::Test {
@@ -72,6 +77,25 @@ TEST_F(Writeback, BeginsBehindWhatIsWritten) {
 TEST_F(Writeback, ALittleWaitsForTheSync) {
   for (int i = 0; i < 100; ++i) write(10'000);
   EXPECT_TRUE(io_.ranges.empty());
+}
+
+TEST_F(Writeback, ThePageCacheKeepsTheLast128MiB) {
+  constexpr u64 kKept = 128 << 20;
+  constexpr u64 kPiece = 8 << 20;
+  while (written_ < 3 * kKept / 2) write(3'000'003);
+  u64 end = 0;
+  for (const Range& range : io_.dropped) {
+    EXPECT_EQ(range.offset, end);
+    EXPECT_EQ(range.size % 4096, 0u);
+    EXPECT_GE(range.size, kPiece);
+    end += range.size;
+  }
+  EXPECT_LE(end + kKept, written_);
+  EXPECT_LT(written_ - end, kKept + kPiece + (4 << 20));
+  ASSERT_TRUE(file_.finish().ok());
+  io_.dropped.clear();
+  for (int i = 0; i < 10; ++i) write(3'000'003);
+  EXPECT_TRUE(io_.dropped.empty()) << "the next file from its start";
 }
 
 }  // namespace
