@@ -15,6 +15,9 @@ foreach(source ${bench_sources})
   else()
     target_link_libraries(${name} PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
       nlohmann_json::nlohmann_json)
+    if(TARGET sluice_daemon)
+      target_link_libraries(${name} PRIVATE sluice_daemon)
+    endif()
   endif()
   if(name STREQUAL "call_bench" AND spdlog_FOUND)
     # Its headers are not ours to keep free of warnings. Only for comparison, never in the library.

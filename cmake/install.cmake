@@ -20,6 +20,16 @@ install(TARGETS ${SLUICE_LIBRARIES} EXPORT sluiceTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET sluice)
   install(TARGETS sluice RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # The daemon's units, of the system and of users.
+  foreach(unit sluice sluice-user)
+    configure_file(${PROJECT_SOURCE_DIR}/packaging/${unit}.service.in
+      ${PROJECT_BINARY_DIR}/packaging/${unit}.service @ONLY)
+  endforeach()
+  install(FILES ${PROJECT_BINARY_DIR}/packaging/sluice.service
+    ${PROJECT_SOURCE_DIR}/packaging/sluice-http.socket DESTINATION lib/systemd/system)
+  install(FILES ${PROJECT_BINARY_DIR}/packaging/sluice-user.service DESTINATION lib/systemd/user
+    RENAME sluice.service)
+  install(FILES ${PROJECT_SOURCE_DIR}/docs/serve.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 endif()
 install(EXPORT sluiceTargets NAMESPACE sluice:: DESTINATION ${SLUICE_CMAKE_DIR})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD_PARTY_NOTICES.md

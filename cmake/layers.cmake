@@ -38,8 +38,7 @@ function(sluice_layer name)
   set(SLUICE_LIBRARY_OBJECTS ${SLUICE_LIBRARY_OBJECTS} PARENT_SCOPE)
 endfunction()
 
-foreach(layer base os ring record region segment front stream back store sink runtime
-    collector)
+foreach(layer base os ring record region segment front stream append back store sink runtime)
   sluice_layer(${layer})
 endforeach()
 
@@ -100,6 +99,26 @@ if(SLUICE_BUILD_UPLOAD)
   endif()
 endif()
 
+# The daemon's parts: nothing of them is in the library that programs link.
+if(PROJECT_IS_TOP_LEVEL OR SLUICE_BUILD_COMMAND)
+  set(daemon_sources)
+  foreach(layer append_server collector)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${layer}/*.cc)
+    list(APPEND daemon_sources ${sources})
+  endforeach()
+  # Both are headers only. Each is in one file: collector/config_file.cc, collector/http_server.cc.
+  find_path(SLUICE_TOMLPLUSPLUS toml++/toml.h REQUIRED)
+  find_path(SLUICE_BEAST boost/beast/http/message_generator.hpp REQUIRED)
+  add_library(sluice_daemon STATIC ${daemon_sources})
+  target_compile_definitions(sluice_daemon PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
+  target_link_libraries(sluice_daemon PUBLIC sluice_lib_static
+    PRIVATE sluice_flags fmt::fmt-header-only nlohmann_json::nlohmann_json)
+  target_include_directories(sluice_daemon SYSTEM PRIVATE ${SLUICE_TOMLPLUSPLUS} ${SLUICE_BEAST})
+  if(NOT PROJECT_IS_TOP_LEVEL)
+    set_target_properties(sluice_daemon PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
+endif()
+
 file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.cc)
 if(cli_sources AND SLUICE_BUILD_COMMAND)
   find_package(CLI11 REQUIRED)
@@ -113,6 +132,9 @@ if(cli_sources AND SLUICE_BUILD_COMMAND)
     SLUICE_HAS_UPLOAD=$<TARGET_EXISTS:sluice_upload>)
   target_link_libraries(sluice PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only
     CLI11::CLI11 nlohmann_json::nlohmann_json ZLIB::ZLIB zstd::libzstd_shared)
+  if(TARGET sluice_daemon)
+    target_link_libraries(sluice PRIVATE sluice_daemon)
+  endif()
   if(TARGET sluice_upload)
     target_link_libraries(sluice PRIVATE sluice_upload)
   endif()

@@ -27,8 +27,8 @@ LEVELS = {
     "os": 1,
     "ring": 2, "record": 2,
     "region": 3, "segment": 3,
-    "front": 4, "stream": 4, "back": 4, "store": 4, "net": 4,
-    "sink": 5, "upload": 5,
+    "front": 4, "stream": 4, "back": 4, "store": 4, "net": 4, "append": 4,
+    "sink": 5, "upload": 5, "append_server": 5,
     "runtime": 6,
     "collector": 7,
     "cli": 8,
@@ -45,6 +45,8 @@ THIRD_PARTY = {
     "zstd.h": {"upload", "cli"},
     "curl/": {"net"},
     "openssl/": {"net", "upload"},
+    "toml++/": {"collector"},
+    "boost/": {"collector"},
 }
 STANDARD = set("""
 algorithm array atomic bit bitset cassert cctype cerrno cfloat charconv chrono cinttypes climits
