@@ -97,6 +97,11 @@ void Flag::raise() const {
   (void)!::write(fd_, &one, sizeof one);
 }
 
+void Flag::lower() const {
+  u64 raised = 0;
+  (void)!::read(fd_, &raised, sizeof raised);
+}
+
 Readable wait_readable(int first, int second, i64 timeout_ns) {
   pollfd files[2] = {{first, POLLIN, 0}, {second, POLLIN, 0}};
   if (wait_poll(files, 2, timeout_ns) <= 0) return {};
@@ -124,6 +129,7 @@ bool is_child_signal(int signal) { return signal == SIGCHLD; }
 bool is_end_signal(int signal) {
   return signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
 }
+bool is_hang_up_signal(int signal) { return signal == SIGHUP; }
 bool is_rotate_signal(int signal) { return signal == SIGUSR1; }
 
 int spawn(const std::vector<std::string>& command, int out, int error, u32& pid) {

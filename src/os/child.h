@@ -40,6 +40,8 @@ class Flag {
   Flag(const Flag&) = delete;
   Flag& operator=(const Flag&) = delete;
   void raise() const;
+  // Once it is raised; by the one who waits.
+  void lower() const;
   [[nodiscard]] int fd() const { return fd_; }
 
  private:
@@ -77,8 +79,9 @@ class SignalInbox {
 };
 
 [[nodiscard]] bool is_child_signal(int signal);
-[[nodiscard]] bool is_end_signal(int signal);     // INT, TERM, HUP or QUIT
-[[nodiscard]] bool is_rotate_signal(int signal);  // USR1
+[[nodiscard]] bool is_end_signal(int signal);      // INT, TERM, HUP or QUIT
+[[nodiscard]] bool is_hang_up_signal(int signal);  // HUP
+[[nodiscard]] bool is_rotate_signal(int signal);   // USR1
 
 // Starts `command` (looked up in PATH) with the given standard output and error (-1: ours), with
 // our standard input and the signal mask this process had before any SignalInbox. -ENOENT: there

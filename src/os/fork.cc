@@ -84,10 +84,14 @@ void after_fork() {
   --own_forks;
 }
 
-void close_inherited() {
+void close_marked() {
   for (int fd = 0; fd < kTracked; ++fd) {
     if (tracked[fd].exchange(false, std::memory_order_relaxed)) ::close(fd);
   }
+}
+
+void close_inherited() {
+  close_marked();
   // The other threads' scopes and forks are not the child's. relaxed: the child has one thread
   --own_forks;
   for (u32 i = 0; i < kForkSections; ++i) {

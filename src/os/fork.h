@@ -46,6 +46,9 @@ class DescriptorChange : NoForkWithin {
 void close_in_child(int fd);
 void forget_in_child(int fd);
 
+// Closes them, in a forked child: for who has a handler of its own. May be called again.
+void close_marked();
+
 // The three handlers of a fork. In the child, which has one thread, they are closed.
 void before_fork();
 void after_fork();

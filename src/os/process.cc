@@ -182,6 +182,11 @@ std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
 }
+std::string take_environment(const char* name) {
+  std::string value = environment(name);
+  ::unsetenv(name);
+  return value;
+}
 std::vector<std::string> environment_names(std::string_view prefix) {
   std::vector<std::string> names;
   for (char** entry = environ; entry && *entry; ++entry) {
@@ -217,5 +222,6 @@ void block_signals() {
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
+void exit_now(int code) { ::_exit(code); }
 
 }  // namespace sluice::os

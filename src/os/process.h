@@ -78,6 +78,9 @@ std::string program_path();
 std::string current_directory();
 std::string host_name();
 std::string environment(const char* name);  // empty when not set
+// The same, and takes the variable away, from this process and its children. Before there are
+// threads.
+std::string take_environment(const char* name);
 // Names of the variables that begin with `prefix`.
 std::vector<std::string> environment_names(std::string_view prefix);
 bool is_terminal(int fd);
@@ -91,6 +94,8 @@ bool is_memory_filesystem(const char* path);
 bool is_kernel_filesystem(const char* path);
 // Blocks every signal in the calling thread, for threads of the library.
 void block_signals();
+// Ends the process at once, with no destructors and no handlers: where a thread hangs for good.
+[[noreturn]] void exit_now(int code);
 
 }  // namespace sluice::os
 

@@ -112,6 +112,27 @@ i64 send_some(int socket, const void* from, std::size_t size) {
   return sent < 0 ? -errno : sent;
 }
 
+i64 send_apart(int socket, const void* from, std::size_t size, int carried) {
+  iovec bytes{const_cast<void*>(from), size};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* const head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof carried);
+  std::memcpy(CMSG_DATA(head), &carried, sizeof carried);
+  ssize_t sent = 0;
+  do {
+    sent = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0 && errno == ETOOMANYREFS) return send_some(socket, from, size);
+  return sent < 0 ? -errno : sent;
+}
+
 i64 receive_some(int socket, void* to, std::size_t size) {
   ssize_t got = 0;
   do {

@@ -27,6 +27,11 @@ inline constexpr std::size_t kSocketPathSize = 108;
 
 // As much as fits; -EAGAIN: nothing fits. Never raises SIGPIPE: -EPIPE when the peer reads no more.
 [[nodiscard]] i64 send_some(int socket, const void* from, std::size_t size);
+// The same for a message that the peer receives by a call of its own, however much room that call
+// has: `carried`, a descriptor, goes with it, which the kernel closes for a peer that does not ask
+// for it, and no receive goes past a message that carries one (unix(7)). Where too many are under
+// way it goes without.
+[[nodiscard]] i64 send_apart(int socket, const void* from, std::size_t size, int carried);
 // What is there, at most `size`; 0: the peer sends no more; -EAGAIN: nothing is there yet.
 [[nodiscard]] i64 receive_some(int socket, void* to, std::size_t size);
 // This side sends no more (the peer reads the end) or takes no more (the peer's sends fail with
