@@ -114,6 +114,14 @@ struct Sink {
   return sink;
 }
 
+// Whether a collector (`sluice serve`) drains this program. A program with sinks of its own keeps
+// its own backend.
+enum class Collector : std::uint8_t {
+  off,
+  automatic,  // a collector when there is one, else the own backend
+  only,       // no backend ever: without a collector records wait in shared memory, then drop
+};
+
 struct Options {
   std::string product = {};  // default: the program's name
   std::string version = {};
@@ -133,7 +141,9 @@ struct Options {
   std::uint32_t sites_max = 8192;         // call sites a process can have
   std::string region_directory = {};      // on tmpfs; default: /dev/shm/sluice-UID
   bool recover = true;                    // drain what an earlier run of this product left
-  bool quiet = false;       // do not say on stderr where the records go, nor what is odd
+  Collector collector = Collector::off;
+  std::string collector_socket = {};  // default: where `sluice serve` of this user listens
+  bool quiet = false;                 // do not say on stderr where the records go, nor what is odd
   std::string redact = {};  // further field names whose values are secret, separated by commas
 };
 

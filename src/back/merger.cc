@@ -212,7 +212,8 @@ u64 Merger::find_horizon(bool all) const {
     if ((source->end - source->ring.position()) * 2 > source->ring.capacity()) return kAll;
   }
   const u64 window = clock_.ticks_of_ns(options_.window_ns);
-  return now_ > window ? now_ - window : 0;  // ticks begin with the machine
+  const u64 seen = std::min(now_, looked_at_);
+  return seen > window ? seen - window : 0;  // ticks begin with the machine
 }
 
 Merger::Source* Merger::earliest(u64& second_key) {

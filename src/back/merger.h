@@ -45,6 +45,11 @@ class Merger {
   // One batch. `all`: without a window. `floor`: the lowest journal position of required sinks.
   Merged merge(bool all, u64 floor);
 
+  // Of a copy: the rings were looked at when the clock stood at `ticks`. What has come since is not
+  // here, so nothing younger than the window before that may be merged.
+  void looked_at(u64 ticks) { looked_at_ = ticks; }
+  [[nodiscard]] u64 ticks() const { return clock_.now(); }
+
   // Puts drop counters that have moved into the journal, as records; at most every 100 ms unless
   // `now`. Part of merge() for the next batch.
   void want_drop_report() { report_now_ = true; }
@@ -121,6 +126,7 @@ class Merger {
   u64 reported_drops_ = 0;
   u64 last_report_ticks_ = 0;
   u64 last_key_ = 0;
+  u64 looked_at_ = ~u64{0};
   u64 now_ = 0;  // ticks when the rings were looked at; all ones in a dead region
   u64 next_sequence_ = 1;
   u64 callers_ = 0;

@@ -21,8 +21,9 @@ namespace sluice::cli {
 
 enum ExitCode : int {
   kDone = 0,
-  kProblem = 1,  // the command did its work and found something wrong (each says what)
-  kUsage = 2,    // a mistake in the command line or the configuration; nothing was done
+  kProblem = 1,     // the command did its work and found something wrong (each says what)
+  kUsage = 2,       // a mistake in the command line or the configuration; nothing was done
+  kNotRunning = 3,  // status: there is no collector
   kNotExecutable = 126,
   kNotFound = 127,
   kSignalBase = 128,
@@ -31,12 +32,14 @@ enum ExitCode : int {
 using Chosen = std::function<int()>;
 
 void add_run(CLI::App& app, Chosen& chosen, const std::vector<std::string>& command);
+void add_append(CLI::App& app, Chosen& chosen);
 void add_cat(CLI::App& app, Chosen& chosen);
 void add_tail(CLI::App& app, Chosen& chosen);
 void add_recover(CLI::App& app, Chosen& chosen);
 void add_query(CLI::App& app, Chosen& chosen);
 void add_logs(CLI::App& app, Chosen& chosen);
 void add_metrics(CLI::App& app, Chosen& chosen);
+void add_runs(CLI::App& app, Chosen& chosen);
 void add_stats(CLI::App& app, Chosen& chosen);
 void add_prune(CLI::App& app, Chosen& chosen);
 void add_index(CLI::App& app, Chosen& chosen);
@@ -48,6 +51,9 @@ void add_upload(CLI::App& app, Chosen& chosen);
 void add_verify(CLI::App& app, Chosen& chosen);
 void add_selftest(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
+void add_offlog(CLI::App& app, Chosen& chosen);
+void add_serve(CLI::App& app, Chosen& chosen);
+void add_status(CLI::App& app, Chosen& chosen);
 
 // One sentence on standard error, safe for a terminal.
 void complain(std::string_view sentence);

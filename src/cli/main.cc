@@ -52,6 +52,7 @@ int run_command(int count, char** values) {
   app.require_subcommand(1);
   Chosen chosen;
   add_run(app, chosen, command);
+  add_append(app, chosen);
   add_cat(app, chosen);
   add_tail(app, chosen);
   add_recover(app, chosen);
@@ -59,6 +60,7 @@ int run_command(int count, char** values) {
   add_logs(app, chosen);
   add_metrics(app, chosen);
   add_stats(app, chosen);
+  add_runs(app, chosen);
   add_prune(app, chosen);
   add_index(app, chosen);
   add_backup(app, chosen);
@@ -71,6 +73,9 @@ int run_command(int count, char** values) {
   add_verify(app, chosen);
   add_selftest(app, chosen);
   add_bench(app, chosen);
+  add_offlog(app, chosen);
+  add_serve(app, chosen);
+  add_status(app, chosen);
   if (!is_known(app, ours)) return kUsage;
   try {
     std::reverse(ours.begin(), ours.end());  // as App::parse wants it

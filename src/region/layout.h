@@ -85,7 +85,7 @@ struct alignas(64) RegionHeader {
   char host[64];
   char program[256];
   std::atomic<u32> finished;  // 1: stop() delivered everything; the file may be removed
-  u32 zero;
+  std::atomic<u32> goodbye;   // 1: stop() left the rest to whoever drains it (P15)
   Area areas[kAreasMax];
 };
 static_assert(sizeof(RegionHeader) <= 4096);

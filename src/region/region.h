@@ -52,6 +52,23 @@ class Region {
   // -EBADMSG: not a region. -EPROTONOSUPPORT: one of another version of the format.
   int adopt(const char* path);
 
+  // A private copy of another process's region, each byte where the file has it: `at` (from
+  // os::reserve, `room` long, mapped) holds its header, and the file has `bytes`. Owns the memory
+  // when it succeeds. Results as adopt(); nothing of the file is touched.
+  int take_copy(void* at, u64 bytes, u64 room);
+  // The file that was copied has grown.
+  void grow_copy(u64 bytes) { mapped_ = bytes < reserved_ ? bytes : reserved_; }
+  // Of what lies in the region: where it is in the file.
+  [[nodiscard]] u64 offset_of(const void* at) const {
+    return u64(static_cast<const char*>(at) - base_);
+  }
+  // Where the last area ends: chunks lie behind it.
+  [[nodiscard]] u64 end_of_areas() const;
+
+  // The owner lets another process consume, or consumes again itself. -EAGAIN: another one does.
+  int give_up_consumer();
+  int take_consumer();
+
   // Unmaps and closes; removes the file first when `remove`. For adopted regions.
   void close(bool remove);
   // Removes the file's name; the memory stays.

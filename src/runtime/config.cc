@@ -302,6 +302,8 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.stop_deadline_ms = options.stop_deadline_ms;
   config.sync_interval_ms = options.sync_interval_ms;
   config.sites_max = options.sites_max;
+  config.collector = options.collector;
+  config.collector_socket = options.collector_socket;
   config.region_directory = options.region_directory;
   config.recover = options.recover;
   config.quiet = options.quiet;
@@ -312,6 +314,7 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
     config.ring_bytes = std::max(kRingUsual, std::bit_floor(config.journal_bytes) / 64);
   }
   config.region_directory = os::absolute_path(config.region_directory);
+  config.collector_socket = os::absolute_path(config.collector_socket);
   for (back::SinkConfig& sink : config.sinks) {
     if (sink.name.empty()) sink.name = config.product;
   }
@@ -345,6 +348,10 @@ std::string to_text(const Config& config) {
   line("sites_max", std::to_string(config.sites_max));
   line("region_directory", config.region_directory.empty() ? "default" : config.region_directory);
   line("recover", config.recover ? "on" : "off");
+  line("collector", config.collector == Collector::off    ? "off"
+                    : config.collector == Collector::only ? "only"
+                                                          : "auto");
+  line("collector_socket", config.collector_socket.empty() ? "default" : config.collector_socket);
   line("quiet", config.quiet ? "on" : "off");
   line("redact", config.redact);
   for (std::size_t i = 0; i < config.sinks.size(); ++i) {

@@ -32,6 +32,9 @@ struct Config {
   u32 sites_max = 0;
   std::string region_directory;
   bool recover = true;
+  Collector collector = Collector::off;
+  std::string collector_socket;
+  bool console_by_default = false;  // nobody has named a sink
   bool quiet = false;
   std::string redact;
 };

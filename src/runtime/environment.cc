@@ -146,6 +146,18 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_number("SLUICE_SITES_MAX", config.sites_max, mistakes);
   read_switch("SLUICE_RECOVER", config.recover, mistakes);
   read_switch("SLUICE_QUIET", config.quiet, mistakes);
+  read_text("SLUICE_COLLECTOR_SOCKET", config.collector_socket);
+  const std::string collector = os::environment("SLUICE_COLLECTOR");
+  if (collector == "auto") {
+    config.collector = Collector::automatic;
+  } else if (collector == "only") {
+    config.collector = Collector::only;
+  } else if (collector == "off") {
+    config.collector = Collector::off;
+  } else if (!collector.empty()) {
+    mistakes.add("SLUICE_COLLECTOR", "'" + collector + "' is none of its values",
+                 "write off, auto or only");
+  }
   const std::string mode = os::environment("SLUICE_MODE");
   if (mode == "immediate") {
     config.mode = Mode::immediate;
@@ -170,6 +182,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_store_options(config, mistakes);
   // Without any sink the console gets it, unless the variable says no.
   if (read_console(config, mistakes) && config.sinks.empty()) {
+    config.console_by_default = true;
     config.sinks.push_back(sink_config(console()));
   }
 }

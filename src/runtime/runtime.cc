@@ -80,7 +80,7 @@ std::string Runtime::start(const Options& options) {
   if (detail::t_block.in_sink) return "sluice: start() was called by a sink; call it elsewhere";
   const std::lock_guard only(lifecycle_);
   if (running_) return "sluice: already started; stop() it first to start with other options";
-  if (starter_.joinable()) {
+  if (starter_.joinable() && engine_) {
     const i64 now = os::monotonic_ns();
     if (!wait_for_starter(now)) return "sluice: a recovery is still running; start again later";
     (void)engine_->stop(now);
@@ -119,6 +119,22 @@ std::string Runtime::start_locked() {
   std::string problem = open_region();
   if (!problem.empty()) return problem;
   front::Front& front = front::g_front;
+  region::Marks::set(front.region.header().goodbye, 0u);
+  if (leave_to_collector()) {
+    set_levels();
+    region::Marks::set(front.region.header().finished, 0u);
+    {
+      const Locked lock(mutex_);
+      running_ = true;
+    }
+    open_for_callers();
+    return {};
+  }
+  if (left_to_collector_ && front.region.take_consumer() != 0) {
+    return "collector: another process drains this one until it ends; start it without sinks of "
+           "its own, as before";
+  }
+  left_to_collector_ = false;
   back::EngineOptions options;
   options.merge.window_ns = i64{config_.merge_window_us} * 1000;
   options.merge.redact = config_.redact;
@@ -130,24 +146,32 @@ std::string Runtime::start_locked() {
   engine->resume();
   problem = make_sinks(*engine);
   if (!problem.empty()) return problem;
-  for (const auto& [logger, level] : config_.logger_levels) front::set_level(logger, level);
-  front::set_level("", config_.level);
-  for (const auto& [place, level] : config_.site_levels) front::set_site_level(place, u8(level));
+  set_levels();
   region::Marks::set(front.region.header().finished, 0u);
   {
     const Locked lock(mutex_);
     engine_ = std::move(engine);
     running_ = true;
   }
-  front.phase.set(front::Phase::kRunning);
+  open_for_callers();
+  announce();
+  start_delivery();
+  return {};
+}
+
+void Runtime::set_levels() {
+  for (const auto& [logger, level] : config_.logger_levels) front::set_level(logger, level);
+  front::set_level("", config_.level);
+  for (const auto& [place, level] : config_.site_levels) front::set_site_level(place, u8(level));
+}
+
+void Runtime::open_for_callers() {
+  front::g_front.phase.set(front::Phase::kRunning);
   front::open_controls();
   // Only a forked child reads it, in memory of its own: the old one may go.
   const Config* const old = g_child_config.load(std::memory_order_relaxed);
   Made::publish(g_child_config, new Config(config_));
   delete old;
-  announce();
-  start_delivery();
-  return {};
 }
 
 // The region may be there already: records before start() are in it.
@@ -277,6 +301,10 @@ std::string Runtime::stop(u32 deadline_ms) {
     const Locked lock(mutex_);
     running_ = false;
   }
+  if (left_to_collector_) {
+    region::Marks::set(front.region.header().goodbye, 1u);
+    return {};
+  }
   if (!wait_for_starter(deadline)) {
     return "sluice: a recovery is still running; what was not delivered stays in " +
            std::string(front.region.path());
@@ -303,6 +331,11 @@ std::string Runtime::stop(u32 deadline_ms) {
          " for the next start or `sluice recover`";
 }
 
+bool Runtime::is_left_to_collector() {
+  const Locked lock(mutex_);
+  return running_ && left_to_collector_;
+}
+
 std::shared_ptr<back::Engine> Runtime::running_engine() {
   const Locked lock(mutex_);
   return running_ ? engine_ : nullptr;
@@ -317,6 +350,7 @@ FlushResult Runtime::flush(Reach reach, u32 timeout_ms, std::string& problem,
     if (!result.complete) problem = "sluice: flush(): there is no shared memory; see start()";
     return result;
   }
+  if (is_left_to_collector()) return wait_for_collector(deadline_after(timeout_ms), problem);
   const std::shared_ptr<back::Engine> engine = running_engine();
   if (!engine) {
     problem = "sluice: flush(): not started; nothing is delivered before start()";

@@ -83,6 +83,12 @@ class Runtime final : public Reporter {
  private:
   std::string start_locked();
   std::string open_region();
+  void set_levels();
+  void open_for_callers();
+  // collector_link.cc
+  [[nodiscard]] bool leave_to_collector();
+  [[nodiscard]] bool is_left_to_collector();
+  FlushResult wait_for_collector(i64 deadline_ns, std::string& problem);
   std::string make_sinks(back::Engine& engine);
   std::string make_sink_entry(back::Engine& engine, const back::SinkConfig& config, u32 index);
   void start_delivery();
@@ -95,8 +101,10 @@ class Runtime final : public Reporter {
 
   std::mutex lifecycle_;
   std::mutex mutex_;
-  Config config_;         // written under both, read under either
-  bool running_ = false;  // the same
+  Config config_;                   // written under both, read under either
+  bool running_ = false;            // the same
+  bool left_to_collector_ = false;  // the same: somebody else consumes, and there is no engine
+  int collector_ = -1;              // our registration
   // Of the last start; replaced by the next. Also never destroyed once a stuck sink uses it.
   std::shared_ptr<back::Engine> engine_;
   std::thread starter_;  // recovery and the start of the sinks

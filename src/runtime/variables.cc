@@ -5,6 +5,7 @@
 
 #include "os/process.h"
 #include "record/escape.h"
+#include "runtime/nearest.h"
 
 namespace sluice::runtime {
 namespace {
@@ -23,6 +24,8 @@ constexpr std::string_view kKnown[] = {
     "SLUICE_STORE_KEEP_ROWS",
     "SLUICE_STORE_KEEP_WHOLE_RUNS",
     "SLUICE_CONSOLE",
+    "SLUICE_COLLECTOR",
+    "SLUICE_COLLECTOR_SOCKET",
     "SLUICE_MODE",
     "SLUICE_OVERFLOW",
     "SLUICE_BLOCK_DEADLINE_MS",
@@ -39,10 +42,10 @@ constexpr std::string_view kKnown[] = {
     "SLUICE_QUIET",
     "SLUICE_REDACT",
 };
-// Of the scripts, the tests and the build; programs that these start inherit them.
+// Of the daemon, the scripts, the tests and the build; programs that these start inherit them.
 constexpr std::string_view kOfOthers[] = {"SLUICE_NO_INSTALL", "SLUICE_FUZZ_SECONDS",
                                           "SLUICE_REGENERATE", "SLUICE_SANITIZE"};
-constexpr std::string_view kPrefixesOfOthers[] = {"SLUICE_TEST_", "SLUICE_BUILD_"};
+constexpr std::string_view kPrefixesOfOthers[] = {"SLUICE_TEST_", "SLUICE_BUILD_", "SLUICE_SERVE_"};
 
 bool is_known(std::string_view name) {
   return std::ranges::find(kKnown, name) != std::end(kKnown) ||
@@ -51,32 +54,15 @@ bool is_known(std::string_view name) {
                              [name](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
-// How many letters must be put in, left out or replaced (Levenshtein).
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 std::vector<std::string> unknown_variables() {
   std::vector<std::string> sentences;
   for (const std::string& name : os::environment_names("SLUICE_")) {
     if (is_known(name)) continue;
-    const std::string_view nearest = std::ranges::min(
-        kKnown, {}, [&name](std::string_view known) { return distance(name, known); });
     sentences.push_back(escaped(TextForm::kText, name) +
-                        " is no variable of Sluice; did you mean " + std::string(nearest) + "?");
+                        " is no variable of Sluice; did you mean " +
+                        std::string(nearest(name, kKnown)) + "?");
   }
   return sentences;
 }

@@ -71,6 +71,14 @@ Result<u64> Writer::use_run(const RunKey& key, const RunInfo& run, i64 started_n
   return next;
 }
 
+void Writer::go_on_with(const RunKey& key, const RunInfo& run, i64 started_ns, i64 id) {
+  key_ = key;
+  info_ = run;
+  started_ns_ = started_ns;
+  run_ = id;
+  look_for_run_ = true;
+}
+
 Result<u64> Writer::find_run() {
   const ByteView id{reinterpret_cast<const std::byte*>(key_.data()), key_.size()};
   // Not the id of a run whose row others have deleted and whose place in the journal is left: what
@@ -108,10 +116,13 @@ Status Writer::look_at_others() {
   if (!row.ok()) return row.status();
   const i64 version = version_.integer(0);
   version_.reset();
-  if (version == data_version_) return {};
+  if (version == data_version_ && !look_for_run_) return {};
+  if (version != data_version_) {
+    ++others_;
+    rows_->forget_ids();
+  }
   data_version_ = version;
-  ++others_;
-  rows_->forget_ids();
+  look_for_run_ = false;
   if (run_ == 0) return {};
   has_run_.bind(1, run_);
   has_run_.bind(2, ByteView{reinterpret_cast<const std::byte*>(key_.data()), key_.size()});

@@ -41,6 +41,12 @@ class Writer {
   // Whose records come from now on. Returns the sequence to go on from: 0 when it is new here.
   [[nodiscard]] Result<u64> use_run(const RunKey& key, const RunInfo& run, i64 started_ns);
 
+  // The same for a run that use_run() has told of before, without a transaction: the next begin()
+  // finds its row again, or makes it anew. `id`: run() then.
+  void go_on_with(const RunKey& key, const RunInfo& run, i64 started_ns, i64 id);
+  // The sites of earlier entries are gone from memory.
+  void forget_sites() { rows_->forget(); }
+
   // Takes the write lock. A fork waits until commit() or roll_back().
   [[nodiscard]] Status begin();
   Status add(const Entry& entry) { return rows_->add(entry); }
@@ -80,6 +86,7 @@ class Writer {
   RunInfo info_;
   i64 started_ns_ = 0;
   i64 run_ = 0;
+  bool look_for_run_ = false;
   i64 data_version_ = 0;
   u64 others_ = 0;
   i64 committed_ns_ = 0;

@@ -25,6 +25,7 @@ TEST(RegionDocument, OffsetsAreThoseOfTheCode) {
   EXPECT_EQ(offsetof(RegionHeader, product), 112u);
   EXPECT_EQ(offsetof(RegionHeader, program), 368u);
   EXPECT_EQ(offsetof(RegionHeader, finished), 624u);
+  EXPECT_EQ(offsetof(RegionHeader, goodbye), 628u);
   EXPECT_EQ(offsetof(RegionHeader, areas), 632u);
   EXPECT_EQ(offsetof(ThreadSlot, of_sink), 12u);
   EXPECT_EQ(offsetof(ThreadSlot, chunk), 16u);

@@ -1,0 +1,68 @@
+#include "collector/metrics_text.h"
+
+#include "record/escape.h"
+
+namespace sluice::collector {
+namespace {
+
+constexpr u64 kNsPerSecond = 1'000'000'000;
+
+// Line breaks and backslashes, in a label's value quotes too; what is no UTF-8 is written as \xff.
+std::string quoted(std::string_view text, bool quotes) {
+  std::string out;
+  for (const char c : escaped(TextForm::kStored, text)) {
+    if (c == '\\' || (quotes && c == '"')) {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void MetricsText::family(std::string_view name, Type type, std::string_view help) {
+  name_ = name;
+  text_ += "# HELP " + name_ + " " + quoted(help, false) + "\n";
+  text_ += "# TYPE " + name_ + (type == kCounter ? " counter\n" : " gauge\n");
+}
+
+void MetricsText::begin_sample(std::initializer_list<Label> labels) {
+  text_ += name_;
+  char before = '{';
+  for (const auto& [name, value] : labels) {
+    text_ += before;
+    text_ += name;
+    text_ += "=\"" + quoted(value, true) + "\"";
+    before = ',';
+  }
+  text_ += labels.size() == 0 ? " " : "} ";
+}
+
+void MetricsText::sample(u64 value, std::initializer_list<Label> labels) {
+  begin_sample(labels);
+  text_ += std::to_string(value) + "\n";
+}
+
+void MetricsText::seconds(u64 ns, std::initializer_list<Label> labels) {
+  begin_sample(labels);
+  const std::string rest = std::to_string(ns % kNsPerSecond);
+  text_ +=
+      std::to_string(ns / kNsPerSecond) + "." + std::string(9 - rest.size(), '0') + rest + "\n";
+}
+
+void MetricsText::counter(std::string_view name, std::string_view help, u64 value) {
+  family(name, kCounter, help);
+  sample(value);
+}
+
+void MetricsText::gauge(std::string_view name, std::string_view help, u64 value) {
+  family(name, kGauge, help);
+  sample(value);
+}
+
+}  // namespace sluice::collector

@@ -1,0 +1,318 @@
+// A mirror's two ways: what the owner has published into the copy, and the progress into the file.
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstring>
+
+#include "collector/region_mirror.h"
+#include "os/process.h"
+#include "region/registration.h"
+
+namespace sluice::collector {
+namespace {
+
+using region::ContextCopy;
+using region::LoggerEntry;
+using region::RingLines;
+using region::SiteEntry;
+using region::SlotState;
+using region::ThreadSlot;
+using region::WakeLines;
+using Names = region::Registration<JournalSync>;
+
+constexpr u64 kRingLeast = 4096;
+constexpr u64 kRingMost = u64{64} << 20;
+
+// A word of an object that was read as bytes.
+template <class T>
+T word_at(const char* bytes, std::size_t member) {
+  return load<T>(bytes + member);
+}
+
+}  // namespace
+
+// Slots before heads: in kLeft a head is then the last one (P8). Heads before sites: a record's
+// site is published before the record is.
+Status RegionMirror::refresh() {
+  WakeLines& wake = region_.wake();
+  alignas(64) char before[sizeof(WakeLines)], behind[sizeof(WakeLines)];
+  const u64 wake_at = region_.offset_of(&wake);
+  if (!read_at(wake_at, before, sizeof before)) return cut();
+  const u32 slots =
+      std::min(word_at<u32>(before, offsetof(WakeLines, slots_used)), region_.header().slots_max);
+  if (!read_slots(slots) || !read_heads()) return cut();
+  merger_->looked_at(merger_->ticks());
+  // acquire: the records before the heads that were read above (P1), however the kernel copies
+  std::atomic_thread_fence(detail::RingOrders::read_head);
+  if (!read_at(wake_at, behind, sizeof behind) || !read_records()) return cut();
+  const u32 sites =
+      std::min(word_at<u32>(behind, offsetof(WakeLines, sites_used)), region_.header().sites_max);
+  const u32 loggers = std::min(word_at<u32>(behind, offsetof(WakeLines, loggers_used)),
+                               region_.header().loggers_max);
+  if (!read_sites(sites) || !read_loggers(loggers)) return cut();
+  const u64 drops = word_at<u64>(behind, offsetof(WakeLines, drops));
+  if (drops != drops_) {
+    auto& cells = region_.drop_cell(0, DropReason(0));
+    if (!read_here(&cells, u64{sites} * kDropReasons * sizeof(u64))) return cut();
+    drops_ = drops;
+  }
+  // relaxed: words of the copy that only this thread uses
+  wake.slots_used.store(slots, std::memory_order_relaxed);
+  wake.sites_used.store(sites, std::memory_order_relaxed);
+  wake.drops.store(drops, std::memory_order_relaxed);
+  return {};
+}
+
+bool RegionMirror::read_slots(u32 used) {
+  scratch_.resize(std::max<u64>(scratch_.size(), u64{used} * sizeof(ThreadSlot)));
+  if (!read_at(region_.offset_of(region_.slots()), scratch_.data(),
+               u64{used} * sizeof(ThreadSlot))) {
+    return false;
+  }
+  for (u32 i = 0; i < used; ++i) {
+    const char* const bytes = scratch_.data() + u64{i} * sizeof(ThreadSlot);
+    Ring& ring = rings_[i];
+    const u32 state = word_at<u32>(bytes, offsetof(ThreadSlot, state));
+    const u64 chunk = word_at<u64>(bytes, offsetof(ThreadSlot, chunk));
+    const bool in_use = state == u32(SlotState::kActive) || state == u32(SlotState::kLeft);
+    if (!in_use || ring.state == Ring::kRefused) continue;
+    if (ring.state == Ring::kNone &&
+        !take_ring(ring, i, chunk, word_at<u64>(bytes, offsetof(ThreadSlot, ring_bytes)))) {
+      return false;
+    }
+    if (ring.state != Ring::kSound) continue;
+    ThreadSlot& slot = region_.slots()[i];
+    // relaxed: words of the copy that only this thread uses
+    slot.generation.store(word_at<u32>(bytes, offsetof(ThreadSlot, generation)),
+                          std::memory_order_relaxed);
+    slot.tid.store(word_at<u32>(bytes, offsetof(ThreadSlot, tid)), std::memory_order_relaxed);
+    slot.of_sink.store(word_at<u32>(bytes, offsetof(ThreadSlot, of_sink)),
+                       std::memory_order_relaxed);
+    std::memcpy(slot.name, bytes + offsetof(ThreadSlot, name), sizeof slot.name);
+    ring.slot = SlotState(state);
+    slot.state.store(ring.slot, std::memory_order_relaxed);
+  }
+  return true;
+}
+
+// The place of a ring is believed once, if it lies behind the areas and over no other ring.
+bool RegionMirror::take_ring(Ring& ring, u32 index, u64 chunk, u64 bytes) {
+  os::FileInfo info;
+  if (io_.stat_fd(fd_, info) != 0) return false;
+  region_.grow_copy(info.size);
+  const u64 whole = sizeof(RingLines) + bytes;
+  bool sound = std::has_single_bit(bytes) && bytes >= kRingLeast && bytes <= kRingMost &&
+               chunk % kRingLeast == 0 && chunk >= region_.end_of_areas() && chunk <= info.size &&
+               whole <= info.size - chunk && region_.chunk(chunk, whole) != nullptr;
+  for (const Ring& other : rings_) {
+    if (other.state != Ring::kSound) continue;
+    sound = sound && (chunk >= other.chunk + sizeof(RingLines) + other.bytes ||
+                      other.chunk >= chunk + whole);
+  }
+  ring.state = Ring::kRefused;
+  if (!sound) return true;
+  ThreadSlot& slot = region_.slots()[index];
+  auto& lines = *reinterpret_cast<RingLines*>(region_.chunk(chunk, whole));
+  if (!read_here(&lines, sizeof lines)) return false;
+  // relaxed, all: as above
+  ring.tail = lines.tail.load(std::memory_order_relaxed);
+  ring.head = lines.head.load(std::memory_order_relaxed);
+  if (ring.tail % 8 != 0 || ring.head % 8 != 0 || ring.head - ring.tail > bytes) return true;
+  ring.chunk = chunk;
+  ring.bytes = bytes;
+  ring.copied = ring.tail;
+  lines.head.store(ring.tail, std::memory_order_relaxed);
+  for (u32 i = 0; i < 2; ++i) ring.contexts[i] = lines.context[i].batch_end;
+  slot.chunk.store(chunk, std::memory_order_relaxed);
+  slot.ring_bytes.store(bytes, std::memory_order_relaxed);
+  ring.state = Ring::kSound;
+  return true;
+}
+
+bool RegionMirror::read_heads() {
+  for (Ring& ring : rings_) {
+    if (ring.state != Ring::kSound) continue;
+    u64 head = 0;
+    if (!read_at(ring.chunk + offsetof(RingLines, head), &head, sizeof head)) return false;
+    // A ring whose head jumps is given up where it is: nothing behind that can be found.
+    if (head % 8 != 0 || head - ring.tail > ring.bytes || head - ring.copied > ring.bytes) {
+      ring.state = Ring::kRefused;
+      ++damaged_;
+      continue;
+    }
+    ring.head = head;
+  }
+  return true;
+}
+
+bool RegionMirror::read_records() {
+  for (Ring& ring : rings_) {
+    if (ring.state != Ring::kSound || ring.head == ring.copied) continue;
+    auto& lines = *reinterpret_cast<RingLines*>(region_.chunk(ring.chunk, sizeof(RingLines)));
+    char* const data = reinterpret_cast<char*>(&lines + 1);
+    for (u64 at = ring.copied; at != ring.head;) {
+      const u64 offset = at & (ring.bytes - 1);
+      const u64 run = std::min(ring.head - at, ring.bytes - offset);
+      if (!read_here(data + offset, run)) return false;
+      at += run;
+    }
+    ring.copied = ring.head;
+    lines.head.store(ring.head, std::memory_order_relaxed);
+  }
+  return true;
+}
+
+bool RegionMirror::read_sites(u32 used) {
+  if (sites_known_ >= used) return true;
+  const u64 bytes = u64{used - sites_known_} * sizeof(SiteEntry);
+  if (!read_at(region_.offset_of(region_.sites() + sites_known_), scratch_.data(), bytes)) {
+    return false;
+  }
+  bool all = true;
+  for (u32 i = sites_known_; i < used; ++i) {
+    const char* const from = scratch_.data() + u64{i - sites_known_} * sizeof(SiteEntry);
+    const u64 place = load<u64>(from);
+    all = all && (place != 0 || i < kSiteFirstCaller);
+    SiteEntry& site = region_.sites()[i];
+    // relaxed: only this thread writes it
+    if (place == 0 || site.text.load(std::memory_order_relaxed) != 0) continue;
+    if (!take_site(i, place)) return false;
+  }
+  if (all) sites_known_ = used;
+  return true;
+}
+
+// The text goes to a place of its own in the copy, where no other definition can reach it.
+bool RegionMirror::take_site(u32 id, u64 place) {
+  const u64 offset = place >> 32, bytes = place & 0xffffffff;
+  const u64 room = region_.dictionary_bytes();
+  if (bytes > kRecordBytesMax || offset > room || bytes > room - offset ||
+      bytes > room - dictionary_used_) {
+    return true;
+  }
+  char* const to = region_.dictionary() + dictionary_used_;
+  if (!read_at(region_.offset_of(region_.dictionary() + offset), to, bytes)) return false;
+  Names::publish_text(region_.sites()[id].text, u64{dictionary_used_} << 32 | bytes);
+  dictionary_used_ += u32(bytes);
+  return true;
+}
+
+bool RegionMirror::read_loggers(u32 used) {
+  u32 first = loggers_known_;
+  if (first >= used) return true;
+  const u64 bytes = u64{used - first} * sizeof(LoggerEntry);
+  if (!read_at(region_.offset_of(region_.loggers() + first), scratch_.data(), bytes)) return false;
+  bool all = true;
+  for (u32 i = first; i < used; ++i) {
+    const char* const from = scratch_.data() + u64{i - first} * sizeof(LoggerEntry);
+    const u16 length = word_at<u16>(from, offsetof(LoggerEntry, bytes));
+    LoggerEntry& logger = region_.loggers()[i];
+    all = all && (length != 0 || i == 0);
+    // relaxed: only this thread writes it
+    if (length == 0 || length > sizeof logger.name ||
+        logger.bytes.load(std::memory_order_relaxed) != 0) {
+      continue;
+    }
+    std::memcpy(logger.name, from + offsetof(LoggerEntry, name), sizeof logger.name);
+    Names::publish_name(logger.bytes, length);
+  }
+  if (all) loggers_known_ = used;
+  return true;
+}
+
+Status RegionMirror::write_back() {
+  if (!write_cursor() || !write_journal() || !write_rings()) return cut();
+  if (std::memcmp(clock_written_.data(), clock_, sizeof *clock_) != 0) {
+    std::memcpy(clock_written_.data(), clock_, sizeof *clock_);
+    if (!write_here(clock_, sizeof *clock_)) return cut();
+  }
+  // release: the batches, and that the file has them, before the reader's acquire (P30)
+  readable_.store(committed_, JournalOrders::publish_committed);
+  return {};
+}
+
+bool RegionMirror::write_cursor() {
+  // acquire: the position and the counters that the reader stored before it (P4)
+  const u64 position = entry_->cursor_position.load(JournalOrders::read_cursor);
+  if (position == cursor_position_) return true;
+  const auto* const from = reinterpret_cast<const char*>(&entry_->cursor);
+  const auto* const to = reinterpret_cast<const char*>(&entry_->intent_offset);
+  // The reader may be at work: words are taken one by one.
+  u64 words[(offsetof(region::SinkEntry, intent_offset) - offsetof(region::SinkEntry, cursor)) / 8];
+  static_assert(sizeof words == 7 * sizeof(u64));
+  for (u64& word : words) {
+    word = JournalSync::load_word(from + (&word - words) * 8, std::memory_order_relaxed);
+  }
+  words[1] = position;
+  cursor_position_ = position;
+  return to - from == sizeof words && write_at(region_.offset_of(from), words, sizeof words);
+}
+
+bool RegionMirror::write_journal() {
+  region::JournalLines& lines = region_.journal_lines();
+  // relaxed: this thread has stored them
+  const u64 committed = lines.committed.load(std::memory_order_relaxed);
+  const u64 reclaimed = lines.reclaimed.load(std::memory_order_relaxed);
+  if (committed == committed_) return true;
+  if (reclaimed != reclaimed_) {
+    if (!write_here(&lines.reclaimed_sequence, sizeof(u64)) ||
+        !write_here(&lines.reclaimed, sizeof(u64))) {
+      return false;
+    }
+    reclaimed_ = reclaimed;
+  }
+  if (!write_contexts()) return false;
+  const JournalPlace<JournalSync> place = region_.journal();
+  for (u64 at = committed_; at != committed;) {
+    const u64 run = place.run(at, committed - at);
+    if (!write_here(place.at(at), run)) return false;
+    at += run;
+  }
+  if (!write_here(&lines.committed, sizeof(u64))) return false;
+  committed_ = committed;
+  return true;
+}
+
+bool RegionMirror::write_contexts() {
+  for (Ring& ring : rings_) {
+    if (ring.state != Ring::kSound) continue;
+    const auto& lines =
+        *reinterpret_cast<const RingLines*>(region_.chunk(ring.chunk, sizeof(RingLines)));
+    for (u32 i = 0; i < 2; ++i) {
+      const ContextCopy& copy = lines.context[i];
+      if (copy.batch_end == ring.contexts[i]) continue;
+      if (!write_here(&copy, sizeof copy)) return false;
+      ring.contexts[i] = copy.batch_end;
+    }
+  }
+  return true;
+}
+
+// Tails before slots: a thread that takes a slot finds its ring empty (P8).
+bool RegionMirror::write_rings() {
+  for (u32 i = 0; i < rings_.size(); ++i) {
+    Ring& ring = rings_[i];
+    if (ring.state != Ring::kSound) continue;
+    const auto& lines =
+        *reinterpret_cast<const RingLines*>(region_.chunk(ring.chunk, sizeof(RingLines)));
+    // relaxed: this thread has stored it
+    const u64 tail = lines.tail.load(std::memory_order_relaxed);
+    if (tail != ring.tail) {
+      if (!write_here(&lines.tail, sizeof tail)) return false;
+      ring.tail = tail;
+    }
+    const ThreadSlot& slot = region_.slots()[i];
+    const SlotState state = slot.state.load(std::memory_order_relaxed);
+    if (ring.slot == SlotState::kLeft && state == SlotState::kReady) {
+      if (!write_here(&slot.state, sizeof state)) return false;
+      ring.slot = state;
+    }
+  }
+  return true;
+}
+
+bool RegionMirror::write_entry_state(const region::SinkEntry& entry) {
+  return write_here(&entry.state, sizeof entry.state);
+}
+
+}  // namespace sluice::collector

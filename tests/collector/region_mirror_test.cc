@@ -1,0 +1,126 @@
+// sanitizers: address (makes regions by programs that it forks)
+//
+// A region that a collector drains is hostile: any byte of it may be anything, and change while it
+// is read.
+#include "collector/region_mirror.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "region/drain.h"
+#include "region/image.h"
+
+namespace sluice::test {
+namespace {
+
+using collector::RegionMirror;
+
+class Mirror : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string directory = "/dev/shm/sluice-mirror-XXXXXX";
+    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    directory_ = directory;
+    path_ = directory_ + "/image-1-1.region";
+    image_ = make_image();
+    ASSERT_GT(image_.size(), 4096U);
+  }
+  void TearDown() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+  void put(const std::string& bytes) const {
+    std::filesystem::remove(path_);
+    std::ofstream(path_, std::ios::binary).write(bytes.data(), std::streamsize(bytes.size()));
+  }
+  // Everything that a mirror gets out of the file, with `between` called before each turn.
+  template <class Between>
+  Drained drain(Between&& between, const char* store = "/store.db") const {
+    Drained out;
+    auto mirror = RegionMirror::open(os::real_io(), path_, store);
+    if (!mirror.ok()) {
+      out.adopted = -1;
+      return out;
+    }
+    RegionMirror& region = *mirror.value();
+    back::Catalog catalog(region.region());
+    back::Cursor cursor(region.entry());
+    RenderingSink sink(out);
+    // relaxed: one thread
+    JournalReader<JournalSync> reader(
+        region.journal(), region.entry().cursor_position.load(std::memory_order_relaxed));
+    std::vector<char> bytes(kBatchBytesMax);
+    for (int turn = 0; turn < 30; ++turn) {
+      between(turn);
+      if (!region.refresh().ok()) break;
+      for (int batch = 0; batch < 100 && region.merge(true) == back::Merged::kBatch; ++batch) {
+      }
+      if (!region.write_back().ok()) break;
+      while (reader.read(bytes.data()) == JournalRead::kBatch) {
+        const BatchView batch(bytes.data());
+        sink.write_batch(batch, catalog, cursor);
+        reader.advance(batch.header().bytes);
+        region.entry().cursor_position.store(reader.position(), JournalOrders::publish_cursor);
+      }
+    }
+    out.damaged = region.damaged();
+    return out;
+  }
+
+  std::string directory_, path_, image_;
+};
+
+TEST_F(Mirror, GetsWhatARecoveryGets) {
+  put(image_);
+  const Drained found = drain([](int) {});
+  EXPECT_EQ(found.damaged, 0U);
+  EXPECT_NE(found.json.find("number 259 text"), std::string::npos);
+  EXPECT_NE(found.json.find("by logger 129"), std::string::npos);
+  EXPECT_EQ(found.json.find("hunter2"), std::string::npos);
+  // It is all in the file's journal now: whoever comes next goes on behind it.
+  const Drained again = drain([](int) {});
+  EXPECT_EQ(again.adopted, 0);
+  EXPECT_EQ(again.callers, 0U) << again.json;
+  // A collector with another store has it all from there.
+  const Drained other = drain([](int) {}, "/other.db");
+  EXPECT_EQ(other.callers, found.callers);
+}
+
+TEST_F(Mirror, TakesAnyHeader) {
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 400; ++round) {
+    std::string bytes = image_;
+    for (int i = 0; i < 3; ++i) {
+      const std::size_t at = std::size_t(random() % 1200) / 8 * 8;
+      const u64 value = round % 2 ? random() : u64{1} << (random() % 64);
+      bytes.replace(at, 8, reinterpret_cast<const char*>(&value), 8);
+    }
+    put(bytes);
+    (void)drain([](int) {});
+  }
+}
+
+TEST_F(Mirror, TakesAnyBytesThatChangeMeanwhile) {
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 60; ++round) {
+    put(image_);
+    const int fd = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_GE(fd, 0);
+    (void)drain([&](int turn) {
+      for (int i = 0; i < 40 * turn; ++i) {
+        const u64 value = round % 2 ? random() : u64{1} << (random() % 64);
+        const off_t at = off_t(random() % image_.size()) / 8 * 8;
+        EXPECT_EQ(::pwrite(fd, &value, 8, at), 8);
+      }
+      if (round % 10 == 9 && turn == 5) {
+        EXPECT_EQ(::ftruncate(fd, off_t(random() % image_.size())), 0);
+      }
+    });
+    ::close(fd);
+  }
+}
+
+}  // namespace
+}  // namespace sluice::test
