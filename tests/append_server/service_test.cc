@@ -128,6 +128,20 @@ TEST_F(AppendService, AFullDiskIsOneClientsOwn) {
   EXPECT_EQ(service_->stats().writes_failed, 1U);
 }
 
+// What was sent and not received would reset the connection, and take the message with it.
+TEST_F(AppendService, AClientThatDoesNotStopHearsWhy) {
+  for (int i = 0; i < 50; ++i) {
+    const RawClient client(socket());
+    ASSERT_TRUE(client.open("/dev/full"));
+    ASSERT_EQ(client.message(), "OK");
+    const std::string line(1000, 'x');
+    while (client.send(line)) {
+    }
+    ASSERT_EQ(client.message(), "OSError: [Errno 28] No space left on device");
+    ASSERT_EQ(client.message(), "EOF");
+  }
+}
+
 TEST_F(AppendService, LinesOfSeveralClientsStayWhole) {
   constexpr int kClients = 4;
   constexpr int kLines = 20'000;
