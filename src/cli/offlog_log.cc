@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <utility>
 
+#include "append/line_text.h"
 #include "os/append_file.h"
 #include "os/child.h"
 #include "os/process.h"
@@ -14,19 +14,9 @@ namespace {
 
 constexpr std::size_t kLinesMax = 10'000;
 constexpr i64 kNsPerSecond = 1'000'000'000;
-constexpr i64 kNsPerMs = 1'000'000;
 
-// "[2026-01-02 03:04:05.678 offlog INFO] ", in the local time.
 std::string head_of(bool warning) {
-  const i64 now_ns = os::wall_ns();
-  const std::time_t seconds = now_ns / kNsPerSecond;
-  std::tm local{};
-  ::localtime_r(&seconds, &local);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
-  const std::string ms = std::to_string(now_ns % kNsPerSecond / kNsPerMs);
-  return '[' + (text + ('.' + std::string(3 - ms.size(), '0'))) + ms + " offlog " +
-         (warning ? "WARNING] " : "INFO] ");
+  return append::line_head(os::wall_ns(), "offlog", warning ? Level::warning : Level::info);
 }
 
 }  // namespace

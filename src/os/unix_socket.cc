@@ -1,9 +1,7 @@
 #include "os/unix_socket.h"
 
-#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -143,13 +141,6 @@ i64 receive_some(int socket, void* to, std::size_t size) {
 
 void end_sending(int socket) { ::shutdown(socket, SHUT_WR); }
 void end_receiving(int socket) { ::shutdown(socket, SHUT_RD); }
-
-bool peer_has_read_all(int socket) {
-  int unread = 0;
-  if (::ioctl(socket, SIOCOUTQ, &unread) != 0) return true;
-  // The kernel reports the edge while it still holds one byte's worth of the last buffer.
-  return unread <= 1;
-}
 
 int peer_of(int socket, Peer& out) {
   ucred credentials{};

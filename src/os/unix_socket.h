@@ -39,10 +39,6 @@ inline constexpr std::size_t kSocketPathSize = 108;
 void end_sending(int socket);
 void end_receiving(int socket);
 
-// True when the peer has received every byte that was sent to it, or has gone. When it becomes true
-// an epoll edge of kWritable is reported.
-[[nodiscard]] bool peer_has_read_all(int socket);
-
 struct Peer {
   u32 pid = 0;
   u32 uid = 0;

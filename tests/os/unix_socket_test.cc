@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -107,35 +108,24 @@ TEST_F(UnixSocket, WaitsForEvents) {
   EXPECT_TRUE(u32(wait_socket(server_, 0, kLong)) & kPeerGone);
 }
 
-// A server knows by an edge when its message was read, at once and without asking again and again.
-TEST_F(UnixSocket, EdgeWhenThePeerHasRead) {
+// However late the peer receives, and however much room it has; it gets no descriptor.
+TEST_F(UnixSocket, WhatIsSentApartIsReceivedApart) {
   connect();
-  SocketPoll poll;
-  ASSERT_EQ(poll.status(), 0);
-  ASSERT_EQ(poll.add(server_, kReadable | kWritable, SocketPoll::kEdge, 7), 0);
-  SocketPoll::Event events[4];
-  EXPECT_TRUE(peer_has_read_all(server_));
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  };
+  const auto before = descriptors();
+  EXPECT_EQ(send_apart(server_, "OK", 3, server_), 3);
+  EXPECT_EQ(send_apart(server_, "BYE", 4, server_), 4);
+  EXPECT_EQ(receive(client_), 3);
+  EXPECT_EQ(receive(client_), 4);
+  EXPECT_EQ(descriptors(), before);
   EXPECT_EQ(send_some(server_, "OK", 3), 3);
-  EXPECT_FALSE(peer_has_read_all(server_));
-  while (poll.wait(events, 0) > 0) {  // writable from the start
-  }
-  EXPECT_EQ(receive_some(client_, received_, 1), 1);
-  EXPECT_FALSE(peer_has_read_all(server_)) << "the rest of the message is unread";
-  EXPECT_EQ(poll.wait(events, 0), 0);
-  EXPECT_EQ(receive(client_), 2);
-  EXPECT_EQ(poll.wait(events, kLong), 1);
-  EXPECT_EQ(events[0].token, 7u);
-  EXPECT_TRUE(events[0].events & kWritable);
-  EXPECT_TRUE(peer_has_read_all(server_));
-}
-
-TEST_F(UnixSocket, PeerThatHasGoneHasReadAll) {
-  connect();
-  EXPECT_EQ(send_some(server_, "OK", 3), 3);
+  EXPECT_EQ(send_some(server_, "BYE", 4), 4);
+  EXPECT_EQ(receive(client_), 7) << "the control";
   ::close(client_);
   client_ = -1;
-  EXPECT_TRUE(peer_has_read_all(server_));
-  EXPECT_EQ(send_some(server_, "BYE", 4), -EPIPE);
+  EXPECT_EQ(send_apart(server_, "BYE", 4, server_), -EPIPE);
 }
 
 TEST_F(UnixSocket, OnceIsSilentUntilAsked) {
