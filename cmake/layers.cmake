@@ -22,7 +22,7 @@ if(SLUICE_SANITIZE)
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
 endif()
-# Instrumented code compiles twice as fast at -O0: for what no test of is long in.
+# Instrumented code compiles twice as fast at -O0: for what no test spends its time in.
 function(sluice_cold target)
   if(SLUICE_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)
@@ -137,6 +137,10 @@ if(cli_sources AND SLUICE_BUILD_COMMAND)
   endif()
   add_executable(sluice ${cli_sources})
   sluice_cold(sluice)
+  if(SLUICE_SANITIZE MATCHES "address")
+    # Tests start it some thousand times: half of that time the loader would relocate it.
+    target_link_options(sluice PRIVATE -no-pie)
+  endif()
   target_compile_definitions(sluice PRIVATE SLUICE_VERSION="${PROJECT_VERSION}"
     SLUICE_HAS_UPLOAD=$<TARGET_EXISTS:sluice_upload>)
   target_link_libraries(sluice PRIVATE sluice_flags sluice_lib_static fmt::fmt-header-only

@@ -1,4 +1,4 @@
-// sanitizers: address (commands of one thread, in which ThreadSanitizer has nothing to find)
+// sanitizers: none (thousands of short commands, and what it looks for is no matter of memory)
 //
 // No word of a command line, and no file's content or name, ever becomes part of a statement: every
 // command that touches a store, in every option, with every hostile text; and each of them is found

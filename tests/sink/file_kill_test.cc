@@ -1,3 +1,5 @@
+// sanitizers: address (one thread, in which ThreadSanitizer has nothing to find)
+//
 // A file sink that is killed at every system call, with every part of every write done: the file
 // holds each record exactly once, whoever else has written to it meanwhile.
 #include <gtest/gtest.h>

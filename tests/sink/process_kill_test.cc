@@ -1,3 +1,5 @@
+// sanitizers: address (one thread, in which ThreadSanitizer has nothing to find)
+//
 // Real processes, really killed: at random moments while they share a log, and after every few
 // machine instructions of the steps that make a write exactly-once.
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// sanitizers: address (one thread, in which ThreadSanitizer has nothing to find)
+//
 // Files of framing `blocks`: every record comes back; whatever is damaged costs the records that it
 // touches, is seen, and no byte of a file can make a reader fail or serve what was not written.
 #include "stream/block.h"

@@ -1,3 +1,5 @@
+// sanitizers: address (one thread, in which ThreadSanitizer has nothing to find)
+//
 // A stream with `survive_kill`, on disks that fail: whoever is killed at any call of the disk, the
 // writer or those that come after it, what was accepted is in files once; what close() has to leave
 // stays for the next writer; and a file of kept memory that anybody wrote does no harm.

@@ -1,3 +1,5 @@
+// sanitizers: address (one thread, in which ThreadSanitizer has nothing to find)
+//
 // A stream's file has the kernel write what is behind, in large pieces, each page once.
 #include <gtest/gtest.h>
 
