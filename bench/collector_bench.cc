@@ -1,7 +1,8 @@
 // The collector: records a second from 8 programs into its store, call to query, kill to verdict,
-// memory. One JSON object.
+// how long a change-over takes, memory. One JSON object.
 //
 //     collector_bench SLUICE [RECORDS]      SLUICE: the command; RECORDS of each program
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,7 +15,11 @@
 #include <string>
 #include <vector>
 
+#include "os/child.h"
 #include "os/process.h"
+#include "os/process_watch.h"
+#include "os/unix_socket.h"
+#include "region/region.h"
 #include "sluice/log.h"
 #include "sluice/sluice.h"
 #include "store/sqlite.h"
@@ -33,12 +38,13 @@ struct Places {
   [[nodiscard]] std::string socket() const { return files + "/run/ingest.sock"; }
 };
 
-void begin(const Places& places, const std::string& product) {
+void begin(const Places& places, const std::string& product,
+           Collector collector = Collector::only) {
   const bool started = start({.product = product,
                               .ring_bytes = 4 << 20,
                               .region_directory = places.regions,
                               .recover = false,
-                              .collector = Collector::only,
+                              .collector = collector,
                               .collector_socket = places.socket(),
                               .quiet = true});
   if (!started) std::_Exit(1);
@@ -93,6 +99,56 @@ pid_t serve(const Places& places, const char* command) {
   std::_Exit(127);
 }
 
+// Who consumes a program's region: the process that has the consumer's lock.
+i64 consumer_of(const Places& places, const std::string& product) {
+  for (const auto& file : std::filesystem::directory_iterator(places.regions)) {
+    if (!file.path().filename().string().starts_with(product + "-")) continue;
+    const int fd = ::open(file.path().c_str(), O_RDWR | O_CLOEXEC);
+    const i64 holder = os::lock_holder(fd, region::kConsumerLock);
+    ::close(fd);
+    return holder;
+  }
+  return -1;
+}
+
+struct ChangeOver {
+  double alone_ms = 0;  // from the death of the collector to the store of what was said since
+  double back_ms = 0;   // from a collector that is ready to its having the region
+};
+
+// A program that says something each millisecond, whose collector is killed and comes again.
+ChangeOver change_over(const Places& places, const char* command, pid_t& daemon) {
+  const pid_t program = ::fork();
+  if (program == 0) {
+    begin(places, "follower", Collector::automatic);
+    for (;;) {
+      log_text(Level::info, "follower", std::to_string(os::monotonic_ns()));
+      os::sleep_ns(1'000'000);
+    }
+  }
+  wait_ms(
+      [&] { return number(places, "SELECT count(*) FROM records WHERE logger = 'follower'") > 0; });
+  ::kill(daemon, SIGKILL);
+  ::waitpid(daemon, nullptr, 0);
+  ChangeOver took;
+  const std::string since = std::to_string(os::monotonic_ns());
+  took.alone_ms = wait_ms([&] {
+    return number(places, "SELECT count(*) FROM records WHERE logger = 'follower' AND body > '" +
+                              since + "'") > 0;
+  });
+  daemon = serve(places, command);
+  wait_ms([&] {
+    int probe = os::connect_unix(places.socket());
+    const bool listens = probe >= 0;
+    if (listens) os::close_descriptor(probe);
+    return listens;
+  });
+  took.back_ms = wait_ms([&] { return consumer_of(places, "follower") == daemon; });
+  ::kill(program, SIGKILL);
+  ::waitpid(program, nullptr, 0);
+  return took;
+}
+
 }  // namespace
 
 int main(int count, char** values) {
@@ -101,7 +157,7 @@ int main(int count, char** values) {
   if (!::mkdtemp(files.data()) || !::mkdtemp(regions.data())) return 1;
   const Places places{files, regions};
   const u64 each = count > 2 ? std::strtoull(values[2], nullptr, 10) : 100'000;
-  const pid_t daemon = serve(places, values[1]);
+  pid_t daemon = serve(places, values[1]);
   wait_ms([&] { return std::filesystem::exists(places.socket()); });
   os::sleep_ns(1'000'000'000);
   const double idle = resident_mb(daemon);
@@ -127,6 +183,8 @@ int main(int count, char** values) {
   });
   ::waitpid(one, nullptr, 0);
 
+  const ChangeOver change = change_over(places, values[1], daemon);
+
   const i64 from = os::monotonic_ns();
   std::vector<pid_t> programs;
   for (u32 i = 0; i < kPrograms; ++i) programs.push_back(run_program(places, each, 15'000));
@@ -148,10 +206,11 @@ int main(int count, char** values) {
       number(places, "SELECT count(*) FROM (SELECT DISTINCT run, sequence" + mine + ")");
   std::printf(
       "{\"records_per_s\": %.0f, \"records\": %lld, \"lost\": %lld, \"twice\": %lld,"
-      " \"call_to_query_ms\": %.1f, \"kill_to_verdict_ms\": %.1f, \"idle_mb\": %.0f,"
-      " \"loaded_mb\": %.0f}\n",
+      " \"call_to_query_ms\": %.1f, \"kill_to_verdict_ms\": %.1f, \"killed_to_alone_ms\": %.1f,"
+      " \"ready_to_back_ms\": %.1f, \"idle_mb\": %.0f, \"loaded_mb\": %.0f}\n",
       double(stored) / seconds, (long long)stored, (long long)(i64(each * kPrograms) - distinct),
-      (long long)(stored - distinct), query, verdict, idle, loaded);
+      (long long)(stored - distinct), query, verdict, change.alone_ms, change.back_ms, idle,
+      loaded);
   ::kill(daemon, SIGTERM);
   ::waitpid(daemon, nullptr, 0);
   std::filesystem::remove_all(files);

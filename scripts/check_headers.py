@@ -21,6 +21,7 @@ FLAGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror"
          "-fno-exceptions", "-fno-rtti", "-fsyntax-only"]
 USES = """
 #include <sluice/sluice.h>
+#include <sluice/heartbeat.h>
 struct Price { long ticks; };
 auto sluice_value(const Price& p) { return double(p.ticks) * 0.01; }
 int main() {
@@ -32,6 +33,8 @@ int main() {
   SLUICE_GAUGE("fps", 60, sluice::kv("scene", "menu"));
   SLUICE_STATE(sluice::kv("hp", 93));
   sluice::info("order {} at {}", 17, 99.5);
+  sluice::Heartbeat frames("main loop", 2000);
+  frames.beat();
   return static_cast<int>(sluice::stats().dropped());
 }
 """

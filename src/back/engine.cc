@@ -71,6 +71,23 @@ u64 Engine::floor_of_table() const {
 
 Merged Engine::merge_locked(bool all) { return merger_.merge(all, floor()); }
 
+std::optional<u64> Engine::retire() {
+  const std::lock_guard lock(drain_);
+  retired_ = true;
+  u64 passed = merger_.next_sequence();
+  if (!have_passed(passed)) return {};
+  // relaxed: as have_passed()
+  for (const auto& runner : runners_) {
+    passed = std::min(passed, runner->entry().cursor.load(std::memory_order_relaxed));
+  }
+  return passed;
+}
+
+bool Engine::has_ended() const {
+  return std::all_of(runners_.begin(), runners_.end(),
+                     [](const auto& runner) { return runner->ended(); });
+}
+
 void Engine::tell_sinks() {
   Wake::step(epoch_);  // the commits before it (P19)
   os::wake_all(epoch_);
@@ -87,6 +104,7 @@ bool Engine::merge_published(i64 deadline_ns) {
     Merged merged;
     {
       const std::lock_guard lock(drain_);
+      if (retired_) return false;
       merged = merge_locked(true);
       if (merged == Merged::kNothing || merger_.has_merged(published)) return true;
     }
@@ -156,9 +174,10 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns, std::optional<u32> onl
   return outcome;
 }
 
-u32 Engine::stop(i64 deadline_ns) {
+u32 Engine::stop(i64 deadline_ns, bool hands_over) {
   // relaxed: the step brings it (P19)
   stopping_.store(true, std::memory_order_relaxed);
+  left_behind_ = false;
   if (thread_.joinable()) {
     Wake::step(region_.wake().consumer);
     os::wake_all(region_.wake().consumer);
@@ -182,7 +201,7 @@ u32 Engine::stop(i64 deadline_ns) {
     const bool ended = runner.wait_for_thread(std::max(deadline_ns, at_least));
     // In a call: it goes on using its runner, this engine and the region.
     if (!ended) left_behind_ = true;
-    say_what_is_left(runner, ended, runner.sequence() != before[i]);
+    if (!ended || !hands_over) say_what_is_left(runner, ended, runner.sequence() != before[i]);
   }
   return outcome.behind;
 }
@@ -215,13 +234,15 @@ bool Engine::gave_up(const region::SinkEntry& entry) const {
 
 bool Engine::all_delivered() {
   const std::lock_guard lock(drain_);
-  const u64 end = merger_.next_sequence();
-  if (merger_.queued() != 0) return false;
+  return merger_.queued() == 0 && have_passed(merger_.next_sequence());
+}
+
+// Of one that has ended its floor says nothing any more: only how far it has got.
+bool Engine::have_passed(u64 end) const {
   return std::all_of(runners_.begin(), runners_.end(), [end](const auto& runner) {
     // relaxed: what a sink has passed it gave to the system, or to a callback whose thread the
     // flush before this has met under its runner's mutex
-    return runner->floor() == ~u64{0} ||
-           runner->entry().cursor.load(std::memory_order_relaxed) >= end;
+    return runner->given_up() || runner->entry().cursor.load(std::memory_order_relaxed) >= end;
   });
 }
 

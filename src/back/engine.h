@@ -69,7 +69,10 @@ class Engine {
 
   // Delivers what is published, closes the sinks, ends the threads. The number of sinks that have
   // not got everything, which is said of each; one that is in a call at the deadline is abandoned.
-  u32 stop(i64 deadline_ns);
+  // `hands_over`: callers go on, and the next consumer gets what they say meanwhile.
+  u32 stop(i64 deadline_ns, bool hands_over = false);
+  // relaxed: whoever finds a sink's thread at its end has met it under its runner's mutex
+  [[nodiscard]] bool is_stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
   [[nodiscard]] bool has_threads() const { return options_.threads; }
   // After stop(): a sink's thread still uses this object, which must then never be destroyed.
@@ -79,12 +82,20 @@ class Engine {
   [[nodiscard]] const std::vector<std::unique_ptr<SinkRunner>>& runners() const { return runners_; }
   // Whether the sink of this entry was ended by an error for good.
   [[nodiscard]] bool gave_up(const region::SinkEntry& entry) const;
-  // True when every required sink has passed the whole journal and no ring holds anything.
+  // True when every sink has passed the whole journal, or was given up, and no ring holds anything.
   [[nodiscard]] bool all_delivered();
+
+  // After stop(): another consumer comes, and a flush() that began before merges nothing any more.
+  // When every sink has passed the whole journal or was given up: the sequence that all have
+  // passed.
+  std::optional<u64> retire();
+  // After a stop() that has left a sink behind: its thread has ended meanwhile.
+  [[nodiscard]] bool has_ended() const;
 
  private:
   void thread_main();
   Merged merge_locked(bool all);
+  [[nodiscard]] bool have_passed(u64 end) const;
   [[nodiscard]] u64 floor() const;
   [[nodiscard]] u64 floor_of_table() const;
   void tell_sinks();
@@ -103,6 +114,7 @@ class Engine {
   std::atomic<u32> epoch_{0};  // wake word of the sinks, stepped after commits (P19)
   std::atomic<bool> stopping_{false};
   bool left_behind_ = false;
+  bool retired_ = false;  // under drain_
 };
 
 }  // namespace sluice::back

@@ -34,7 +34,7 @@ Merger::Merger(region::Region& region, const MergeOptions& options)
     : region_(region),
       options_(options),
       catalog_(region),
-      redactor_(options.redact),
+      redactor_(field_text(region.header().secrets)),
       sources_(region.header().slots_max),
       traits_(region.header().sites_max),
       reported_(u64{region.header().sites_max} * kDropReasons),
@@ -58,7 +58,25 @@ void Merger::resume(bool dead, bool slow_clock) {
   if (committed - reclaimed > place.capacity || reclaimed % 8 != 0) reclaimed = committed;
   journal_ = {place, committed, reclaimed};
   last_report_ticks_ = clock_.clock().ticks;
+  adopt_reported_drops();
   adopt_positions();
+  for (const u64 told : reported_) reported_drops_ += told;
+}
+
+void Merger::adopt_reported_drops() {
+  // relaxed: of a dead consumer, whose locks the kernel gave us
+  const u64 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
+                            region_.header().sites_max);
+  std::copy_n(region_.reported_drops(), used * kDropReasons, reported_.begin());
+}
+
+void Merger::adopt_drop_report(const BatchRecord& record) {
+  if (record.header().site != kSiteDropReport || record.bytes.size() < kDropReportBytes) return;
+  const std::byte* const words = record.bytes.data() + kRecordHeaderBytes;
+  const u64 site = load<u64>(words), reason = load<u64>(words + 8);
+  if (site >= region_.header().sites_max || reason >= kDropReasons) return;
+  u64& reported = reported_[site * kDropReasons + reason];
+  reported = std::max(reported, load<u64>(words + 16));
 }
 
 // Walks the batches that are still there. Ring positions in a batch count even when the tail was
@@ -79,6 +97,10 @@ void Merger::adopt_positions() {
         positions[thread.slot] = std::max(positions[thread.slot], thread.position);
       }
     }
+    (void)batch.for_each(0, [this](const BatchRecord& record) {
+      adopt_drop_report(record);
+      return true;
+    });
     next_sequence_ = batch.next_sequence();
     callers_ = batch.header().callers_before + batch.header().callers;
     reader.advance(batch.header().bytes);
@@ -382,6 +404,7 @@ void Merger::append_drop_reports() {
       write_at_ += kDropReportBytes;
       ++records_;
       reported = total;
+      reports_.push_back(site * kDropReasons + reason);
     }
   }
   reported_drops_ = drops;
@@ -422,11 +445,21 @@ void Merger::commit_batch(u64 header_bytes) {
   journal_.commit(header.bytes);
   next_sequence_ += records_;
   callers_ += batch_callers_;
+  store_reported_drops();
   for (Source* source : live_) {
     if (source->moved) source->ring.consume();
     source->moved = false;
     if (Handover::look(source->slot->state) == SlotState::kLeft) recycle(*source);
   }
+}
+
+// Behind the commit: what these words say is in the journal, whenever we are killed.
+void Merger::store_reported_drops() {
+  if (reports_.empty()) return;
+  JournalSync::keep_order();
+  for (const u32 place : reports_) region_.reported_drops()[place] = reported_[place];
+  reports_.clear();
+  ++reports_told_;
 }
 
 // Before the commit, into the copy that is not in force: it counts only once the batch does.

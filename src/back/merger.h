@@ -26,7 +26,6 @@ namespace sluice::back {
 
 struct MergeOptions {
   i64 window_ns = 2'000'000;
-  std::string redact;  // further secret field names, separated by commas
 };
 
 enum class Merged {
@@ -61,6 +60,8 @@ class Merger {
   [[nodiscard]] u64 journal_position() const { return journal_.position(); }
   [[nodiscard]] u64 damaged() const { return damaged_; }
   [[nodiscard]] u64 late() const { return late_; }
+  // Steps when the region's words of reported drops have changed.
+  [[nodiscard]] u64 reports_told() const { return reports_told_; }
   // How far every ring is published, by slot; and whether all of that is in the journal, with the
   // drop report that is wanted.
   [[nodiscard]] std::vector<u64> published() const;
@@ -103,6 +104,9 @@ class Merger {
   bool append_rebuilt(Source& source, const RecordHeader& header, const char* bytes, u16 origin);
   void take_context(Source& source, const char* bytes, u32 size);
   void append_drop_reports();
+  void adopt_drop_report(const BatchRecord& record);
+  void adopt_reported_drops();
+  void store_reported_drops();
   void commit_batch(u64 header_bytes);
   void store_contexts();
   void recycle(Source& source);
@@ -118,7 +122,11 @@ class Merger {
   std::vector<Source> sources_;  // by slot index; no lines: slot not in use yet
   std::vector<Source*> live_;    // those with records in this batch
   std::vector<SiteTraits> traits_;
-  std::vector<u64> reported_;  // by site and reason
+  // By site and reason: what reports have said. The region's words for it follow behind the commit,
+  // and a successor reads the reports that the journal still has too.
+  std::vector<u64> reported_;
+  std::vector<u32> reports_;  // places in it that this batch changes
+  u64 reports_told_ = 0;
   std::vector<std::byte> scratch_;
   std::vector<BatchThread> threads_;
   bool dead_ = false;

@@ -2,6 +2,8 @@
 #ifndef SLUICE_SRC_BASE_REGISTRATION_MESSAGE_H_
 #define SLUICE_SRC_BASE_REGISTRATION_MESSAGE_H_
 
+#include <string_view>
+
 #include "base/bytes.h"
 
 namespace sluice {
@@ -11,7 +13,10 @@ inline constexpr u16 kRegistrationVersion = 1;
 inline constexpr std::size_t kRegistrationPathMax = 768;
 inline constexpr std::size_t kRegistrationAnswerMax = 512;
 
-// Behind it `path_bytes` of the region's path. The answer is a line: "ok", or why not.
+// Behind it `path_bytes` of the region's path. The answer is a line: that the region is drained;
+// that it would be, but somebody holds it; or why not.
+inline constexpr std::string_view kRegistrationOk = "ok";
+inline constexpr std::string_view kRegistrationHeld = "held";
 struct RegistrationHead {
   u32 magic;
   u16 version;

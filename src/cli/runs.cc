@@ -22,7 +22,8 @@ struct RunsCommand {
 
 // What became of a run, in a word: its end as the collector, or the run itself, has stored it.
 constexpr const char* kStatus =
-    "CASE WHEN ended_ns IS NULL THEN 'active' WHEN reason LIKE 'out of memory%' THEN 'out of "
+    "CASE WHEN ended_ns IS NULL AND reason LIKE 'hangs:%' THEN 'hung'"
+    " WHEN ended_ns IS NULL THEN 'active' WHEN reason LIKE 'out of memory%' THEN 'out of "
     "memory'"
     " WHEN signal <> 0 THEN 'crashed' WHEN reason LIKE 'vanished%' THEN 'vanished'"
     " WHEN exit_code <> 0 THEN 'failed' ELSE 'ended' END";

@@ -1,10 +1,13 @@
 #include "collector/drainer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <new>
 
 #include "os/io.h"
 #include "os/process.h"
+#include "os/process_watch.h"
+#include "record/escape.h"
 #include "runtime/recover.h"
 #include "sluice/detail/thread_block.h"
 
@@ -23,6 +26,22 @@ constexpr i64 kStatusWaitNs = 60'000'000;
 constexpr i64 kLastNapNs = 2'000'000;
 // How long the journal of an ended program may stay full though the store has everything.
 constexpr i64 kStuckNs = 1'000'000'000;
+constexpr i64 kNsPerMs = 1'000'000;
+
+constexpr std::size_t kThreadsTold = 16;
+// A program that hangs and goes on all the time is told of this often.
+constexpr i64 kTellEveryNs = 1'000'000'000;
+
+std::string told(const std::vector<os::ThreadState>& threads) {
+  if (threads.empty()) return "its threads cannot be looked at";
+  std::string text = "threads: ";
+  for (const os::ThreadState& thread : threads) {
+    if (&thread != &threads.front()) text += ", ";
+    text += escaped(TextForm::kText, thread.name) + " " + thread.state;
+    if (!thread.place.empty()) text += " in " + escaped(TextForm::kText, thread.place);
+  }
+  return text;
+}
 
 // A thread's count of rounds is odd while it has nothing to do.
 bool waits(u64 rounds) { return rounds % 2 == 1; }
@@ -148,6 +167,7 @@ std::string Drainer::take(const std::string& path) {
   } catch (const std::bad_alloc&) {
     mirror = fatal(path + ": no memory for a copy of it");
   }
+  if (mirror.status().os_error() == EAGAIN) return std::string(kRegistrationHeld);
   if (mirror.status().error_class() == ErrorClass::kFatal) {
     set_aside_.insert(id);
     report(mirror.status().message());
@@ -197,6 +217,7 @@ void Drainer::turn(Client& client, i64 now_ns) {
   client.nap_ns = std::clamp(client.nap_ns + client.nap_ns / 4, kNapLeastNs, kNapMostNs);
   if (dead) client.nap_ns = kLastNapNs;
   try {
+    if (!dead) look_at_heart(client, now_ns);
     const Result<bool> moved = drain(client, kQuotaBytes, dead);
     if (!moved.ok()) return release(client, moved.status().message());
     merged_ |= moved.value();
@@ -214,6 +235,32 @@ void Drainer::look_at_owner(Client& client, i64 now_ns) {
   if (!client.mirror->owner_is_dead()) return;
   client.died_ns = now_ns;
   client.died_wall_ns = os::wall_ns();
+}
+
+// A region that another collector has had may have been left as one that hangs: told of the first
+// promise, too, that it does not.
+void Drainer::look_at_heart(Client& client, i64 now_ns) {
+  const region::HeartbeatEntry* const entries = client.mirror->heartbeats();
+  if (entries == nullptr) return;  // the drain says so
+  std::string hangs = client.heart.look(entries, now_ns);
+  if (!client.hangs && !client.heart.has_promises()) return;
+  if (client.hangs && (hangs == *client.hangs || now_ns < client.told_ns + kTellEveryNs)) return;
+  client.told_ns = now_ns;
+  const std::string who = client.mirror->path() + ", process " + std::to_string(client.pid);
+  if (!hangs.empty()) {
+    client.hangs_ns = now_ns;
+    const std::string threads = told(os::threads_of(client.pid, kThreadsTold));
+    client.feed->hangs(hangs + "; " + threads);
+    report(who + ": " + hangs + "; " + threads);
+  } else {
+    client.feed->hangs({});
+    if (client.hangs) {
+      report(who + ": goes on after " + std::to_string((now_ns - client.hangs_ns) / kNsPerMs) +
+             " ms");
+    }
+  }
+  client.hangs = std::move(hangs);
+  merged_ = true;
 }
 
 void Drainer::conclude(Client& client, i64 now_ns) {
@@ -238,7 +285,9 @@ void Drainer::conclude(Client& client, i64 now_ns) {
                .out_of_memory = os::has_killed(client.memory),
                .memory_was_seen = !client.memory.path.empty()};
   if (!seen.status.known && client.pid != 0 && now_ns - client.died_ns < kStatusWaitNs) return;
-  client.feed->end_with(verdict_of(seen, client.died_wall_ns));
+  RunEnd end = verdict_of(seen, client.died_wall_ns);
+  if (client.hangs && !client.hangs->empty()) end.reason += ", while it hung: " + *client.hangs;
+  client.feed->end_with(end);
   client.ending = true;
   merged_ = true;
 }
@@ -255,6 +304,7 @@ void Drainer::release(Client& client, const std::string& why) {
 void Drainer::drop_over() {
   const auto gone = std::erase_if(clients_, [this](const std::unique_ptr<Client>& client) {
     if (!client->over || !client->feed->ended()) return false;
+    if (registrations_) registrations_->end(client->mirror->path());
     if (client->process >= 0) {
       poll_.remove(client->process);
       os::close_descriptor(client->process);

@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "collector/heart_watch.h"
 #include "collector/registrations.h"
 #include "collector/service.h"
 #include "collector/store_writer.h"
@@ -57,7 +58,11 @@ class Drainer final : public Service, private Reporter {
     i64 due_ns = 0;  // of its next turn
     i64 nap_ns = 0;
     i64 look_ns = 0;  // at the owner's lock
-    i64 died_ns = 0;  // monotonic; 0: it lives
+    HeartWatch heart;
+    std::optional<std::string> hangs;  // as the feed was told; none: of no heartbeat yet
+    i64 hangs_ns = 0;                  // since when
+    i64 told_ns = 0;                   // when the feed was told
+    i64 died_ns = 0;                   // monotonic; 0: it lives
     i64 died_wall_ns = 0;
     bool drained = false;
     bool ending = false;  // the feed has the verdict
@@ -77,6 +82,7 @@ class Drainer final : public Service, private Reporter {
   // True when something was merged.
   [[nodiscard]] Result<bool> drain(Client& client, u64 quota, bool all);
   void look_at_owner(Client& client, i64 now_ns);
+  void look_at_heart(Client& client, i64 now_ns);
   void conclude(Client& client, i64 now_ns);
   void release(Client& client, const std::string& why);
   void drop_over();

@@ -46,6 +46,8 @@ void set_own_level(Level level) { set_level("", level); }
 void say(Level level, std::string_view sentence) { (void)log_text(level, kLogger, sentence); }
 
 bool stop_own_log(i64 deadline_ns) {
+  set_own_level(Level::info);
+  SLUICE_EVENT("run.end", kv("exit_code", 0), kv("reason", "stopped"));
   return stop(u32(std::max<i64>((deadline_ns - os::monotonic_ns()) / kNsPerMs, 1)));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstddef>
 
 #include "base/fixed_text.h"
@@ -34,15 +35,8 @@ constexpr u64 kReservedMax = u64{8} << 30;
 constexpr u64 kJournalMax = u64{1} << 30;
 constexpr u32 kSitesMax = 65'536;
 constexpr u32 kLoggersMax = 65'536;
-// The name of our place in a sink table.
-constexpr std::string_view kEntryName = "sluice collector";
 
 Status refused(const std::string& path, const std::string& why) { return fatal(path + ": " + why); }
-
-bool is_ours(const SinkEntry& entry) {
-  const Result<back::SinkConfig> config = sink::read_entry(entry);
-  return config.ok() && config.value().name == kEntryName;
-}
 
 }  // namespace
 
@@ -70,7 +64,7 @@ Result<std::unique_ptr<RegionMirror>> RegionMirror::open(os::Io& io, const std::
   }
   if (!os::is_memory_filesystem(fd)) return refused(path, "not a region: it is not on tmpfs");
   if (io.lock(fd, region::kConsumerLock, false) != 0) {
-    return Status{ErrorClass::kRetryable, path + ": another process drains it"};
+    return Status{ErrorClass::kRetryable, path + ": another process drains it", EAGAIN};
   }
   // Whoever drained it before us may have removed it before we had the lock.
   if (io.stat(path.c_str(), again) != 0 || again.id() != opened.id()) {
@@ -138,6 +132,9 @@ Status RegionMirror::load_areas() {
   rings_.resize(header.slots_max);
   const Status status = load_journal();
   if (!status.ok()) return status;
+  if (!read_here(region_.reported_drops(), u64{header.sites_max} * kDropReasons * sizeof(u64))) {
+    return cut();
+  }
   merger_ = std::make_unique<back::Merger>(region_, back::MergeOptions());
   const Status first = refresh();
   if (!first.ok()) return first;
@@ -188,7 +185,7 @@ Status RegionMirror::take_entry(const std::string& store) {
       entry_ = &entry;
       continue;
     }
-    if (open && is_ours(entry)) {
+    if (open && sink::is_collectors(entry)) {
       Marks::set(entry.state, SinkState::kUnused);
       if (!write_entry_state(entry)) return cut();
     }
@@ -203,12 +200,13 @@ Status RegionMirror::take_entry(const std::string& store) {
     back::SinkConfig config;
     config.kind = SinkKind::store;
     config.path = store;
-    config.name = kEntryName;
+    config.name = sink::kCollectorsPlace;
     config.required = true;
     sink::write_entry(config, *free);
     free->cursor_position.store(reclaimed_, std::memory_order_relaxed);
     const u64 first = region_.journal_lines().reclaimed_sequence.load(std::memory_order_relaxed);
-    free->cursor.store(std::max<u64>(first, 1), std::memory_order_relaxed);
+    const u64 behind = Marks::look(region_.header().handed_over);
+    free->cursor.store(std::max<u64>({first, behind, 1}), std::memory_order_relaxed);
     for (std::atomic<u64>* count : {&free->cursor_callers, &free->delivered, &free->filtered,
                                     &free->dropped_backlog, &free->dropped_error}) {
       count->store(0, std::memory_order_relaxed);
@@ -235,6 +233,11 @@ bool RegionMirror::read_at(u64 offset, void* to, u64 size) {
 
 bool RegionMirror::write_at(u64 offset, const void* from, u64 size) {
   return os::pwrite_all(io_, fd_, from, size, offset) == i64(size);
+}
+
+const region::HeartbeatEntry* RegionMirror::heartbeats() {
+  region::HeartbeatEntry* const entries = region_.heartbeats();
+  return read_here(entries, region::kHeartbeatsMax * sizeof *entries) ? entries : nullptr;
 }
 
 back::Merged RegionMirror::merge(bool all) { return merger_->merge(all, floor()); }

@@ -56,6 +56,9 @@ class RegionMirror {
   [[nodiscard]] Status write_back();
   void want_drop_report() { merger_->want_drop_report(); }
 
+  // The owner's heartbeats as they are now; null: the file was cut. The drainer's, until the next.
+  [[nodiscard]] const region::HeartbeatEntry* heartbeats();
+
   // The owner's lock is ours: it has ended. Asks the kernel.
   [[nodiscard]] bool owner_is_dead();
   // The process that holds it; 0: none that can be named.
@@ -135,6 +138,7 @@ class RegionMirror {
   u32 loggers_known_ = 0;
   u32 dictionary_used_ = 0;
   u64 drops_ = 0;
+  u64 reports_told_ = 0;  // by the merger, as the file has it
   u64 damaged_ = 0;
   bool dead_ = false;
   // What of the journal the file has.

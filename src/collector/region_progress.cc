@@ -230,6 +230,14 @@ bool RegionMirror::read_loggers(u32 used) {
 
 Status RegionMirror::write_back() {
   if (!write_cursor() || !write_journal() || !write_rings()) return cut();
+  if (merger_->reports_told() != reports_told_) {
+    reports_told_ = merger_->reports_told();
+    // relaxed: this thread has stored it
+    const u64 used = region_.wake().sites_used.load(std::memory_order_relaxed);
+    if (!write_here(region_.reported_drops(), used * kDropReasons * sizeof(u64))) {
+      return cut();
+    }
+  }
   if (std::memcmp(clock_written_.data(), clock_, sizeof *clock_) != 0) {
     std::memcpy(clock_written_.data(), clock_, sizeof *clock_);
     if (!write_here(clock_, sizeof *clock_)) return cut();

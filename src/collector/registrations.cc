@@ -51,7 +51,8 @@ void Registrations::accept(i64 now_ns) {
   if (poll_.add(fd, os::kReadable, os::SocketPoll::kLevel, token) != 0) {
     return os::close_descriptor(fd);
   }
-  connections_[token] = {.fd = fd, .since_ns = now_ns, .answered = false, .received = {}};
+  connections_[token] = {
+      .fd = fd, .since_ns = now_ns, .answered = false, .received = {}, .region = {}};
 }
 
 bool Registrations::receive(Connection& connection) {
@@ -73,13 +74,17 @@ bool Registrations::receive(Connection& connection) {
   if (received.size() > sizeof head + head.path_bytes) {
     return answer(connection, "there is something behind the registration");
   }
-  return answer(connection, take_(received.substr(sizeof head)));
+  const std::string region = received.substr(sizeof head);
+  if (!answer(connection, take_(region))) return false;
+  connection.region = region;
+  return true;
 }
 
 bool Registrations::answer(Connection& connection, const std::string& problem) {
   connection.answered = true;
   connection.received.clear();
-  send_line(connection.fd, problem.empty() ? "ok" : escaped(TextForm::kText, problem));
+  send_line(connection.fd,
+            problem.empty() ? std::string(kRegistrationOk) : escaped(TextForm::kText, problem));
   return problem.empty();
 }
 
@@ -87,6 +92,14 @@ void Registrations::expire(i64 now_ns) {
   for (auto at = connections_.begin(); at != connections_.end();) {
     const auto next = std::next(at);
     if (!at->second.answered && now_ns - at->second.since_ns > kSilenceNs) close(at);
+    at = next;
+  }
+}
+
+void Registrations::end(const std::string& region) {
+  for (auto at = connections_.begin(); at != connections_.end();) {
+    const auto next = std::next(at);
+    if (at->second.region == region) close(at);
     at = next;
   }
 }

@@ -37,6 +37,8 @@ class Registrations {
   void on_event(const os::SocketPoll::Event& event, i64 now_ns);
   // Sends away who has said nothing.
   void expire(i64 now_ns);
+  // The region is not drained any more, which its program is to hear.
+  void end(const std::string& region);
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
 
  private:
@@ -45,11 +47,12 @@ class Registrations {
     i64 since_ns = 0;
     bool answered = false;
     std::string received;
+    std::string region;  // that is drained for it
   };
   void accept(i64 now_ns);
   // False: it is to be closed.
   [[nodiscard]] bool receive(Connection& connection);
-  [[nodiscard]] bool answer(Connection& connection, const std::string& problem);
+  [[nodiscard]] static bool answer(Connection& connection, const std::string& problem);
   void close(std::map<u64, Connection>::iterator at);
 
   const int listener_;

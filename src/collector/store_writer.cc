@@ -41,6 +41,11 @@ void RegionFeed::end_with(const RunEnd& end) {
   end_ = end;
 }
 
+void RegionFeed::hangs(const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  hangs_ = what;
+}
+
 void RegionFeed::give_up() {
   const std::lock_guard lock(mutex_);
   given_up_ = true;
@@ -162,10 +167,12 @@ void StoreWriter::thread_main() {
 bool StoreWriter::serve(RegionFeed& feed) {
   if (feed.ended()) return false;
   std::optional<RunEnd> end;
+  std::optional<std::string> hangs;
   bool given_up = false;
   {
     const std::lock_guard lock(feed.mutex_);
     end = feed.end_;
+    hangs = feed.hangs_;
     given_up = feed.given_up_;
   }
   if (given_up) {
@@ -173,6 +180,15 @@ bool StoreWriter::serve(RegionFeed& feed) {
     return false;
   }
   if (os::monotonic_ns() < pause_until_ns_) return true;
+  if (hangs) {
+    const Status status = store_hang(feed, *hangs);
+    if (!status.ok()) fail(status);
+    const std::lock_guard lock(feed.mutex_);
+    // What the table never takes, for a trigger of the user's, must not keep records waiting.
+    const bool is_over = status.ok() || status.error_class() == ErrorClass::kFatal;
+    if (is_over && feed.hangs_ == hangs) feed.hangs_.reset();
+    return true;
+  }
   if (feed.read_group()) {
     const Status status = write(feed);
     if (!status.ok()) fail(status);
@@ -262,6 +278,25 @@ Status StoreWriter::add_rows(RegionFeed& feed, back::SinkCounts& counts) {
       return status;
     }
   }
+  return status;
+}
+
+Status StoreWriter::store_hang(RegionFeed& feed, const std::string& what) {
+  const std::string reason = "hangs: " + what;
+  Status status = use(feed);
+  if (status.ok()) status = writer_->begin();
+  if (!status.ok()) return status;
+  Result<storage::Statement> update = writer_->connection().prepare(
+      "UPDATE runs SET reason = ?2 WHERE id = ?1 AND ended_ns IS NULL AND reason IS NOT ?2");
+  status = update.status();
+  if (status.ok()) {
+    storage::Statement& row = update.value();
+    row.bind(1, writer_->run());
+    what.empty() ? row.bind_null(2) : row.bind(2, std::string_view(reason));
+    status = row.run();
+  }
+  if (status.ok()) status = writer_->commit(feed.cursor_.sequence());
+  if (!status.ok()) writer_->roll_back();
   return status;
 }
 

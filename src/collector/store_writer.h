@@ -34,6 +34,8 @@ class RegionFeed {
 
   // By the drainer's thread, when everything is in the journal and nothing more comes.
   void end_with(const RunEnd& end);
+  // What of it hangs, for the run's reason; empty: nothing any more.
+  void hangs(const std::string& what);
   // The region is not to be drained any further.
   void give_up();
   // Everything and the end are stored: the writer has done with it.
@@ -59,8 +61,9 @@ class RegionFeed {
   u64 opening_ = 0;  // of the store for which run_ holds
   i64 run_ = 0;
   std::mutex mutex_;
-  std::optional<RunEnd> end_;  // under mutex_
-  bool given_up_ = false;      // under mutex_
+  std::optional<std::string> hangs_;  // under mutex_; none: nothing to store
+  std::optional<RunEnd> end_;         // under mutex_
+  bool given_up_ = false;             // under mutex_
   std::atomic<bool> ended_{false};
 };
 
@@ -95,6 +98,7 @@ class StoreWriter {
   [[nodiscard]] Status use(RegionFeed& feed);
   [[nodiscard]] Status write(RegionFeed& feed);
   [[nodiscard]] Status add_rows(RegionFeed& feed, back::SinkCounts& counts);
+  [[nodiscard]] Status store_hang(RegionFeed& feed, const std::string& what);
   [[nodiscard]] Status store_end(RegionFeed& feed, const RunEnd& end);
   void look_at_file();
   void fail(const Status& status);

@@ -6,12 +6,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "os/process.h"
 
@@ -31,6 +34,7 @@ constexpr u64 kPidfdInfoExit = 1 << 3;
 constexpr unsigned long kPidfdGetInfo = _IOWR(0xFF, 11, PidfdInfo);
 
 constexpr const char* kOomKey = "oom_kill";
+constexpr std::size_t kThreadsLookedAt = 1024;
 constexpr int kCoreFlag = 0x80;
 constexpr int kSignalMask = 0x7f;
 
@@ -41,18 +45,23 @@ ProcessEnd decoded(int status) {
           .core = (status & kCoreFlag) != 0};
 }
 
-// The fields of /proc/PID/stat behind the name, from the state (field 3) on.
-std::string stat_fields(u32 pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
   std::string text;
   std::getline(file, text, '\0');
+  return text;
+}
+
+// The fields of a stat file in `directory` behind the name, from the state (field 3) on.
+std::string stat_fields(const std::string& directory) {
+  const std::string text = text_of(directory + "/stat");
   const std::size_t at = text.rfind(')');
   return at == std::string::npos || at + 2 > text.size() ? std::string() : text.substr(at + 2);
 }
 
 ProcessEnd end_of_zombie(u32 pid, u64 pid_start) {
   constexpr int kFirst = 3, kStart = 22, kExitCode = 52;
-  const std::string fields = stat_fields(pid);
+  const std::string fields = stat_fields("/proc/" + std::to_string(pid));
   if (pid_start == 0 || fields.empty() || fields[0] != 'Z') return {};
   const char* at = fields.c_str();
   u64 start = 0;
@@ -125,6 +134,33 @@ OomCounter oom_counter(u32 pid) {
 
 bool has_killed(const OomCounter& before) {
   return !before.path.empty() && number_in(before.path, kOomKey) > before.kills;
+}
+
+std::vector<ThreadState> threads_of(u32 pid, std::size_t most) {
+  std::vector<ThreadState> threads;
+  const std::string directory = "/proc/" + std::to_string(pid) + "/task";
+  std::vector<std::string> ids;
+  std::error_code gone;
+  for (const auto& task : std::filesystem::directory_iterator(directory, gone)) {
+    ids.push_back(task.path().filename());
+    if (ids.size() == kThreadsLookedAt) break;
+  }
+  std::sort(ids.begin(), ids.end(), [](const std::string& a, const std::string& b) {
+    return std::pair(a.size(), a) < std::pair(b.size(), b);
+  });
+  for (const std::string& id : ids) {
+    if (threads.size() == most) break;
+    const std::string own = directory + "/" + id;
+    const std::string fields = stat_fields(own);
+    if (fields.empty()) continue;  // it has ended meanwhile
+    ThreadState& thread = threads.emplace_back();
+    thread.state = fields[0];
+    thread.name = text_of(own + "/comm");
+    if (thread.name.ends_with('\n')) thread.name.pop_back();
+    thread.place = text_of(own + "/wchan");
+    if (thread.place == "0") thread.place.clear();
+  }
+  return threads;
 }
 
 void raise_descriptor_limit() {

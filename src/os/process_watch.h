@@ -6,6 +6,7 @@
 #define SLUICE_SRC_OS_PROCESS_WATCH_H_
 
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -38,6 +39,15 @@ struct OomCounter {
 [[nodiscard]] OomCounter oom_counter(u32 pid);
 // Whether it has grown since. False where it cannot be read.
 [[nodiscard]] bool has_killed(const OomCounter& before);
+
+// What a thread of a process does at this moment.
+struct ThreadState {
+  std::string name;
+  char state = '?';   // as in /proc: R runs, S sleeps, D waits for a device, T is stopped, ...
+  std::string place;  // the function of the kernel that it sleeps in; empty: none, or not told
+};
+// Of at most `most` threads, the main one first. Empty: it has gone, or cannot be looked at.
+[[nodiscard]] std::vector<ThreadState> threads_of(u32 pid, std::size_t most);
 
 // Lets this process have as many descriptors as it may.
 void raise_descriptor_limit();

@@ -34,22 +34,25 @@ namespace sluice::region {
 
 inline constexpr u64 kMagic = 0x314e4f4947455253;  // "SREGION1"
 // Raised by every change of what lies in a region, the chunks of sinks (sink/intent_area.h) too. A
-// region of another version is refused. 2: a place of an intent has the file's time of birth.
-inline constexpr u32 kVersion = 2;
+// region of another version is refused. 2: a place of an intent has the file's time of birth. 3:
+// names of secrets, what was handed over, reported drops, heartbeats.
+inline constexpr u32 kVersion = 3;
 
 enum class AreaKind : u32 {
   kClock = 1,
-  kSiteControls = 2,  // u8[sites_max]
-  kLoggers = 3,       // LoggerEntry[loggers_max]
-  kSites = 4,         // SiteEntry[sites_max]
-  kDropCells = 5,     // u64[sites_max][kDropReasons]
-  kMetricCells = 6,   // reserved: per-thread metric cells
-  kThreadSlots = 7,   // ThreadSlot[slots_max]
-  kSinks = 8,         // SinkEntry[kSinksMax]
-  kWake = 9,          // WakeLines
-  kStreams = 10,      // reserved: stream counters
-  kDictionary = 11,   // text of site definitions
-  kJournal = 12,      // JournalLines, then the journal's bytes
+  kSiteControls = 2,    // u8[sites_max]
+  kLoggers = 3,         // LoggerEntry[loggers_max]
+  kSites = 4,           // SiteEntry[sites_max]
+  kDropCells = 5,       // u64[sites_max][kDropReasons]
+  kMetricCells = 6,     // reserved: per-thread metric cells
+  kThreadSlots = 7,     // ThreadSlot[slots_max]
+  kSinks = 8,           // SinkEntry[kSinksMax]
+  kWake = 9,            // WakeLines
+  kStreams = 10,        // reserved: stream counters
+  kDictionary = 11,     // text of site definitions
+  kJournal = 12,        // JournalLines, then the journal's bytes
+  kReportedDrops = 13,  // u64[sites_max][kDropReasons]: what drop reports in the journal have said
+  kHeartbeats = 14,     // HeartbeatEntry[kHeartbeatsMax]
 };
 inline constexpr u32 kAreasMax = 24;
 
@@ -59,6 +62,19 @@ struct Area {
   u64 offset;
   u64 length;
 };
+
+// A promise of the program (sluice/heartbeat.h), which a collector looks at. Who makes one takes
+// the place by `token`, fills it, and then says `within_ms`.
+struct HeartbeatEntry {
+  std::atomic<u64> beats;
+  std::atomic<u64> resting;    // beats + 1: nothing is due until the next one
+  std::atomic<u64> token;      // 0: nobody's
+  std::atomic<u32> within_ms;  // 0: nothing is due
+  char name[36];
+};
+static_assert(sizeof(HeartbeatEntry) == 64);
+inline constexpr u32 kHeartbeatsMax = 16;
+inline constexpr u32 kHeartbeatLeastMs = 100;
 
 struct alignas(64) RegionHeader {
   u64 magic;
@@ -87,6 +103,12 @@ struct alignas(64) RegionHeader {
   std::atomic<u32> finished;  // 1: stop() delivered everything; the file may be removed
   std::atomic<u32> goodbye;   // 1: stop() left the rest to whoever drains it (P15)
   Area areas[kAreasMax];
+  // Further field names whose values are secret, separated by commas: whoever merges what is here
+  // takes them out, also after the death of the owner, who writes them before anybody else may
+  // look.
+  char secrets[1024];
+  // A sequence: what is before it the owner's own sinks have delivered, which are closed (P15).
+  std::atomic<u64> handed_over;
 };
 static_assert(sizeof(RegionHeader) <= 4096);
 static_assert(std::atomic<u64>::is_always_lock_free && std::atomic<u8>::is_always_lock_free);

@@ -7,7 +7,7 @@
 // ones it would let pass, so set() ends with a fence for the compiler.
 //
 //   IntentHead::place, Intent::next_sequence, SinkEntry::cursor     P10
-//   SinkEntry::state, RegionHeader::finished                        P15
+//   SinkEntry::state, RegionHeader::finished, ::handed_over         P15
 //
 // Threading: a mark has one writer at a time. Threads of the same process read it with acquire;
 // behind a death the kernel's locks would do.

@@ -206,9 +206,11 @@ u64 Region::plan(const RegionOptions& options) {
       {AreaKind::kLoggers, options.loggers_max * sizeof(LoggerEntry)},
       {AreaKind::kSites, options.sites_max * sizeof(SiteEntry)},
       {AreaKind::kDropCells, u64{options.sites_max} * kDropReasons * 8},
+      {AreaKind::kReportedDrops, u64{options.sites_max} * kDropReasons * 8},
       {AreaKind::kThreadSlots, options.slots_max * sizeof(ThreadSlot)},
       {AreaKind::kSinks, kSinksMax * kSinkEntryBytes},
       {AreaKind::kDictionary, options.dictionary_bytes},
+      {AreaKind::kHeartbeats, kHeartbeatsMax * sizeof(HeartbeatEntry)},
       {AreaKind::kMetricCells, 64 * kPage},
       {AreaKind::kStreams, 4 * kPage},
       {AreaKind::kJournal, sizeof(JournalLines) + options.journal_bytes},
@@ -335,6 +337,8 @@ bool Region::check_areas() {
          check_area(AreaKind::kLoggers, u64{header.loggers_max} * sizeof(LoggerEntry)) &&
          check_area(AreaKind::kSites, u64{header.sites_max} * sizeof(SiteEntry)) &&
          check_area(AreaKind::kDropCells, u64{header.sites_max} * kDropReasons * 8) &&
+         check_area(AreaKind::kReportedDrops, u64{header.sites_max} * kDropReasons * 8) &&
+         check_area(AreaKind::kHeartbeats, kHeartbeatsMax * sizeof(HeartbeatEntry)) &&
          check_area(AreaKind::kThreadSlots, u64{header.slots_max} * sizeof(ThreadSlot)) &&
          check_area(AreaKind::kSinks, kSinksMax * kSinkEntryBytes) &&
          lengths_[u32(AreaKind::kDictionary)] > 0 && journal >= kBatchBytesMax &&

@@ -98,6 +98,11 @@ class Region {
   [[nodiscard]] std::atomic<u64>& drop_cell(u32 site, DropReason reason) const {
     return area<std::atomic<u64>>(AreaKind::kDropCells)[u64{site} * kDropReasons + u32(reason)];
   }
+  // The consumer's, by site and reason.
+  [[nodiscard]] u64* reported_drops() const { return area<u64>(AreaKind::kReportedDrops); }
+  [[nodiscard]] HeartbeatEntry* heartbeats() const {
+    return area<HeartbeatEntry>(AreaKind::kHeartbeats);
+  }
   [[nodiscard]] JournalLines& journal_lines() const {
     return *area<JournalLines>(AreaKind::kJournal);
   }

@@ -1,8 +1,15 @@
-// A program that leaves its region to a collector: the registration, and what is left to do then.
+// A program that leaves its region to a collector: the registration, what is left to do then, and
+// the way back.
+//
+//   own backend ── hand_over(): flush, stop, retire, lock given up, registered ──► collector
+//        ▲                                                                             │
+//        └── take_back(): its sink is the collector's store ◄── end of the registration ┘
 //
 // Who has the consumer's lock consumes, whatever the answer was: it is given up before the
 // collector is asked, and taken again when the answer is no, or none in time. If it cannot be taken
-// then, the collector has it.
+// then, the collector has it. A thread follows the collector as it comes and goes; it changes
+// something only under `lifecycle_`. Callers notice nothing: what they say meanwhile waits in their
+// rings.
 #include <algorithm>
 
 #include "base/fixed_text.h"
@@ -14,12 +21,21 @@
 #include "record/escape.h"
 #include "region/marks.h"
 #include "runtime/runtime.h"
+#include "sink/sink_table.h"
+#include "sluice/detail/thread_block.h"
 
 namespace sluice::runtime {
 namespace {
 
 constexpr i64 kAnswerNs = 50'000'000;
 constexpr i64 kLookNs = 1'000'000;
+// Between two looks for a collector.
+constexpr i64 kLinkLeastNs = 20'000'000;
+constexpr i64 kLinkMostNs = 1'000'000'000;
+constexpr i64 kRetryMostNs = 100'000'000;
+// What our own sinks get to write what they have, and to close; a stop() may wait for it.
+constexpr i64 kFlushNs = 300'000'000;
+constexpr i64 kStopNs = 1'000'000'000;
 
 std::string default_socket() {
   if (os::user_id() == 0) return "/run/sluice/ingest.sock";
@@ -61,86 +77,180 @@ std::string ask(const std::string& path, const std::string& region, int& socket)
 
 }  // namespace
 
-// True when a collector drains the region from now on, or nobody is to.
-bool Runtime::leave_to_collector() {
-  region::Region& region = front::g_front.region;
+bool Runtime::is_for_collector() const {
   const bool has_sinks = !config_.sinks.empty() && !config_.console_by_default;
-  // A region says nothing of further names of secrets, so a collector would store their values.
-  const bool has_secrets = !config_.redact.empty();
-  if (config_.collector == Collector::off || config_.mode == Mode::immediate || has_sinks ||
-      has_secrets || !region.shared() || (engine_ && !engine_->all_delivered())) {
-    return false;
-  }
-  // Places of an earlier start, which has delivered everything: nobody serves them any more.
-  for (u32 i = 0; engine_ && i < region::kSinksMax; ++i) {
-    region::Marks::set(region.sink(i).state, region::SinkState::kUnused);
-  }
-  if (region.give_up_consumer() != 0) return false;
-  const std::string path =
-      config_.collector_socket.empty() ? default_socket() : config_.collector_socket;
-  if (!left_to_collector_) {
-    const std::string answer = ask(path, region.path(), collector_);
-    if (answer != "ok") os::close_descriptor(collector_);
-    if (answer != "ok" && !config_.quiet) report("sluice: " + answer);
-    left_to_collector_ =
-        answer == "ok" || config_.collector == Collector::only || region.take_consumer() != 0;
-  }
-  if (left_to_collector_) engine_.reset();
-  return left_to_collector_;
+  return config_.collector != Collector::off && config_.mode != Mode::immediate && !has_sinks &&
+         front::g_front.region.shared();
 }
 
-// What threads have published is in the journal when their rings are empty, and stored when the
-// collector's place in the sink table has passed it: words in the region, which it writes.
-FlushResult Runtime::wait_for_collector(i64 deadline_ns, std::string& problem) {
-  region::Region& region = front::g_front.region;
-  // relaxed: slots that came into use later hold nothing that was said before
-  const u32 slots = region.wake().slots_used.load(std::memory_order_relaxed);
-  std::vector<u64> heads(slots);
-  for (u32 i = 0; i < slots; ++i) {
-    const region::RingLines* const lines = region.lines_of(region.slots()[i]);
-    // acquire: with leave(): the records before it (P1)
-    if (lines) heads[i] = lines->head.load(detail::RingOrders::read_head);
+std::string Runtime::ingest_socket() const {
+  return config_.collector_socket.empty() ? default_socket() : config_.collector_socket;
+}
+
+// A collector's place in the sink table, however it came there: the store goes on from it. Under
+// the consumer's lock.
+void Runtime::find_collectors_place() {
+  const region::Region& region = front::g_front.region;
+  if (!is_for_collector()) return;
+  for (u32 i = 0; i < region::kSinksMax; ++i) {
+    const region::SinkEntry& entry = region.sink(i);
+    if (region::Marks::look(entry.state) != region::SinkState::kOpen) continue;
+    const Result<back::SinkConfig> config = sink::read_entry(entry);
+    if (config.ok() && sink::is_collectors(entry)) collectors_store_ = config.value();
   }
-  const auto merged = [&] {
-    for (u32 i = 0; i < slots; ++i) {
-      const region::RingLines* const lines = region.lines_of(region.slots()[i]);
-      // acquire: the collector's writes before its tail (P2)
-      if (lines && i64(lines->tail.load(detail::RingOrders::read_tail) - heads[i]) < 0) {
-        return false;
+}
+
+// True when a collector drains the region now.
+bool Runtime::register_region() {
+  os::close_descriptor(collector_);
+  const std::string answer = ask(ingest_socket(), front::g_front.region.path(), collector_);
+  if (answer != kRegistrationOk) {
+    os::close_descriptor(collector_);
+    say_of_link(answer);
+    return false;
+  }
+  said_of_link_.clear();
+  find_collectors_place();
+  return true;
+}
+
+// Whether a collector would take the region, asked while we hold it: nothing is stopped for one
+// that has no use for it, or does not answer.
+bool Runtime::is_wanted() {
+  int socket = -1;
+  const std::string answer = ask(ingest_socket(), front::g_front.region.path(), socket);
+  const bool somebody = socket >= 0;
+  os::close_descriptor(socket);
+  if (answer == kRegistrationHeld) return true;
+  if (somebody) say_of_link(answer);
+  return false;
+}
+
+void Runtime::say_of_link(const std::string& sentence) {
+  if (config_.quiet || sentence == said_of_link_) return;
+  said_of_link_ = sentence;
+  to_say_ = "sluice: " + sentence;
+}
+
+// True when a collector drains the region from now on, or nobody is to. Our own backend, if there
+// was one, has stopped; if its sinks have not got the whole journal, or the answer is no, a new one
+// goes on.
+bool Runtime::leave_to_collector() {
+  region::Region& region = front::g_front.region;
+  if (engine_) {
+    const std::optional<u64> passed = engine_->retire();
+    // In the collector's own place it goes on where we were.
+    if (!passed && !collectors_store_) return false;
+    if (passed) region::Marks::set(region.header().handed_over, *passed);
+    for (u32 i = 0; i < region::kSinksMax; ++i) {
+      region::SinkEntry& entry = region.sink(i);
+      if (sink::is_collectors(entry)) continue;
+      region::Marks::set(entry.state, region::SinkState::kUnused);
+    }
+  }
+  if (region.give_up_consumer() != 0) return false;
+  if (!left_to_collector_ && !register_region() && config_.collector != Collector::only &&
+      region.take_consumer() == 0) {
+    return false;
+  }
+  const Locked lock(mutex_);
+  left_to_collector_ = true;
+  engine_.reset();
+  return true;
+}
+
+// A descriptor for it may be missing; then nobody follows, and everything stays as it was found.
+void Runtime::start_link() {
+  if (config_.collector != Collector::automatic || !is_for_collector()) return;
+  if (!unlink_) unlink_.emplace();
+  if (unlink_->fd() >= 0) link_ = std::thread([this] { link_main(); });
+}
+
+// Under lifecycle_, without which the thread changes nothing.
+void Runtime::end_link() {
+  if (!link_.joinable()) return;
+  unlink_->raise();
+  link_.join();
+  unlink_->lower();
+}
+
+void Runtime::link_main() {
+  os::block_signals();
+  os::set_thread_name("sluice-link");
+  detail::t_block.in_sink = 1;
+  for (link_pause_ns_ = kLinkLeastNs;;) {
+    const i64 wait_ns = collector_ < 0 ? link_pause_ns_ : -1;
+    if (os::wait_readable(unlink_->fd(), collector_, wait_ns).first) return;
+    std::string to_say;
+    {
+      const std::unique_lock only(lifecycle_, std::try_to_lock);
+      if (only.owns_lock()) {
+        follow_collector();
+        to_say.swap(to_say_);
+      } else if (os::wait_readable(unlink_->fd(), -1, kLookNs).first) {
+        return;
       }
     }
-    return true;
-  };
-  const auto stored = [&](u64 position) {
-    for (u32 i = 0; i < region::kSinksMax; ++i) {
-      const region::SinkEntry& entry = region.sink(i);
-      if (region::Marks::look(entry.state) != region::SinkState::kOpen) continue;
-      // acquire: the store's commit before it (P4)
-      return i64(entry.cursor_position.load(JournalOrders::read_cursor) - position) >= 0;
-    }
-    return false;
-  };
-  FlushResult result;
-  result.sinks = 1;
-  bool is_merged = false;
-  u64 committed = 0;
-  for (;;) {
-    if (!is_merged && merged()) {
-      is_merged = true;
-      // acquire: with the collector's write of it (P3)
-      committed = region.journal_lines().committed.load(JournalOrders::read_committed);
-    }
-    if (is_merged && stored(committed)) {
-      result.complete = true;
-      return result;
-    }
-    if (os::monotonic_ns() >= deadline_ns) break;
-    os::sleep_ns(kLookNs);
+    if (!to_say.empty()) report(to_say);
   }
-  result.behind = 1;
-  problem = "sluice: flush(): not in time: the collector; what is behind is kept in " +
-            std::string(region.path());
-  return result;
+}
+
+// Who consumes is asked of the kernel each time, never remembered.
+void Runtime::follow_collector() {
+  if (left_to_collector_) {
+    if (register_region()) return;
+    // It may be held for a moment by who was killed, or by one that stores what it has.
+    link_pause_ns_ = take_back() ? kLinkMostNs : std::min(2 * link_pause_ns_, kRetryMostNs);
+    return;
+  }
+  link_pause_ns_ = std::min(2 * link_pause_ns_, kLinkMostNs);
+  if (engine_->left_behind()) {
+    // A sink that hung when we wanted to hand over, and still uses its place in the region.
+    if (engine_->has_ended()) (void)end_hand_over();
+  } else if (is_wanted() && hand_over()) {
+    link_pause_ns_ = kLinkLeastNs;
+  }
+}
+
+// The collector has gone.
+bool Runtime::take_back() {
+  region::Region& region = front::g_front.region;
+  if (region.take_consumer() != 0) return false;
+  if (go_on_alone()) return true;
+  (void)region.give_up_consumer();
+  return false;
+}
+
+bool Runtime::go_on_alone() {
+  const std::string problem = make_engine();
+  if (!problem.empty()) {
+    say_of_link(problem);
+    return false;
+  }
+  start_draining();
+  engine_->start_sinks();
+  return true;
+}
+
+// A collector has come: it gets what our own sinks have not, when they have all of the journal.
+bool Runtime::hand_over() {
+  const i64 now = os::monotonic_ns();
+  if (!wait_for_starter(now)) return false;
+  if (!collectors_store_ && engine_->flush(true, now + kFlushNs).behind != 0) return false;
+  (void)engine_->stop(os::monotonic_ns() + kStopNs, true);
+  keep_what_is_stuck();
+  return !engine_->left_behind() && end_hand_over();
+}
+
+bool Runtime::end_hand_over() {
+  (void)engine_->stop(os::monotonic_ns(), true);  // a thread that was left behind has ended
+  if (leave_to_collector()) return true;
+  if (go_on_alone()) return false;
+  (void)front::g_front.region.give_up_consumer();
+  const Locked lock(mutex_);
+  left_to_collector_ = true;
+  engine_.reset();
+  return false;
 }
 
 }  // namespace sluice::runtime

@@ -116,6 +116,10 @@ void check(const Config& config, Mistakes& mistakes) {
               mistakes);
   check_power(where_from("journal_bytes", "SLUICE_JOURNAL_BYTES"), config.journal_bytes,
               kJournalMin, kJournalMax, mistakes);
+  if (config.redact.size() >= sizeof region::RegionHeader::secrets) {
+    mistakes.add(where_from("redact", "SLUICE_REDACT"), "longer than 1023 bytes",
+                 "leave names out: one word of a name is enough");
+  }
   check_label(where_from("product", "SLUICE_PRODUCT"), config.product, mistakes);
   check_label("version", config.version, mistakes);
   check_label(where_from("run_id", "SLUICE_RUN_ID"), config.run_id, mistakes);

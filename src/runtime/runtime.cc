@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <new>
+#include <utility>
 
 #include "base/fixed_text.h"
 #include "base/made.h"
@@ -10,6 +11,7 @@
 #include "os/pipe.h"
 #include "os/process.h"
 #include "region/marks.h"
+#include "runtime/as_sink.h"
 #include "runtime/variables.h"
 #include "sink/make.h"
 #include "sluice/log.h"
@@ -19,27 +21,6 @@ namespace {
 
 constexpr u32 kSpareRings = 2;
 constexpr i64 kNsPerMs = 1'000'000;
-
-i64 deadline_after(u32 ms) { return os::monotonic_ns() + i64{ms} * kNsPerMs; }
-
-// While the caller runs sinks itself, what they log is a sink's. Made before `immediate_` is
-// locked: a signal handler on this thread must not wait for it.
-class AsSink {
- public:
-  AsSink() : before_(detail::t_block.in_sink) {
-    detail::t_block.in_sink = 1;
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-  }
-  ~AsSink() {
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    detail::t_block.in_sink = before_;
-  }
-  AsSink(const AsSink&) = delete;
-  AsSink& operator=(const AsSink&) = delete;
-
- private:
-  const u8 before_;
-};
 
 // What the sinks themselves find wrong, in those that have no mistake yet.
 void add_sink_mistakes(const Config& config, std::vector<std::string>& mistakes) {
@@ -120,7 +101,17 @@ std::string Runtime::start_locked() {
   if (!problem.empty()) return problem;
   front::Front& front = front::g_front;
   region::Marks::set(front.region.header().goodbye, 0u);
-  if (leave_to_collector()) {
+  char(&secrets)[sizeof front.region.header().secrets] = front.region.header().secrets;
+  if (left_to_collector_ && field_text(secrets) != config_.redact) {
+    return "redact: the collector that drains this process keeps to the names of its first start; "
+           "start it with these";
+  }
+  FixedText(secrets, sizeof secrets).text(config_.redact);
+  if (!is_for_collector()) collectors_store_.reset();
+  const bool left =
+      is_for_collector() && (!engine_ || engine_->all_delivered()) && leave_to_collector();
+  if (!to_say_.empty()) report(std::exchange(to_say_, {}));
+  if (left) {
     set_levels();
     region::Marks::set(front.region.header().finished, 0u);
     {
@@ -128,34 +119,49 @@ std::string Runtime::start_locked() {
       running_ = true;
     }
     open_for_callers();
+    start_link();
     return {};
   }
-  if (left_to_collector_ && front.region.take_consumer() != 0) {
+  const bool taken_back = left_to_collector_;
+  if (taken_back && front.region.take_consumer() != 0) {
     return "collector: another process drains this one until it ends; start it without sinks of "
            "its own, as before";
   }
-  left_to_collector_ = false;
+  problem = make_engine();
+  if (!problem.empty()) {
+    if (taken_back) (void)front.region.give_up_consumer();
+    return problem;
+  }
+  set_levels();
+  region::Marks::set(front.region.header().finished, 0u);
+  {
+    const Locked lock(mutex_);
+    running_ = true;
+  }
+  open_for_callers();
+  announce();
+  start_delivery();
+  start_link();
+  return {};
+}
+
+std::string Runtime::make_engine() {
+  front::Front& front = front::g_front;
+  if (engine_) (void)engine_->retire();  // a flush() of an earlier start may still be at work
+  find_collectors_place();
   back::EngineOptions options;
   options.merge.window_ns = i64{config_.merge_window_us} * 1000;
-  options.merge.redact = config_.redact;
   options.runner.sync_interval_ns = i64{config_.sync_interval_ms} * kNsPerMs;
   options.threads = config_.mode == Mode::asynchronous;
   // relaxed: written once, before any thread of ours
   options.slow_clock = front.clock_is_slow.load(std::memory_order_relaxed);
   auto engine = std::make_shared<back::Engine>(front.region, options, *this);
   engine->resume();
-  problem = make_sinks(*engine);
+  std::string problem = make_sinks(*engine);
   if (!problem.empty()) return problem;
-  set_levels();
-  region::Marks::set(front.region.header().finished, 0u);
-  {
-    const Locked lock(mutex_);
-    engine_ = std::move(engine);
-    running_ = true;
-  }
-  open_for_callers();
-  announce();
-  start_delivery();
+  const Locked lock(mutex_);
+  engine_ = std::move(engine);
+  left_to_collector_ = false;
   return {};
 }
 
@@ -210,6 +216,10 @@ std::string Runtime::open_region() {
   return {};
 }
 
+void Runtime::start_draining() {
+  engine_->start_backend([] { front::keep_ready(kSpareRings); });
+}
+
 // What an earlier run owes to a file of ours comes before our own sinks open it; records wait in
 // the journal meanwhile. For other destinations, which may be stuck, nobody waits.
 void Runtime::start_delivery() {
@@ -221,7 +231,7 @@ void Runtime::start_delivery() {
     engine_->drain_all(true);
     return;
   }
-  engine_->start_backend([] { front::keep_ready(kSpareRings); });
+  start_draining();
   if (!config_.recover) return engine_->start_sinks();
   starting_ = true;
   // Copies: it may outlive this start.
@@ -290,9 +300,11 @@ bool Runtime::wait_for_starter(i64 deadline_ns) {
 std::string Runtime::stop(u32 deadline_ms) {
   // A sink cannot wait for itself to end.
   if (detail::t_block.in_sink) return "sluice: stop() was called by a sink; call it elsewhere";
+  const i64 from = os::monotonic_ns();
   const std::lock_guard only(lifecycle_);
   if (!running_) return {};
-  const i64 deadline = deadline_after(deadline_ms ? deadline_ms : config_.stop_deadline_ms);
+  end_link();
+  const i64 deadline = from + i64{deadline_ms ? deadline_ms : config_.stop_deadline_ms} * kNsPerMs;
   front::Front& front = front::g_front;
   front.phase.stop();
   front::close_controls();
@@ -318,17 +330,23 @@ std::string Runtime::stop(u32 deadline_ms) {
     behind = engine_->stop(deadline);
   }
   commit_watches_.wait(deadline);
-  if (engine_->left_behind()) {
-    static auto* const kept = new std::vector<std::shared_ptr<back::Engine>>;
-    kept->push_back(engine_);  // a stuck sink uses it as long as the process lives
-  }
+  keep_what_is_stuck();
   if (behind == 0 && quiet && engine_->all_delivered()) {
-    region::Marks::set(front.region.header().finished, 1u);  // everything is delivered (P15)
+    // Everything is delivered (P15); but how this run ended its collector is to store.
+    region::RegionHeader& header = front.region.header();
+    region::Marks::set(collectors_store_ ? header.goodbye : header.finished, 1u);
     return {};
   }
   return "sluice: not everything was delivered in time (" + std::to_string(behind) +
          " sinks behind); the rest stays in " + std::string(front.region.path()) +
          " for the next start or `sluice recover`";
+}
+
+// A sink that is in a call uses its engine as long as the process lives.
+void Runtime::keep_what_is_stuck() {
+  if (!engine_->left_behind()) return;
+  static auto* const kept = new std::vector<std::shared_ptr<back::Engine>>;
+  kept->push_back(engine_);
 }
 
 bool Runtime::is_left_to_collector() {
@@ -339,49 +357,6 @@ bool Runtime::is_left_to_collector() {
 std::shared_ptr<back::Engine> Runtime::running_engine() {
   const Locked lock(mutex_);
   return running_ ? engine_ : nullptr;
-}
-
-FlushResult Runtime::flush(Reach reach, u32 timeout_ms, std::string& problem,
-                           std::optional<u32> only_sink) {
-  FlushResult result;
-  if (reach == Reach::queued || reach == Reach::shared) {
-    // A record that a call has returned for is already that far, if there is a file behind it.
-    result.complete = reach == Reach::queued || front::g_front.region.shared();
-    if (!result.complete) problem = "sluice: flush(): there is no shared memory; see start()";
-    return result;
-  }
-  if (is_left_to_collector()) return wait_for_collector(deadline_after(timeout_ms), problem);
-  const std::shared_ptr<back::Engine> engine = running_engine();
-  if (!engine) {
-    problem = "sluice: flush(): not started; nothing is delivered before start()";
-    return result;
-  }
-  back::FlushOutcome outcome;
-  if (engine->has_threads()) {
-    outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms), only_sink);
-  } else {
-    // The sinks are running, in this very thread: they go on when this one returns.
-    if (detail::t_block.in_sink) {
-      problem = "sluice: flush() was called by a sink; call it elsewhere";
-      return result;
-    }
-    const AsSink as_sink;
-    const std::lock_guard alone(immediate_);
-    if (running_engine() != engine) {
-      problem = "sluice: flush(): stopped meanwhile";
-      return result;
-    }
-    outcome = engine->flush(reach == Reach::durable, deadline_after(timeout_ms), only_sink);
-  }
-  result.sinks = outcome.sinks;
-  result.behind = outcome.behind;
-  result.complete = outcome.merged && outcome.behind == 0;
-  if (!result.complete) {
-    problem = "sluice: flush(): not in time: " +
-              (outcome.behind ? outcome.names_behind : std::string("the merge")) +
-              "; what is behind is kept, wait longer or mend the destination";
-  }
-  return result;
 }
 
 void Runtime::run_now() {

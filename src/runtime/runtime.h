@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "back/engine.h"
+#include "os/child.h"
 #include "runtime/commit_watch.h"
 #include "runtime/config.h"
 #include "runtime/recover.h"
@@ -82,15 +83,36 @@ class Runtime final : public Reporter {
 
  private:
   std::string start_locked();
+  // Everything that a backend of our own needs, but for its start.
+  std::string make_engine();
   std::string open_region();
+  void keep_what_is_stuck();
   void set_levels();
   void open_for_callers();
   // collector_link.cc
+  [[nodiscard]] bool is_for_collector() const;
   [[nodiscard]] bool leave_to_collector();
+  [[nodiscard]] std::string ingest_socket() const;
+  void find_collectors_place();
+  [[nodiscard]] bool register_region();
+  [[nodiscard]] bool is_wanted();
+  void start_link();
+  void end_link();
+  void link_main();
+  void follow_collector();
+  [[nodiscard]] bool take_back();
+  [[nodiscard]] bool go_on_alone();
+  [[nodiscard]] bool hand_over();
+  [[nodiscard]] bool end_hand_over();
+  void say_of_link(const std::string& sentence);
   [[nodiscard]] bool is_left_to_collector();
   FlushResult wait_for_collector(i64 deadline_ns, std::string& problem);
+  FlushResult flush_once(Reach reach, i64 deadline_ns, std::string& problem,
+                         std::optional<u32> only_sink);
   std::string make_sinks(back::Engine& engine);
+  std::string make_collectors_sink(back::Engine& engine);
   std::string make_sink_entry(back::Engine& engine, const back::SinkConfig& config, u32 index);
+  void start_draining();
   void start_delivery();
   [[nodiscard]] RecoverOptions recover_options() const;
   void recover_earlier_runs(const RecoverOptions& options, bool quiet);
@@ -105,6 +127,14 @@ class Runtime final : public Reporter {
   bool running_ = false;            // the same
   bool left_to_collector_ = false;  // the same: somebody else consumes, and there is no engine
   int collector_ = -1;              // our registration
+  // What the collector stores into: a backend of our own goes on there without it. Under
+  // lifecycle_.
+  std::optional<back::SinkConfig> collectors_store_;
+  std::string said_of_link_;        // under lifecycle_: so that nothing is said twice
+  std::string to_say_;              // the same: behind it, standard error may keep us waiting
+  i64 link_pause_ns_ = 0;           // until the next look for a collector
+  std::optional<os::Flag> unlink_;  // ends link_
+  std::thread link_;                // follows the collector as it comes and goes
   // Of the last start; replaced by the next. Also never destroyed once a stuck sink uses it.
   std::shared_ptr<back::Engine> engine_;
   std::thread starter_;  // recovery and the start of the sinks

@@ -31,6 +31,7 @@ std::string what_is_owed(back::Engine& engine, const region::SinkEntry& entry) {
 }  // namespace
 
 std::string Runtime::make_sinks(back::Engine& engine) {
+  if (collectors_store_) return make_collectors_sink(engine);
   std::vector<std::string> problems;
   for (u32 i = 0; i < config_.sinks.size(); ++i) {
     std::string problem = make_sink_entry(engine, config_.sinks[i], i);
@@ -48,6 +49,19 @@ std::string Runtime::make_sinks(back::Engine& engine) {
   return {};
 }
 
+// The place that the collector has had: it goes on there, and the collector goes on behind it.
+std::string Runtime::make_collectors_sink(back::Engine& engine) {
+  region::Region& region = front::g_front.region;
+  u32 place = 0;
+  for (u32 i = region::kSinksMax; i-- > 0;) {
+    const region::SinkEntry& entry = region.sink(i);
+    const bool open = region::Marks::look(entry.state) == region::SinkState::kOpen;
+    if (open && sink::is_collectors(entry)) return make_sink_entry(engine, *collectors_store_, i);
+    if (!open) place = i;
+  }
+  return make_sink_entry(engine, *collectors_store_, place);
+}
+
 std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfig& config,
                                      u32 index) {
   region::Region& region = front::g_front.region;
@@ -55,7 +69,7 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   auto made = sink::make_sink(config, os::real_io(), region);
   if (!made.ok()) return made.status().message();
   // After a stop() that could not deliver everything the same destination gets the rest.
-  const bool goes_on = engine_ && !engine_->left_behind() && sink::can_be_rebuilt(config.kind) &&
+  const bool goes_on = !(engine_ && engine_->left_behind()) && sink::can_be_rebuilt(config.kind) &&
                        entry.kind == u32(config.kind) && field_text(entry.path) == config.path &&
                        entry.state.load(std::memory_order_relaxed) == region::SinkState::kOpen;
   if (!goes_on) {

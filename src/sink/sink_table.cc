@@ -153,4 +153,10 @@ Result<back::SinkConfig> read_entry(const region::SinkEntry& untrusted) {
   return config;
 }
 
+bool is_collectors(const region::SinkEntry& untrusted) {
+  const Result<back::SinkConfig> config = read_entry(untrusted);
+  return config.ok() && config.value().kind == SinkKind::store &&
+         config.value().name == kCollectorsPlace;
+}
+
 }  // namespace sluice::sink

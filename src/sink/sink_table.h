@@ -9,6 +9,8 @@
 #ifndef SLUICE_SRC_SINK_SINK_TABLE_H_
 #define SLUICE_SRC_SINK_SINK_TABLE_H_
 
+#include <string_view>
+
 #include "back/sink.h"
 #include "base/status.h"
 
@@ -22,6 +24,10 @@ void write_entry(const back::SinkConfig& config, region::SinkEntry& entry);
 
 // The configuration of an entry; of a callback sink without the function (can_be_rebuilt()).
 [[nodiscard]] Result<back::SinkConfig> read_entry(const region::SinkEntry& untrusted);
+
+// The place of a collector in a program's table: the store that it drains the region into.
+inline constexpr std::string_view kCollectorsPlace = "sluice collector";
+[[nodiscard]] bool is_collectors(const region::SinkEntry& untrusted);
 
 // Whether a process other than the one that configured it can have this sink.
 [[nodiscard]] constexpr bool can_be_rebuilt(SinkKind kind) { return kind != SinkKind::callback; }

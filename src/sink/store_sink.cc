@@ -6,6 +6,7 @@
 
 #include "os/os_error.h"
 #include "os/process.h"
+#include "sink/sink_table.h"
 #include "store/file.h"
 
 namespace sluice::sink {
@@ -50,13 +51,23 @@ StoreSink::StoreSink(const back::SinkConfig& config, os::Io& io)
       options_{.path = config.path, .sync_each_commit = config.sync_each_commit},
       commit_records_(std::max<u64>(config.commit_records, 1)),
       private_file_(config.private_file),
+      is_collectors_(config.name == kCollectorsPlace),
       full_text_(config.full_text),
       selection_(config),
       keep_(keep_of(config)) {}
 
 StoreSink::~StoreSink() = default;
 
+// What cannot be opened now, a collector may be able to some day: its records wait.
 Status StoreSink::open(const back::Catalog& catalog, back::Cursor& cursor) {
+  const Status status = open_store(catalog, cursor);
+  const bool for_good = status.error_class() == ErrorClass::kFatal ||
+                        status.error_class() == ErrorClass::kDisableSink;
+  if (!is_collectors_ || !for_good) return status;
+  return {ErrorClass::kRetryable, status.message(), status.os_error()};
+}
+
+Status StoreSink::open_store(const back::Catalog& catalog, back::Cursor& cursor) {
   writer_.reset();
   const std::string directory = options_.path.substr(0, options_.path.rfind('/'));
   const int made = make_directories(io_, directory.empty() ? "/" : directory);

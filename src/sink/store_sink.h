@@ -41,6 +41,7 @@ class StoreSink final : public back::Sink {
   [[nodiscard]] bool can_be_durable() const override { return true; }
 
  private:
+  Status open_store(const back::Catalog& catalog, back::Cursor& cursor);
   Status write_rows(Batches batches, back::Catalog& catalog, back::Cursor& cursor);
   void prune(i64 time_ns);
   // After how many nanoseconds there is more to do; -1: nothing.
@@ -53,6 +54,7 @@ class StoreSink final : public back::Sink {
   const storage::WriterOptions options_;
   const u64 commit_records_;
   const bool private_file_;
+  const bool is_collectors_;  // it stores in a collector's stead
   const bool full_text_;
   Selection selection_;
   std::unique_ptr<storage::Writer> writer_;

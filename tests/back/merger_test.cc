@@ -66,7 +66,7 @@ TEST_F(MergerTest, OneThreadsOrderStandsAgainstItsClock) {
 
 TEST_F(MergerTest, WaitsForTheWindowOnlyWhenThereAreOthers) {
   Ring a = ring(0);
-  Merger merger(region_, {.window_ns = 3'600'000'000'000, .redact = {}});
+  Merger merger(region_, {.window_ns = 3'600'000'000'000});
   merger.resume(false, false);
   ASSERT_TRUE(a.say(kSite, ticks(), 0));
   EXPECT_EQ(merger.merge(false, kNoFloor), Merged::kBatch) << "nobody else could come before it";
@@ -181,6 +181,29 @@ TEST_F(MergerTest, DropsBecomeRecordsWithTotals) {
   }
   EXPECT_EQ(totals, (std::vector<u64>{3, 7}));
   EXPECT_EQ(news, (std::vector<u64>{3, 4}));
+}
+
+// Killed behind the commit and before the region's words of it, or long ago.
+TEST_F(MergerTest, ASuccessorTellsOnlyOfNewDrops) {
+  for (const bool was_told : {true, false}) {
+    auto& cell = region_.drop_cell(kSite, DropReason::kRingFull);
+    u64& told = region_.reported_drops()[u64{kSite} * kDropReasons + u32(DropReason::kRingFull)];
+    cell.store(cell.load() + 3);
+    region_.wake().drops.fetch_add(3);
+    {
+      Merger killed(region_, {});
+      killed.resume(true, false);
+      killed.want_drop_report();
+      ASSERT_EQ(killed.merge(true, kNoFloor), Merged::kBatch);
+      EXPECT_EQ(told, cell.load());
+    }
+    if (!was_told) told -= 3;
+    if (was_told) region_.journal_lines().reclaimed.store(region_.journal_lines().committed.load());
+    Merger successor(region_, {});
+    successor.resume(true, false);
+    successor.want_drop_report();
+    EXPECT_EQ(successor.merge(true, kNoFloor), Merged::kNothing) << was_told;
+  }
 }
 
 // A thread's context is appended to its records and survives the consumer that read it.

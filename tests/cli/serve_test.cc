@@ -77,6 +77,9 @@ TEST_F(Serve, TellsItsManagerAndStops) {
     EXPECT_EQ(stop(signal), 0) << text("error");
     EXPECT_NE(manager_->wait_for("STOPPING=1"), "");
     EXPECT_FALSE(std::filesystem::exists(path("run/admin.sock")));
+    const std::string runs = sh("$SLUICE runs --store all.db --json").out;
+    EXPECT_EQ(runs.find("\"active\""), std::string::npos) << runs;
+    EXPECT_NE(runs.find("\"ended\""), std::string::npos) << runs;
     const std::string said = own_records();
     EXPECT_NE(said.find("started: "), std::string::npos);
     EXPECT_NE(said.find(signal == SIGTERM ? "SIGTERM: stops" : "SIGINT: stops"), std::string::npos)

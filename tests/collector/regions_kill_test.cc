@@ -2,123 +2,14 @@
 //
 // Programs that leave their regions to `sluice serve`: every record whose call has returned kOk is
 // in the store once, whoever is killed, and how they ended is there too.
-#include <sys/mman.h>
-
-#include <algorithm>
-#include <map>
 #include <random>
 
-#include "cli/serve_fixture.h"
-#include "sluice/log.h"
-#include "sluice/sluice.h"
-#include "store/sqlite.h"
+#include "collector/support/regions_fixture.h"
 
 namespace sluice::test {
 namespace {
 
 constexpr u32 kPrograms = 3;
-
-// What programs have told their callers, in memory that outlives them.
-struct Ledger {
-  std::atomic<u64> kept[64] = {};  // of a program: records 0 .. kept-1 were admitted
-};
-
-class Regions : public ServeCli {
- protected:
-  void SetUp() override {
-    ServeCli::SetUp();
-    ledger_ = new (::mmap(nullptr, sizeof(Ledger), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Ledger;
-  }
-  void TearDown() override {
-    for (const pid_t program : programs_) {
-      ::kill(program, SIGKILL);
-      ::waitpid(program, nullptr, 0);
-    }
-    ServeCli::TearDown();
-    ::munmap(ledger_, sizeof(Ledger));
-  }
-
-  [[nodiscard]] Options options(u32 number) const {
-    Options options;
-    options.product = "program" + std::to_string(number);
-    options.region_directory = regions_;
-    options.collector = Collector::automatic;
-    options.collector_socket = path("run/ingest.sock");
-    options.recover = false;
-    options.quiet = true;
-    return options;
-  }
-
-  // A program of its own that logs `count` records (0: until it is killed) and ends with `code`.
-  pid_t run_program(u32 number, u64 count, int code) {
-    const pid_t pid = ::fork();
-    if (pid != 0) {
-      programs_.push_back(pid);
-      return pid;
-    }
-    if (!sluice::start(options(number))) ::_exit(97);
-    std::atomic<u64>& kept = ledger_->kept[number];
-    for (u64 i = 0; count == 0 || i < count;) {
-      const std::string text = std::to_string(number) + " " + std::to_string(i);
-      if (log_text(Level::info, "test", text) != Admission::kOk) continue;
-      kept.store(++i, std::memory_order_release);
-      if (count == 0) ::usleep(20);
-    }
-    sluice::stop();
-    ::_exit(code);
-  }
-  int wait_for_program(pid_t pid) {
-    std::erase(programs_, pid);
-    return wait_for(pid);
-  }
-
-  // The rows of a question to the store, as texts; none while it cannot be asked.
-  std::vector<std::vector<std::string>> ask(const std::string& sql) const {
-    std::vector<std::vector<std::string>> rows;
-    const storage::DatabaseUse use;
-    auto store = storage::Connection::open(path("all.db"), storage::Access::kRead);
-    if (!store.ok()) return rows;
-    auto statement = store.value()->prepare(sql);
-    if (!statement.ok()) return rows;
-    (void)storage::each_row(statement.value(), [&rows](const storage::Statement& row) {
-      auto& cells = rows.emplace_back();
-      for (int i = 0; i < row.columns(); ++i) cells.emplace_back(row.text(i));
-    });
-    return rows;
-  }
-  [[nodiscard]] bool has_ended(u32 number) const {
-    const auto rows = ask("SELECT ended_ns FROM runs WHERE product = 'program" +
-                          std::to_string(number) + "' AND ended_ns IS NOT NULL");
-    return !rows.empty();
-  }
-  // Every record of the program that was kept is there once.
-  void expect_conserved(u32 number) const {
-    const auto rows = ask("SELECT body FROM records WHERE logger = 'test' AND body LIKE '" +
-                          std::to_string(number) + " %' ORDER BY id");
-    const u64 kept = ledger_->kept[number].load(std::memory_order_acquire);
-    std::map<u64, u32> seen;
-    u64 last = 0;
-    for (const auto& row : rows) {
-      const u64 at = std::stoull(row[0].substr(row[0].find(' ') + 1));
-      ++seen[at];
-      EXPECT_GE(at, last) << "out of order, program " << number;
-      last = at;
-    }
-    u64 missing = 0, twice = 0;
-    for (u64 i = 0; i < kept; ++i) {
-      missing += seen[i] == 0;
-      twice += seen[i] > 1;
-    }
-    EXPECT_EQ(missing, 0U) << "of " << kept << " of program " << number;
-    EXPECT_EQ(twice, 0U) << "of " << kept << " of program " << number;
-    // The last may have been published and not told.
-    EXPECT_LE(seen.size(), kept + 1);
-  }
-
-  Ledger* ledger_ = nullptr;
-  std::vector<pid_t> programs_;
-};
 
 TEST_F(Regions, DrainsAndTellsHowAProgramEnded) {
   serve();
@@ -171,6 +62,25 @@ TEST_F(Regions, TellsOfAKill) {
   } else {
     EXPECT_EQ(runs[0][1], "vanished: gone without goodbye");
   }
+  EXPECT_EQ(stop(), 0) << text("error");
+}
+
+TEST_F(Regions, NobodyWaitsForAStoppedCollector) {
+  serve();
+  const pid_t program = run_program(3, 0, 0);
+  ASSERT_TRUE(eventually([&] { return kept(3) > 500; }));
+  ::kill(pid_, SIGSTOP);
+  // Its ring is full, and it goes on: what it says is dropped and counted.
+  const std::atomic<u64>& calls = ledger_->calls[3];
+  ASSERT_TRUE(eventually([&] { return calls.load() > kept(3) + 100'000; }));
+  const u64 before = kept(3);
+  ::kill(pid_, SIGCONT);
+  ASSERT_TRUE(eventually([&] { return kept(3) > before + 500; }));
+  ::kill(program, SIGKILL);
+  (void)wait_for_program(program);
+  ASSERT_TRUE(eventually([&] { return has_ended(3); })) << own_records();
+  expect_conserved(3);
+  EXPECT_GE(dropped(3), 100'000U);
   EXPECT_EQ(stop(), 0) << text("error");
 }
 

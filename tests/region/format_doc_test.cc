@@ -27,6 +27,8 @@ TEST(RegionDocument, OffsetsAreThoseOfTheCode) {
   EXPECT_EQ(offsetof(RegionHeader, finished), 624u);
   EXPECT_EQ(offsetof(RegionHeader, goodbye), 628u);
   EXPECT_EQ(offsetof(RegionHeader, areas), 632u);
+  EXPECT_EQ(offsetof(RegionHeader, secrets), 1208u);
+  EXPECT_EQ(offsetof(RegionHeader, handed_over), 2232u);
   EXPECT_EQ(offsetof(ThreadSlot, of_sink), 12u);
   EXPECT_EQ(offsetof(ThreadSlot, chunk), 16u);
   EXPECT_EQ(offsetof(ThreadSlot, ring_bytes), 24u);

@@ -1,0 +1,162 @@
+// sanitizers: none (forks programs that log, and kills them and the daemon)
+//
+// Programs whose collector comes and goes while they run: what they say is in its store once,
+// whoever stored it, and their callers notice nothing.
+#include <random>
+
+#include "collector/support/regions_fixture.h"
+
+namespace sluice::test {
+namespace {
+
+class ChangeOver : public Regions {
+ protected:
+  void SetUp() override {
+    Regions::SetUp();
+    flushes_ = true;
+  }
+  // Records that the daemon, or whoever stores for it, has stored of the program.
+  [[nodiscard]] u64 stored(u32 number) const {
+    const auto rows = ask("SELECT count(*) FROM records WHERE logger = 'test' AND body LIKE '" +
+                          std::to_string(number) + " %'");
+    return rows.empty() ? 0 : std::stoull(rows[0][0]);
+  }
+  [[nodiscard]] bool gets_on(u32 number) {
+    const u64 from = std::max(stored(number), kept(number));
+    return eventually([&] { return stored(number) > from + 500; });
+  }
+  u64 drained_by_daemon() {
+    const nlohmann::json status = status_object();
+    const nlohmann::json::json_pointer regions("/services/regions/regions");
+    return status.contains(regions) ? status[regions].get<u64>() : 0;
+  }
+  // Of a newer Sluice, for those that open the store from now on.
+  void set_schema_version(const std::string& version) const {
+    const storage::DatabaseUse use;
+    auto store = storage::Connection::open(path("all.db"), storage::Access::kWrite);
+    ASSERT_TRUE(store.ok());
+    EXPECT_TRUE(store.value()->run("PRAGMA user_version = " + version).ok());
+  }
+  void end(u32 number, pid_t pid) {
+    ::kill(pid, SIGKILL);
+    (void)wait_for_program(pid);
+    ASSERT_TRUE(eventually([&] { return has_ended(number); })) << own_records();
+    expect_conserved(number);
+    EXPECT_GT(ledger_->flushes[number].load(), 0U);
+    EXPECT_EQ(ledger_->not_in_time[number].load(), 0U) << "of its flushes";
+  }
+};
+
+TEST_F(ChangeOver, GoesOnWithoutItsCollectorAndBack) {
+  for (const int signal : {SIGKILL, SIGTERM}) {
+    serve();
+    const u32 number = u32(signal);
+    const pid_t pid = run_program(number, 0, 0);
+    ASSERT_TRUE(gets_on(number));
+    (void)stop(signal);
+    ASSERT_TRUE(gets_on(number)) << "without a collector";
+    serve();
+    ASSERT_TRUE(eventually([&] { return drained_by_daemon() == 1; })) << status("--json").out;
+    ASSERT_TRUE(gets_on(number)) << "with the next one";
+    end(number, pid);
+    EXPECT_EQ(stop(), 0) << text("error");
+  }
+}
+
+TEST_F(ChangeOver, ItsOwnOutputEndsWhereTheStoreBegins) {
+  output_ = path("console");
+  const pid_t pid = run_program(1, 0, 0);
+  ASSERT_TRUE(eventually([&] { return text("console").size() > 10'000; }));
+  serve();
+  ASSERT_TRUE(gets_on(1));
+  ::kill(pid, SIGKILL);
+  (void)wait_for_program(pid);
+  ASSERT_TRUE(eventually([&] { return has_ended(1); })) << own_records();
+  std::map<u64, u32> seen;
+  for (const std::string& line : lines_of(text("console"))) {
+    const std::size_t at = line.rfind(" 1 ");
+    const bool ours = at != std::string::npos && line.find(" test ") != std::string::npos;
+    if (ours) ++seen[std::stoull(line.substr(at + 3))];
+  }
+  const u64 printed = seen.size();
+  EXPECT_EQ(seen.rbegin()->first + 1, printed) << "the first ones, without a hole";
+  for (const auto& row : ask("SELECT body FROM records WHERE logger = 'test' ORDER BY id")) {
+    ++seen[std::stoull(row[0].substr(2))];
+  }
+  EXPECT_GT(seen.size(), printed + 500);
+  for (u64 i = 0; i < kept(1); ++i) ASSERT_EQ(seen[i], 1U) << i << ", printed: " << printed;
+  EXPECT_EQ(stop(), 0) << text("error");
+}
+
+TEST_F(ChangeOver, EndsWithoutItsCollector) {
+  paced_ = true;
+  serve();
+  const pid_t pid = run_program(1, 20'000, 5);
+  ASSERT_TRUE(eventually([&] { return stored(1) > 0; }));
+  (void)stop(SIGKILL);
+  EXPECT_EQ(wait_for_program(pid), 5);
+  EXPECT_EQ(stored(1), 20'000U) << "it stored what was left itself";
+  EXPECT_FALSE(has_ended(1));
+  serve();
+  ASSERT_TRUE(eventually([&] { return has_ended(1); })) << own_records();
+  expect_conserved(1);
+  EXPECT_EQ(stop(), 0) << text("error");
+}
+
+// A store that cannot be had is waited for, not given up.
+TEST_F(ChangeOver, WaitsForAStoreThatItCannotOpen) {
+  flushes_ = false;
+  serve();
+  const pid_t pid = run_program(1, 0, 0);
+  ASSERT_TRUE(gets_on(1));
+  ::kill(pid, SIGSTOP);
+  (void)stop(SIGKILL);
+  const std::string version = ask("PRAGMA user_version")[0][0];
+  set_schema_version("1000000");
+  ::kill(pid, SIGCONT);
+  const u64 before = kept(1);
+  ASSERT_TRUE(eventually([&] { return kept(1) > before + 2000; })) << "they wait in the journal";
+  set_schema_version(version);
+  ASSERT_TRUE(gets_on(1));
+  serve();
+  ASSERT_TRUE(eventually([&] { return drained_by_daemon() == 1; })) << status("--json").out;
+  ::kill(pid, SIGKILL);
+  (void)wait_for_program(pid);
+  ASSERT_TRUE(eventually([&] { return has_ended(1); })) << own_records();
+  expect_conserved(1);
+  EXPECT_EQ(stop(), 0) << text("error");
+}
+
+TEST_F(ChangeOver, LosesNothingWhoeverComesAndGoes) {
+  constexpr u32 kPrograms = 3;
+  const char* const full = std::getenv("SLUICE_TEST_FULL");
+  const u32 rounds = full && full[0] == '1' ? 200 : 12;  // a quarter of them end a program
+  std::mt19937 random(rounds);
+  const auto pause = [&random](u32 us) { ::usleep(u32(random()) % us); };
+  u32 next = 0;
+  struct Program {
+    u32 number;
+    pid_t pid;
+  };
+  const auto run = [this](u32 number) { return Program{number, run_program(number, 0, 0)}; };
+  serve();
+  Program programs[kPrograms];
+  for (Program& program : programs) program = run(next++);
+  for (u32 round = 0; round < rounds; ++round) {
+    pause(1'500'000);
+    (void)stop(round % 3 == 2 ? SIGTERM : SIGKILL);
+    pause(round % 2 == 0 ? 1'500'000 : 100'000);
+    serve();
+    if (round % 4 != 3) continue;
+    // One dies now, whoever drains it, and another takes its place.
+    Program& program = programs[u32(random()) % kPrograms];
+    end(program.number, program.pid);
+    program = run(next++);
+  }
+  for (const Program& program : programs) ASSERT_TRUE(gets_on(program.number));
+  for (const Program& program : programs) end(program.number, program.pid);
+  EXPECT_EQ(stop(), 0) << text("error");
+}
+
+}  // namespace
+}  // namespace sluice::test
