@@ -2,20 +2,16 @@
 //
 // A region that a collector drains is hostile: any byte of it may be anything, and change while it
 // is read.
-#include "collector/region_mirror.h"
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "region/drain.h"
+#include "collector/support/mirror_drain.h"
 #include "region/image.h"
 
 namespace sluice::test {
 namespace {
-
-using collector::RegionMirror;
 
 class Mirror : public ::testing::Test {
  protected:
@@ -35,38 +31,9 @@ class Mirror : public ::testing::Test {
     std::filesystem::remove(path_);
     std::ofstream(path_, std::ios::binary).write(bytes.data(), std::streamsize(bytes.size()));
   }
-  // Everything that a mirror gets out of the file, with `between` called before each turn.
   template <class Between>
   Drained drain(Between&& between, const char* store = "/store.db") const {
-    Drained out;
-    auto mirror = RegionMirror::open(os::real_io(), path_, store);
-    if (!mirror.ok()) {
-      out.adopted = -1;
-      return out;
-    }
-    RegionMirror& region = *mirror.value();
-    back::Catalog catalog(region.region());
-    back::Cursor cursor(region.entry());
-    RenderingSink sink(out);
-    // relaxed: one thread
-    JournalReader<JournalSync> reader(
-        region.journal(), region.entry().cursor_position.load(std::memory_order_relaxed));
-    std::vector<char> bytes(kBatchBytesMax);
-    for (int turn = 0; turn < 30; ++turn) {
-      between(turn);
-      if (!region.refresh().ok()) break;
-      for (int batch = 0; batch < 100 && region.merge(true) == back::Merged::kBatch; ++batch) {
-      }
-      if (!region.write_back().ok()) break;
-      while (reader.read(bytes.data()) == JournalRead::kBatch) {
-        const BatchView batch(bytes.data());
-        sink.write_batch(batch, catalog, cursor);
-        reader.advance(batch.header().bytes);
-        region.entry().cursor_position.store(reader.position(), JournalOrders::publish_cursor);
-      }
-    }
-    out.damaged = region.damaged();
-    return out;
+    return drain_by_mirror(path_, store, between);
   }
 
   std::string directory_, path_, image_;
