@@ -206,7 +206,9 @@ void Runtime::follow_collector() {
   link_pause_ns_ = std::min(2 * link_pause_ns_, kLinkMostNs);
   if (engine_->left_behind()) {
     // A sink that hung when we wanted to hand over, and still uses its place in the region.
-    if (engine_->has_ended()) (void)end_hand_over();
+    if (!engine_->has_ended()) return;
+    (void)engine_->stop(os::monotonic_ns(), true);
+    (void)end_hand_over();
   } else if (is_wanted() && hand_over()) {
     link_pause_ns_ = kLinkLeastNs;
   }
@@ -243,7 +245,6 @@ bool Runtime::hand_over() {
 }
 
 bool Runtime::end_hand_over() {
-  (void)engine_->stop(os::monotonic_ns(), true);  // a thread that was left behind has ended
   if (leave_to_collector()) return true;
   if (go_on_alone()) return false;
   (void)front::g_front.region.give_up_consumer();
