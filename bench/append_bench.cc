@@ -5,7 +5,7 @@
 // the same round and in turn: a bare server (a thread a client: receive 256 KiB, write), and the
 // original where a Python with offlog is named. After each run the files must have every byte.
 //
-//   append_bench SLUICE [--python PYTHON] [--rounds N]
+//   append_bench SLUICE [--python PYTHON] [--rounds N] [--dir DIR]
 //   append_bench SLUICE --idle N     so many idle clients: resident memory of the server
 #include <fcntl.h>
 #include <signal.h>
@@ -35,6 +35,7 @@ namespace {
 struct Settings {
   std::string sluice;
   std::string python;
+  std::string directory = "/tmp";
   int rounds = 5;
   int idle = 0;
 };
@@ -243,12 +244,15 @@ void measure_idle(const Settings& settings) {
 int main(int argc, char** argv) {
   using namespace sluice;
   Settings settings;
-  if (argc < 2) fail("usage: append_bench SLUICE [--python PYTHON] [--rounds N] [--idle N]");
+  if (argc < 2)
+    fail("usage: append_bench SLUICE [--python PYTHON] [--rounds N] [--dir DIR] [--idle N]");
   settings.sluice = argv[1];
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string option = argv[i];
     if (option == "--python") {
       settings.python = argv[i + 1];
+    } else if (option == "--dir") {
+      settings.directory = argv[i + 1];
     } else if (option == "--rounds") {
       settings.rounds = std::max(std::atoi(argv[i + 1]), 1);
     } else if (option == "--idle") {
@@ -257,7 +261,7 @@ int main(int argc, char** argv) {
       fail("no such option: " + option);
     }
   }
-  std::string directory = "/tmp/sluice-append-bench-XXXXXX";
+  std::string directory = settings.directory + "/sluice-append-bench-XXXXXX";
   must(::mkdtemp(directory.data()) != nullptr, "no directory");
   g_directory = directory;
   if (settings.idle > 0) {

@@ -191,6 +191,10 @@ void Connection::send() {
 
 void Connection::end_if_all_is_sent() {
   if (phase_ != Phase::kOpen || !proxy_->queue().is_over()) return;
+  // A goodbye that is there by now answers no end, and confirms nothing.
+  may_read_ = true;
+  receive();
+  if (phase_ != Phase::kOpen) return;
   os::end_sending(socket_);
   said_end_ = true;
   enter(Phase::kEnding);

@@ -25,12 +25,6 @@ constexpr i64 kLookForLineNs = 5 * kNsPerMs;
 constexpr i64 kOpenAgainNsLeast = 5 * kNsPerMs;
 constexpr i64 kOpenAgainNsMost = 500 * kNsPerMs;
 
-// For a log: as it is where that is safe.
-std::string shown(const std::string& path) {
-  std::string repr = python_repr(path);
-  return repr.size() == path.size() + 2 ? path : repr;
-}
-
 u64 mixed(u64 value) { return value * 0x9e3779b97f4a7c15; }
 
 // The first two directories of a path: where file systems are mounted, without asking them.
@@ -51,14 +45,17 @@ void earlier(i64& wake_ns, i64 time_ns) {
 
 }  // namespace
 
-Connection::Connection(Shared& shared, u64 id, int socket, os::Peer peer, i64 now_ns)
+Connection::Connection(Shared& shared, u64 id, int socket, u32 user, std::shared_ptr<ByteRate> rate,
+                       i64 now_ns)
     : shared_(shared),
       id_(id),
       socket_(socket),
-      peer_(peer),
+      user_(user),
+      rate_(std::move(rate)),
       deadline_ns_(now_ns + i64(shared.options.greeting_ms_max) * kNsPerMs) {}
 
 Connection::~Connection() {
+  if (piece_from_ns_) rate_->give_back(rate_->piece());
   close_file();
   os::close_file(socket_);
 }
@@ -91,6 +88,8 @@ u64 Connection::place() const {
 
 Connection::Next Connection::take_turn(u32 due, std::span<char> buffer) {
   more_ = waits_ = false;
+  // A piece of a line is not late while its rest was not received.
+  if (std::exchange(over_rate_, false)) held_since_ns_ = os::monotonic_ns();
   if ((due & kExit) != 0 && !exiting_) {
     tell_exit();
     exiting_ = true;
@@ -125,9 +124,23 @@ bool Connection::reply(std::string_view text) {
   return false;
 }
 
+// At the end of the server what has come is written at once.
+bool Connection::may_receive(i64 now_ns) {
+  if (!rate_ || exiting_) return true;
+  if (!piece_from_ns_) piece_from_ns_ = rate_->take_piece(now_ns);
+  over_rate_ = now_ns < *piece_from_ns_;
+  if (over_rate_) count(shared_.counters.rate_waits);
+  return !over_rate_;
+}
+
 Connection::Input Connection::receive(std::span<char> buffer, std::size_t& got) {
+  got = 0;
+  if (!may_receive(os::monotonic_ns())) return Input::kNothingNow;
+  if (piece_from_ns_) buffer = buffer.first(std::min<std::size_t>(buffer.size(), rate_->piece()));
   const i64 result = os::receive_some(socket_, buffer.data(), buffer.size());
-  got = result > 0 ? std::size_t(result) : 0;
+  if (result > 0) got = std::size_t(result);
+  if (piece_from_ns_) rate_->give_back(rate_->piece() - got);
+  piece_from_ns_.reset();
   if (result > 0) return Input::kMore;
   if (result == -EAGAIN) return Input::kNothingNow;
   return result == 0 ? Input::kEnd : Input::kReset;
@@ -142,7 +155,7 @@ void Connection::greet(std::span<char> buffer) {
     const bool long_path = greeting_.error() == append::kPathTooLong;
     shared_.say(true, "Client " + std::to_string(id_) + " error, " +
                           (long_path ? "path too long" : "not an absolute path: ") +
-                          (long_path ? "" : shown(greeting_.path())));
+                          (long_path ? "" : shown_path(greeting_.path())));
     return fail(greeting_.error(), bytes.size() - taken);
   }
   if (greeting_.done()) {
@@ -153,7 +166,7 @@ void Connection::greet(std::span<char> buffer) {
     end(exiting_ ? std::string_view() : append::kBye);
   } else if (input == Input::kReset) {
     end({});
-  } else if (os::monotonic_ns() >= deadline_ns_) {
+  } else if (!over_rate_ && os::monotonic_ns() >= deadline_ns_) {
     fail("TimeoutError: [Errno 110] no path came in time", 0);
   } else {
     more_ = input == Input::kMore;
@@ -162,7 +175,7 @@ void Connection::greet(std::span<char> buffer) {
 
 void Connection::open() {
   const std::string& path = greeting_.path();
-  fd_ = shared_.directories->open_to_append(path);
+  fd_ = shared_.limits.directories()->open_to_append(path);
   if (fd_ == -EAGAIN && !exiting_) {
     open_again_ns_ = std::clamp(2 * open_again_ns_, kOpenAgainNsLeast, kOpenAgainNsMost);
     waits_ = true;
@@ -173,7 +186,7 @@ void Connection::open() {
   const int error = fd_ < 0 ? fd_ : os::file_key(fd_, key);
   if (error < 0) {
     count(shared_.counters.opens_failed);
-    shared_.say(true, "Client " + std::to_string(id_) + " access denied for " + shown(path) +
+    shared_.say(true, "Client " + std::to_string(id_) + " access denied for " + shown_path(path) +
                           ":\n" + python_error(error));
     return fail(python_error(error, path), held_.size());
   }
@@ -198,6 +211,7 @@ void Connection::take_data(std::span<char> buffer) {
     } else {
       input = input_ended_ ? Input::kEnd : receive(buffer, got);
     }
+    if (over_rate_) break;
     input_ended_ = input_ended_ || input == Input::kEnd || input == Input::kReset;
     told_bye_ = told_bye_ || input == Input::kReset;  // there is nobody to tell
     if (!append({buffer.data(), got})) return;
@@ -215,9 +229,9 @@ void Connection::take_data(std::span<char> buffer) {
 
 void Connection::tell_opened() {
   if (!std::exchange(opened_, false)) return;
-  shared_.say(false, "Client " + std::to_string(id_) + " opened " + shown(greeting_.path()));
+  shared_.say(false, "Client " + std::to_string(id_) + " opened " + shown_path(greeting_.path()));
   (void)reply(append::kOk);
-  rotation_due_ns_ = os::monotonic_ns() + i64(shared_.options.rotation_check_ms) * kNsPerMs;
+  rotation_due_ns_ = os::monotonic_ns() + shared_.limits.rotation_check_ns();
 }
 
 bool Connection::others_line_is_open(i64 now_ns) {
@@ -275,7 +289,7 @@ bool Connection::append_lines(std::string_view bytes, std::size_t& done) {
       !held_.empty() && now_ns >= held_since_ns_ + i64(shared_.options.line_hold_ms) * kNsPerMs;
   if (input_ended_ || held_long || bytes.size() - done > kLineBytesMax ||
       shared_.counters.held_bytes.load(std::memory_order_relaxed) >  // relaxed: a bound, not exact
-          shared_.options.held_bytes_max) {
+          shared_.limits.held_bytes_max()) {
     if (!alone && done < bytes.size() && bytes.back() != '\n') count(shared_.counters.lines_split);
     done = bytes.size();
   }
@@ -306,7 +320,7 @@ bool Connection::append_records(std::string_view bytes, std::size_t& done) {
   if (done == bytes.size()) return true;
   const u64 held_bytes =
       shared_.counters.held_bytes.load(std::memory_order_relaxed);  // relaxed: as above
-  if (!input_ended_ && held_bytes - held_.size() > shared_.options.held_bytes_max) {
+  if (!input_ended_ && held_bytes - held_.size() > shared_.limits.held_bytes_max()) {
     fail(python_error(EAGAIN) + ": too much is held of records that are not whole; try again later",
          bytes.size() - done);
     return false;
@@ -326,7 +340,7 @@ bool Connection::write_fully(std::string_view bytes) {
     if (result < 0) {
       count(shared_.counters.bytes_written, done);
       count(shared_.counters.writes_failed);
-      shared_.say(true, "Failed to write to " + shown(greeting_.path()) + ":\n" +
+      shared_.say(true, "Failed to write to " + shown_path(greeting_.path()) + ":\n" +
                             python_error(int(result)));
       fail(python_error(int(result)), bytes.size() - done);
       return false;
@@ -344,9 +358,12 @@ bool Connection::sync_if_due(i64 now_ns, bool ends) {
   const bool due = terms.sync_interval_ms > 0 &&
                    now_ns >= unsynced_since_ns_ + terms.sync_interval_ms * kNsPerMs;
   if (!ends && !due) return true;
-  if (const int error = os::sync_file(fd_); error < 0) {
+  int error = os::sync_file(fd_);
+  if (error == 0 && synced_bytes_ == 0) error = os::sync_name(fd_);
+  if (error < 0) {
     count(shared_.counters.writes_failed);
-    shared_.say(true, "Failed to sync " + shown(greeting_.path()) + ":\n" + python_error(error));
+    shared_.say(true,
+                "Failed to sync " + shown_path(greeting_.path()) + ":\n" + python_error(error));
     fail(python_error(error), held_.size());
     return false;
   }
@@ -366,16 +383,16 @@ void Connection::acknowledge() {
 }
 
 void Connection::look_for_rotation(i64 now_ns) {
-  rotation_due_ns_ = now_ns + i64(shared_.options.rotation_check_ms) * kNsPerMs;
+  rotation_due_ns_ = now_ns + shared_.limits.rotation_check_ns();
   if (told_rotated_) return;
   os::FileKey key;
-  const int error = shared_.directories->look_up(greeting_.path(), key);
+  const int error = shared_.limits.directories()->look_up(greeting_.path(), key);
   const bool moved = error == -ENOENT || error == -ENOTDIR;
   if (!moved && (error < 0 || key == file_->key)) return;
   told_rotated_ = reply(append::kRotated);
   if (!told_rotated_) return;
   count(shared_.counters.rotations);
-  shared_.say(false, "File rotation detected: " + shown(greeting_.path()));
+  shared_.say(false, "File rotation detected: " + shown_path(greeting_.path()));
 }
 
 void Connection::end_of_input(i64 now_ns) {
@@ -423,22 +440,23 @@ void Connection::close_file() {
   if (file_->mid_line == id_) file_->mid_line.reset();
   shared_.files.leave(std::exchange(file_, nullptr));
   os::close_file(fd_);
-  shared_.say(false, "Client " + std::to_string(id_) + " closed " + shown(greeting_.path()));
+  shared_.say(false, "Client " + std::to_string(id_) + " closed " + shown_path(greeting_.path()));
 }
 
 Connection::Next Connection::next() const {
   if (over_) return {.over = true};
   Next next{.again = more_};
   const ServiceOptions& options = shared_.options;
-  if (!waits_ && !input_ended_) next.wanted |= os::kReadable;
+  if (!waits_ && !over_rate_ && !input_ended_) next.wanted |= os::kReadable;
   if (ack_waits_) next.wanted |= os::kWritable;
-  if (state_ == State::kGreeting || ending_) earlier(next.wake_ns, deadline_ns_);
+  if (over_rate_) earlier(next.wake_ns, *piece_from_ns_);
+  if ((state_ == State::kGreeting && !over_rate_) || ending_) earlier(next.wake_ns, deadline_ns_);
   if (state_ == State::kOpening && waits_) {
     earlier(next.wake_ns, os::monotonic_ns() + open_again_ns_);
   }
   if (state_ != State::kData) return next;
   if (waits_) earlier(next.wake_ns, os::monotonic_ns() + kLookForLineNs);
-  if (!held_.empty()) {
+  if (!held_.empty() && !over_rate_) {
     const u32 hold_ms = greeting_.terms().records ? options.greeting_ms_max : options.line_hold_ms;
     earlier(next.wake_ns, held_since_ns_ + i64(hold_ms) * kNsPerMs);
   }

@@ -18,9 +18,11 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "append_server/byte_rate.h"
 #include "append_server/greeting.h"
 #include "append_server/open_files.h"
 #include "append_server/service.h"
@@ -38,7 +40,9 @@ enum Due : u32 {
 
 class Connection {
  public:
-  Connection(Shared& shared, u64 id, int socket, os::Peer peer, i64 now_ns);
+  // `rate`: of the client's user; null: without a bound.
+  Connection(Shared& shared, u64 id, int socket, u32 user, std::shared_ptr<ByteRate> rate,
+             i64 now_ns);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -57,8 +61,12 @@ class Connection {
   // Turns of one key exclude each other; those of one place may hang together.
   [[nodiscard]] u64 key() const;
   [[nodiscard]] u64 place() const;
+  // Null until it is whole; then it stays as it is.
+  [[nodiscard]] const std::string* path() const {
+    return state_ == State::kGreeting ? nullptr : &greeting_.path();
+  }
   [[nodiscard]] int socket() const { return socket_; }
-  [[nodiscard]] u32 user() const { return peer_.uid; }
+  [[nodiscard]] u32 user() const { return user_; }
   [[nodiscard]] u64 id() const { return id_; }
 
  private:
@@ -70,6 +78,7 @@ class Connection {
   void tell_opened();
   void take_data(std::span<char> buffer);
   [[nodiscard]] Input receive(std::span<char> buffer, std::size_t& got);
+  [[nodiscard]] bool may_receive(i64 now_ns);
   // False, here and below: the client was told why not, and it is over.
   [[nodiscard]] bool append(std::string_view bytes);
   [[nodiscard]] bool append_lines(std::string_view bytes, std::size_t& done);
@@ -92,15 +101,17 @@ class Connection {
   Shared& shared_;
   const u64 id_;
   int socket_;  // until the end of this object: tell_exit() may use it at any time
-  const os::Peer peer_;
+  const u32 user_;
+  const std::shared_ptr<ByteRate> rate_;
   State state_ = State::kGreeting;
   std::atomic<bool> told_exit_{false};  // set by the first of tell_exit()'s callers, who sends
   bool exiting_ = false;
   bool input_ended_ = false;
-  bool told_bye_ = false;  // or there is nobody to tell
-  bool ending_ = false;    // only the last acknowledgement is to be sent
-  bool more_ = false;      // the turn ended before the input did
-  bool waits_ = false;     // for another client's line to be whole, or for a FIFO's reader
+  bool told_bye_ = false;   // or there is nobody to tell
+  bool ending_ = false;     // only the last acknowledgement is to be sent
+  bool more_ = false;       // the turn ended before the input did
+  bool waits_ = false;      // for another client's line to be whole, or for a FIFO's reader
+  bool over_rate_ = false;  // until piece_from_ns_
   bool over_ = false;
   bool opened_ = false;  // and the client is not told yet
   bool told_rotated_ = false;
@@ -108,8 +119,9 @@ class Connection {
   Greeting greeting_;
   std::string held_;  // received, and not written yet
   i64 held_since_ns_ = 0;
-  i64 open_again_ns_ = 0;     // how long until a FIFO's reader is looked for again
-  i64 waiting_since_ns_ = 0;  // for another client's line; 0: it does not
+  i64 open_again_ns_ = 0;             // how long until a FIFO's reader is looked for again
+  std::optional<i64> piece_from_ns_;  // of its user's rate: taken, and not received yet
+  i64 waiting_since_ns_ = 0;          // for another client's line; 0: it does not
   std::shared_ptr<OpenFile> file_;
   int fd_ = -1;
   u64 taken_bytes_ = 0;  // of DATA, that are in the file

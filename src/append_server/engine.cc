@@ -17,6 +17,9 @@ constexpr u64 kFirstListener = 1;
 constexpr u64 kFirstClient = 1024;
 
 constexpr std::size_t kEventsMax = 64;
+constexpr int kAcceptsMax = 1024;
+// How long nobody is accepted where there is no descriptor, not even to refuse by.
+constexpr i64 kDeafNs = 100'000'000;
 constexpr i64 kLookNs = 1'000'000'000;
 constexpr std::size_t kReceiveBytes = 256 << 10;
 constexpr u32 kThreadsLeast = 4;
@@ -37,8 +40,8 @@ std::span<char> buffer_of_thread() {
 Service::Engine::Engine(ServiceOptions options,
                         std::shared_ptr<const os::AllowedDirectories> directories)
     : workers_(worker_options(), [this](u64 id) { take_turn(id); }) {
+  shared_.limits.set(options, std::move(directories));
   shared_.options = std::move(options);
-  shared_.directories = std::move(directories);
 }
 
 Service::Engine::~Engine() {
@@ -55,7 +58,7 @@ Status Service::Engine::start() {
   if (error == 0) error = poll_.add(wake_.fd(), os::kReadable, os::SocketPoll::kEdge, kWakeToken);
   u64 token = kFirstListener;
   for (const int listener : shared_.options.listeners) {
-    if (error == 0) error = poll_.add(listener, os::kReadable, os::SocketPoll::kLevel, token++);
+    if (error == 0) error = poll_.add(listener, os::kReadable, os::SocketPoll::kOnce, token++);
   }
   if (error < 0) return fatal("the append service cannot start: " + os::error_text(error));
   thread_ = std::thread([this] { run(); });
@@ -76,9 +79,13 @@ void Service::Engine::run() {
     for (int i = 0; i < count; ++i) {
       const u64 token = events[i].token;
       if (token == kWakeToken || token >= kFirstClient) continue;
-      accept_all(shared_.options.listeners[token - kFirstListener]);
+      accept_from(token - kFirstListener);
     }
     wait_ns = next_wait_ns();
+    if (deaf_until_ns_ != 0) {
+      listen_again(os::monotonic_ns());
+      wait_ns = std::min(wait_ns, kDeafNs);
+    }
   }
   begin_stop();
   serve_until_gone();
@@ -118,21 +125,45 @@ i64 Service::Engine::next_wait_ns() {
   return look_ns < 0 ? time_ns : std::min(time_ns, look_ns);
 }
 
-void Service::Engine::accept_all(int listener) {
-  while (true) {
-    const int socket = os::accept_unix(listener);
-    if (socket == -EMFILE || socket == -ENFILE) return make_room(listener);
-    if (socket < 0) return;
-    greet_new(socket);
+// Armed again at once, but where it would be reported for ever.
+void Service::Engine::accept_from(u64 listener) {
+  const int socket = shared_.options.listeners[listener];
+  if (accept_all(socket)) {
+    poll_.change(socket, os::kReadable, os::SocketPoll::kOnce, kFirstListener + listener);
+  } else {
+    deaf_until_ns_ = os::monotonic_ns() + kDeafNs;
   }
 }
 
-// Without a descriptor to accept it by, a client would wait, and the poll report it for ever.
-void Service::Engine::make_room(int listener) {
+void Service::Engine::listen_again(i64 now_ns) {
+  if (now_ns < deaf_until_ns_) return;
+  if (reserve_ < 0) reserve_ = os::real_io().open("/dev/null", os::kRead);
+  deaf_until_ns_ = 0;
+  u64 token = kFirstListener;
+  for (const int listener : shared_.options.listeners) {
+    poll_.change(listener, os::kReadable, os::SocketPoll::kOnce, token++);
+  }
+}
+
+// Only so many at a time: clients that come without an end keep those that are there from nothing.
+bool Service::Engine::accept_all(int listener) {
+  for (int i = 0; i < kAcceptsMax; ++i) {
+    const int socket = os::accept_unix(listener);
+    if (socket == -EMFILE || socket == -ENFILE) return make_room(listener);
+    if (socket < 0) break;
+    greet_new(socket);
+  }
+  return true;
+}
+
+// A client is not left to wait for a descriptor that it might be accepted by. A turn that opens its
+// file may take the one in reserve meanwhile.
+bool Service::Engine::make_room(int listener) {
   os::close_descriptor(reserve_);
   const int socket = os::accept_unix(listener);
   if (socket >= 0) refuse(socket, "no descriptor is left for another client; try again later");
   reserve_ = os::real_io().open("/dev/null", os::kRead);
+  return socket != -EMFILE && socket != -ENFILE;
 }
 
 void Service::Engine::refuse(int socket, std::string_view why) {
@@ -147,12 +178,17 @@ void Service::Engine::refuse(int socket, std::string_view why) {
 void Service::Engine::greet_new(int socket) {
   os::Peer peer;
   (void)os::peer_of(socket, peer);
-  const ServiceOptions& options = shared_.options;
+  const Limits& limits = shared_.limits;
+  const u32 per_user_max = limits.clients_per_user_max();
   std::unique_lock lock(mutex_);
-  const auto user = users_.try_emplace(peer.uid, 0).first;
-  if (clients_.size() >= options.clients_max ||
-      (options.clients_per_user_max != 0 && user->second >= options.clients_per_user_max)) {
-    if (user->second == 0) users_.erase(user);
+  const i64 now_ns = os::monotonic_ns();
+  std::erase_if(users_, [&](const auto& entry) {
+    const User& user = entry.second;
+    return user.clients == 0 && (!user.rate || user.rate->is_rested(now_ns));
+  });
+  User& user = users_[peer.uid];
+  if (clients_.size() >= limits.clients_max() ||
+      (per_user_max != 0 && user.clients >= per_user_max)) {
     lock.unlock();
     return refuse(socket, "there are too many clients; try again later");
   }
@@ -161,11 +197,15 @@ void Service::Engine::greet_new(int socket) {
     lock.unlock();
     return refuse(socket, "no memory is left for another client; try again later");
   }
-  ++user->second;
+  ++user.clients;
+  if (const u64 rate = shared_.options.bytes_per_second_per_user; !user.rate && rate != 0) {
+    user.rate = std::make_shared<ByteRate>(rate);
+  }
   count(shared_.counters.clients_total);
   shared_.say(false, "Client " + std::to_string(id) + " connected");
   Client& client = clients_[id];
-  client.connection = std::make_unique<Connection>(shared_, id, socket, peer, os::monotonic_ns());
+  client.connection =
+      std::make_unique<Connection>(shared_, id, socket, peer.uid, user.rate, now_ns);
   hand_out(id, client, kSocket);  // its path is mostly there already
 }
 
@@ -173,6 +213,7 @@ void Service::Engine::hand_out(u64 id, Client& client, u32 due) {
   client.due |= due;
   if (client.busy) return;
   client.busy = true;
+  client.path = client.connection->path();
   set_time(id, client, 0);
   workers_.submit({id, client.connection->key(), client.connection->place()});
 }
@@ -221,8 +262,7 @@ void Service::Engine::end_of_turn(u64 id, Clients::iterator at, const Connection
   Client& client = at->second;
   client.busy = false;
   if (next.over) {
-    const auto user = users_.find(client.connection->user());
-    if (--user->second == 0) users_.erase(user);
+    --users_.at(client.connection->user()).clients;
     clients_.erase(at);
     if (clients_.empty()) {
       gone_.notify_all();
@@ -237,7 +277,7 @@ void Service::Engine::end_of_turn(u64 id, Clients::iterator at, const Connection
 void Service::Engine::begin_stop() {
   // Who has connected and sent is served, though it was not accepted yet.
   for (int& listener : shared_.options.listeners) {
-    accept_all(listener);
+    (void)accept_all(listener);
     poll_.remove(listener);
     os::close_descriptor(listener);
   }
@@ -248,6 +288,16 @@ void Service::Engine::begin_stop() {
   }
   stop_begun_ = true;
   if (clients_.empty()) gone_.notify_all();
+}
+
+void Service::Engine::tell_of_left() {
+  std::map<std::string, u64> files;
+  for (const auto& [id, client] : clients_) ++files[client.path ? *client.path : std::string()];
+  for (const auto& [path, count] : files) {
+    shared_.say(true, "Clients left at the end: " + std::to_string(count) + " of " +
+                          (path.empty() ? "no path yet" : shown_path(path)) +
+                          ", which did not answer in time");
+  }
 }
 
 ServiceStats Service::Engine::stats() const {
@@ -263,6 +313,7 @@ ServiceStats Service::Engine::stats() const {
                      .opens_failed = of(counters.opens_failed),
                      .writes_failed = of(counters.writes_failed),
                      .rotations = of(counters.rotations),
+                     .rate_waits = of(counters.rate_waits),
                      .lines_split = of(counters.lines_split),
                      .bytes_dropped = of(counters.bytes_dropped),
                      .stuck = workers_.stats().stuck};
@@ -290,6 +341,7 @@ u64 Service::Engine::stop(u64 deadline_ns) {
     gone_.wait_for(lock, std::chrono::nanoseconds(left_ns),
                    [&] { return stop_begun_ && clients_.empty(); });
     left = clients_.size();
+    tell_of_left();
     stop_over_ = true;
     wake_.raise();
   }
@@ -316,6 +368,13 @@ Service::~Service() {
   // What hangs still uses it, whenever its file answers.
   static std::vector<std::shared_ptr<Engine>>& kept = *new std::vector<std::shared_ptr<Engine>>;
   kept.push_back(engine_);
+}
+
+Status Service::set_limits(const ServiceOptions& wanted) {
+  auto directories = os::AllowedDirectories::open(wanted.directories);
+  if (!directories.ok()) return directories.status();
+  engine_->limits().set(wanted, std::move(directories.value()));
+  return {};
 }
 
 ServiceStats Service::stats() const { return engine_->stats(); }

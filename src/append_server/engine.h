@@ -36,6 +36,7 @@ class Service::Engine {
 
   // Not ok: no descriptor for what it needs.
   [[nodiscard]] Status start();
+  [[nodiscard]] Limits& limits() { return shared_.limits; }
   [[nodiscard]] ServiceStats stats() const;
   [[nodiscard]] bool gets_on();
   [[nodiscard]] u64 stop(u64 deadline_ns);
@@ -44,8 +45,13 @@ class Service::Engine {
   struct Client {
     std::unique_ptr<Connection> connection;
     bool busy = false;
-    u32 due = 0;      // of Due
-    i64 wake_ns = 0;  // its place in times_; 0: none
+    u32 due = 0;                        // of Due
+    const std::string* path = nullptr;  // as the last turn knew it
+    i64 wake_ns = 0;                    // its place in times_; 0: none
+  };
+  struct User {
+    u32 clients = 0;
+    std::shared_ptr<ByteRate> rate;  // null: without a bound
   };
   using Clients = std::unordered_map<u64, Client>;
 
@@ -53,26 +59,31 @@ class Service::Engine {
   [[nodiscard]] int take_events(std::span<os::SocketPoll::Event> events, i64 wait_ns);
   [[nodiscard]] i64 next_wait_ns();
   void serve_until_gone();
-  void accept_all(int listener);
+  void accept_from(u64 listener);  // their place in the options
+  // False: there is no descriptor, not even to refuse by.
+  [[nodiscard]] bool accept_all(int listener);
   void greet_new(int socket);
   void refuse(int socket, std::string_view why);
-  void make_room(int listener);
+  [[nodiscard]] bool make_room(int listener);
   [[nodiscard]] i64 obey_times(i64 now_ns);
+  void listen_again(i64 now_ns);
   // Under the mutex.
   void hand_out(u64 id, Client& client, u32 due);
   void set_time(u64 id, Client& client, i64 wake_ns);
   void take_turn(u64 id);
   void end_of_turn(u64 id, Clients::iterator at, const Connection::Next& next);
-  void begin_stop();  // tells all, and accepts nobody any more
+  void begin_stop();    // tells all, and accepts nobody any more
+  void tell_of_left();  // under the mutex
 
   Shared shared_;
   os::SocketPoll poll_;
   const os::Flag wake_;
   int reserve_ = -1;  // given up to accept, and refuse, a client for whom there is no descriptor
+  i64 deaf_until_ns_ = 0;     // listeners are not armed: no descriptor is left
   mutable std::mutex mutex_;  // over what follows
   std::condition_variable gone_;
   Clients clients_;
-  std::map<u32, u32> users_;             // how many clients each has
+  std::map<u32, User> users_;            // that have clients, or owe something to their rate
   std::set<std::pair<i64, u64>> times_;  // when a client is due, and which
   u64 next_id_ = 0;
   bool stop_wanted_ = false;

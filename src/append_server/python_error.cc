@@ -119,4 +119,9 @@ std::string python_repr(std::string_view bytes) {
   return text + quote;
 }
 
+std::string shown_path(const std::string& path) {
+  std::string repr = python_repr(path);
+  return repr.size() == path.size() + 2 ? path : repr;
+}
+
 }  // namespace sluice::append_server

@@ -18,6 +18,8 @@ namespace sluice::append_server {
 // repr() of the text that os.fsdecode() makes of these bytes: bytes that are no UTF-8 are lone
 // surrogates, escaped as \udc80 to \udcff; so is what is not printable.
 [[nodiscard]] std::string python_repr(std::string_view bytes);
+// For a log: as it is where that is safe.
+[[nodiscard]] std::string shown_path(const std::string& path);
 
 }  // namespace sluice::append_server
 

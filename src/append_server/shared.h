@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "append_server/open_files.h"
@@ -24,6 +25,7 @@ struct Counters {
   std::atomic<u64> opens_failed{0};
   std::atomic<u64> writes_failed{0};
   std::atomic<u64> rotations{0};
+  std::atomic<u64> rate_waits{0};
   std::atomic<u64> lines_split{0};
   std::atomic<u64> bytes_dropped{0};
 };
@@ -32,9 +34,46 @@ inline void count(std::atomic<u64>& counter, u64 by = 1) {
   counter.fetch_add(by, std::memory_order_relaxed);  // relaxed: see the head of this file
 }
 
+// Of the options, what may be changed at any time. relaxed: each is a number by itself.
+class Limits {
+ public:
+  void set(const ServiceOptions& wanted,
+           std::shared_ptr<const os::AllowedDirectories> directories) {
+    clients_max_.store(wanted.clients_max, std::memory_order_relaxed);
+    clients_per_user_max_.store(wanted.clients_per_user_max, std::memory_order_relaxed);
+    held_bytes_max_.store(wanted.held_bytes_max, std::memory_order_relaxed);
+    rotation_check_ms_.store(wanted.rotation_check_ms, std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    directories_.swap(directories);
+  }
+  [[nodiscard]] u32 clients_max() const { return clients_max_.load(std::memory_order_relaxed); }
+  [[nodiscard]] u32 clients_per_user_max() const {
+    return clients_per_user_max_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] u64 held_bytes_max() const {
+    return held_bytes_max_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] i64 rotation_check_ns() const {
+    constexpr i64 kNsPerMs = 1'000'000;
+    return i64{rotation_check_ms_.load(std::memory_order_relaxed)} * kNsPerMs;
+  }
+  [[nodiscard]] std::shared_ptr<const os::AllowedDirectories> directories() const {
+    const std::lock_guard lock(mutex_);
+    return directories_;
+  }
+
+ private:
+  std::atomic<u32> clients_max_{0};
+  std::atomic<u32> clients_per_user_max_{0};
+  std::atomic<u64> held_bytes_max_{0};
+  std::atomic<u32> rotation_check_ms_{0};
+  mutable std::mutex mutex_;
+  std::shared_ptr<const os::AllowedDirectories> directories_;
+};
+
 struct Shared {
   ServiceOptions options;
-  std::shared_ptr<const os::AllowedDirectories> directories;
+  Limits limits;
   int carried = -1;  // /dev/null, for os::send_apart()
   OpenFiles files;
   Counters counters;

@@ -1,9 +1,10 @@
 // sluice offlog: the append service alone, in place of offlog's server and with its options.
 //
 // SIGTERM and SIGINT end it: it takes no more clients, tells those there are, and writes what they
-// have sent. Exit code 0; 1: it could not start, or a file did not answer until the deadline; 2: a
-// mistake in the command line.
+// have sent. Exit code 0, also where a file did not answer until the deadline, which it says; 1: it
+// could not start; 2: a mistake in the command line.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "append/protocol.h"
@@ -23,6 +24,8 @@ namespace {
 constexpr i64 kNsPerMs = 1'000'000;
 constexpr u32 kSocketMode = 0777;  // less the umask
 constexpr i64 kLogNs = 1000 * kNsPerMs;
+// Of the time for a stop, what is kept for the log: it tells what became of the clients.
+constexpr i64 kLogShare = 5;
 
 struct OfflogCommand {
   bool notify = false;
@@ -43,6 +46,7 @@ void wait_for_end(const os::SignalInbox& signals) {
   }
 }
 
+// Ends the process at once where a file hangs: its turn still uses the service.
 int serve(const OfflogCommand& command, const os::SignalInbox& signals, OfflogLog& log) {
   log.add(false, "This is offlog server");
   auto file = os::SocketFile::listen({.path = os::absolute_path(command.socket),
@@ -71,14 +75,12 @@ int serve(const OfflogCommand& command, const os::SignalInbox& signals, OfflogLo
   log.add(false, "Received signal, shutting down");
   // Before the clients are told: whoever looks for a server finds none.
   file.value().reset();
-  const u64 deadline_ns = u64(os::monotonic_ns()) + u64(command.stop_deadline_ms) * u64(kNsPerMs);
-  const u64 left = service.value()->stop(deadline_ns);
-  if (left != 0) {
-    complain(std::to_string(left) + " clients were left: their files did not answer");
-    (void)log.stop(os::monotonic_ns() + kLogNs);
-    os::exit_now(kProblem);  // their turns still use the service
-  }
+  const i64 stop_ns = i64(command.stop_deadline_ms) * kNsPerMs;
+  const i64 end_ns = os::monotonic_ns() + stop_ns;
+  const u64 left = service.value()->stop(u64(end_ns - stop_ns / kLogShare));
   log.add(false, "Exit");
+  const bool said = log.stop(std::min(end_ns, os::monotonic_ns() + kLogNs));
+  if (!said || left != 0) os::exit_now(kDone);
   return kDone;
 }
 
@@ -127,8 +129,9 @@ void add_offlog(CLI::App& app, Chosen& chosen) {
       ->check(CLI::Range(0, 3'600'000))
       ->capture_default_str();
   sub->footer(
-      "The protocol is docs/formats/append_protocol.md. Exit code 0; 1 it could not start,\n"
-      "or a file did not answer until the deadline; 2 a mistake.");
+      "The protocol is docs/formats/append_protocol.md. Exit code 0 when it was asked to end,\n"
+      "also where a file did not answer until the deadline, which it says; 1 it could not start;\n"
+      "2 a mistake.");
   sub->callback([command, &chosen] { chosen = [command] { return run(*command); }; });
 }
 

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 
 namespace sluice::os {
 namespace {
 
-constexpr int kAppend = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY;
+// Without waiting for a FIFO's reader, who may never come.
+constexpr int kAppendAtOnce = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 constexpr u64 kNewFileMode = 0666;
 
 // A rename got between: looked up again, so often at most.
@@ -36,6 +38,12 @@ int open_anywhere(const std::string& path, int flags) {
     fd = ::open(path.c_str(), flags, mode_t(kNewFileMode));
   } while (fd < 0 && errno == EINTR);
   return fd < 0 ? -errno : fd;
+}
+
+// Later writes may wait.
+int with_waiting_writes(int fd_or_error) {
+  if (fd_or_error >= 0) ::fcntl(fd_or_error, F_SETFL, O_APPEND);
+  return fd_or_error;
 }
 
 void set_key(const struct stat& info, FileKey& out) {
@@ -77,15 +85,15 @@ int AllowedDirectories::open_at(const std::string& path, int flags) const {
   return result;
 }
 
-int open_appending(const std::string& path) { return open_anywhere(path, kAppend); }
+int open_appending(const std::string& path) {
+  return with_waiting_writes(open_anywhere(path, kAppendAtOnce));
+}
 
 int AllowedDirectories::open_to_append(const std::string& path) const {
-  // Without waiting for a FIFO's reader, who may never come; later writes may wait.
-  const int fd = open_at(path, kAppend | O_NONBLOCK);
+  const int fd = open_at(path, kAppendAtOnce);
   FileKey key;
   if (fd == -ENXIO && look_up(path, key) == 0 && key.fifo) return -EAGAIN;
-  if (fd >= 0) ::fcntl(fd, F_SETFL, O_APPEND);
-  return fd;
+  return with_waiting_writes(fd);
 }
 
 int AllowedDirectories::look_up(const std::string& path, FileKey& out) const {
@@ -125,6 +133,20 @@ int sync_file(int fd) {
   } while (result != 0 && errno == EINTR);
   // What has no disk behind it, such as a FIFO, has nothing to sync.
   return result == 0 || errno == EINVAL || errno == EROFS ? 0 : -errno;
+}
+
+int sync_name(int fd) {
+  char path[PATH_MAX];
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = ::readlink(link.c_str(), path, sizeof path);
+  const std::string_view name(path, size > 0 ? std::size_t(size) : 0);
+  if (!name.starts_with('/')) return 0;
+  const std::string directory(name.substr(0, name.rfind('/') + 1));
+  const int parent = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (parent < 0) return 0;
+  const int result = ::fsync(parent) == 0 || errno == EINVAL || errno == EROFS ? 0 : -errno;
+  ::close(parent);
+  return result;
 }
 
 void close_file(int& fd) {

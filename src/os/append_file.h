@@ -23,8 +23,8 @@ struct FileKey {
   [[nodiscard]] bool operator==(const FileKey&) const = default;
 };
 
-// Opened to append, and made (mode 0666 less the umask) where it is not there. A FIFO is waited for
-// until somebody reads it.
+// Opened to append, and made (mode 0666 less the umask) where it is not there. -ENXIO: a FIFO that
+// nobody reads.
 [[nodiscard]] int open_appending(const std::string& path);
 
 // The directories in which files may be appended to, with all below them. A path is looked up
@@ -59,6 +59,9 @@ class AllowedDirectories {
 // As much as one call takes, at the end of the file.
 [[nodiscard]] i64 append_some(int fd, const void* from, std::size_t size);
 [[nodiscard]] int sync_file(int fd);
+// The directory in which the file is now, so that its name survives a loss of power too. Nothing
+// where there is none, or none that may be read.
+[[nodiscard]] int sync_name(int fd);
 void close_file(int& fd);  // and sets it to -1
 
 }  // namespace sluice::os

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -116,6 +117,53 @@ TEST_F(AppendService, SaysWhyAPathIsRefused) {
   write("a", "the others go on\n");
 }
 
+TEST_F(AppendService, PathsFromHellAreRefusedInWords) {
+  std::filesystem::create_symlink(path("loop"), path("loop"));
+  const std::string odd = "no/\xff\x1b]0;x\x07\n";
+  const std::string long_name(300, 'n');
+  const std::string longest(append::kPathSizeMax, '/');
+  const std::pair<std::string, std::string> cases[] = {
+      {"", "ValueError: not an absolute path"},
+      {"/", "IsADirectoryError: [Errno 21] Is a directory: '/'"},
+      {"/" + std::string(1 << 20, 'x'), "ValueError: path longer than PATH_MAX"},
+      {longest, "OSError: [Errno 36] File name too long: '" + longest + "'"},
+      {path("loop"),
+       "OSError: [Errno 40] Too many levels of symbolic links: '" + path("loop") + "'"},
+      {path(long_name), "OSError: [Errno 36] File name too long: '" + path(long_name) + "'"},
+      {path("a/"), "IsADirectoryError: [Errno 21] Is a directory: '" + path("a/") + "'"},
+      {path("../no/a"),
+       "FileNotFoundError: [Errno 2] No such file or directory: '" + path("../no/a") + "'"},
+      {path(odd), "FileNotFoundError: [Errno 2] No such file or directory: '" + path("no/") +
+                      "\\udcff\\x1b]0;x\\x07\\n'"}};
+  for (const auto& [sent, told] : cases) {
+    const RawClient client(socket());
+    (void)client.open(sent);  // the longest are ended before they are whole
+    EXPECT_EQ(client.message(), told);
+    EXPECT_EQ(client.message(), "EOF");
+  }
+}
+
+TEST_F(AppendService, OddPathsThatAreThereAreWritten) {
+  std::filesystem::create_directory(path("d"));
+  std::filesystem::create_symlink(path("target"), path("link"));
+  const std::string odd = "\xff\x1b \n'\"";
+  write(odd, "odd\n");
+  write("d/../up", "up\n");
+  write("link", "followed\n");
+  write("./" + std::string(2000, '/') + "deep", "deep\n");
+  EXPECT_EQ(read_file(path(odd)), "odd\n");
+  EXPECT_EQ(read_file(path("up")), "up\n");
+  EXPECT_EQ(read_file(path("target")), "followed\n");
+  EXPECT_EQ(read_file(path("deep")), "deep\n");
+  // Only the first zero ends a path.
+  const RawClient client(socket());
+  ASSERT_TRUE(client.send(path("z") + "\0\0/b\0"s));
+  client.end();
+  EXPECT_EQ(client.message(), "OK");
+  EXPECT_EQ(client.message(), "BYE");
+  EXPECT_EQ(read_file(path("z")), "\0/b\0"s);
+}
+
 TEST_F(AppendService, AFullDiskIsOneClientsOwn) {
   const RawClient client(socket());
   ASSERT_TRUE(client.open("/dev/full"));
@@ -143,6 +191,7 @@ TEST_F(AppendService, AClientThatDoesNotStopHearsWhy) {
 }
 
 TEST_F(AppendService, LinesOfSeveralClientsStayWhole) {
+  start({.line_hold_ms = 60'000});  // also where the machine is slow
   constexpr int kClients = 4;
   constexpr int kLines = 20'000;
   std::vector<std::thread> threads;
@@ -359,6 +408,68 @@ TEST_F(AppendService, TooManyClientsAreToldToComeAgain) {
   ASSERT_TRUE(only.open(path("a")));
   EXPECT_EQ(only.message(), "OK");
   EXPECT_TRUE(RawClient(socket()).message().starts_with("BlockingIOError"));
+}
+
+// A bound from below, which a slow machine keeps too: what was saved for a second, then the rate.
+TEST_F(AppendService, AUserOverTheRateWaitsAndLosesNothing) {
+  constexpr u64 kRate = 1 << 20;
+  constexpr int kClients = 4;
+  start({.bytes_per_second_per_user = kRate});
+  const std::string bytes(kRate / 2, '\n');
+  const i64 begin_ns = os::monotonic_ns();
+  std::vector<std::thread> threads;
+  for (int c = 0; c < kClients; ++c) threads.emplace_back([&] { write("a", bytes); });
+  for (std::thread& thread : threads) thread.join();
+  const u64 sent = bytes.size() * kClients;
+  EXPECT_GE(os::monotonic_ns() - begin_ns, i64((sent - kRate) * u64(kSecond) / kRate));
+  EXPECT_EQ(read_file(path("a")).size(), sent);
+  const ServiceStats stats = service_->stats();
+  EXPECT_GT(stats.rate_waits, 0U);
+  EXPECT_EQ(stats.bytes_dropped, 0U);
+}
+
+TEST_F(AppendService, APieceOfALineThatWaitsForTheRateIsNotLate) {
+  // 4 KiB at a time, at once, after 1 s and after 3 s.
+  start({.bytes_per_second_per_user = 2 << 10, .line_hold_ms = 1000});
+  const RawClient other(socket());
+  ASSERT_TRUE(other.open(path("a")));
+  EXPECT_EQ(other.message(), "OK");
+  std::string lines;
+  for (int i = 0; i < 10; ++i) lines += std::string(999, 'x') + "\n";
+  write("a", lines);
+  EXPECT_EQ(read_file(path("a")), lines);
+  EXPECT_GT(service_->stats().rate_waits, 1U);
+  EXPECT_EQ(service_->stats().lines_split, 0U);
+}
+
+TEST_F(AppendService, ARateIsOneUsersOwn) {
+  start({.bytes_per_second_per_user = 1 << 10});
+  ASSERT_EQ(::chmod(socket().c_str(), 0777), 0);
+  ASSERT_EQ(::chmod(directory_.path().c_str(), 0711), 0);
+  const RawClient first(socket());
+  ASSERT_TRUE(first.open(path("a")) && first.send(std::string(150 << 10, 'x')));  // for minutes
+  wait_until([&] { return service_->stats().rate_waits > 0; });
+  // Of this thread alone: what the system call does, and its wrapper in the library does not.
+  constexpr uid_t kAnother = 65'534;
+  if (::syscall(SYS_setresuid, -1, kAnother, -1) != 0) GTEST_SKIP() << "needs root";
+  const RawClient second(socket());
+  ASSERT_EQ(::syscall(SYS_setresuid, -1, 0, -1), 0);
+  ASSERT_TRUE(second.open(path("b")) && second.send("not slowed\n"));
+  second.end();
+  EXPECT_EQ(second.message(), "OK");
+  EXPECT_EQ(second.message(), "BYE");
+}
+
+TEST_F(AppendService, AStopDoesNotWaitForTheRate) {
+  start({.bytes_per_second_per_user = 1 << 10});
+  const RawClient client(socket());
+  const std::string bytes(150 << 10, 'x');
+  ASSERT_TRUE(client.open(path("a")) && client.send(bytes));
+  EXPECT_EQ(client.message(), "OK");
+  wait_until([&] { return service_->stats().rate_waits > 0; });
+  EXPECT_EQ(stop(), 0U);
+  EXPECT_EQ(client.message(), "OSError: offlog server exited");
+  EXPECT_TRUE(read_file(path("a")) == bytes);
 }
 
 TEST_F(AppendService, WhoSaysNoPathIsNotKeptForEver) {

@@ -1,6 +1,9 @@
 // sanitizers: none
 // `sluice offlog` in the place of offlog's server: for its own unchanged clients, on its command
 // line, in its log, and where the original died.
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+
 #include <regex>
 
 #include "append/offlog_server.h"
@@ -17,7 +20,10 @@ class OfflogCommand : public Cli {
     Cli::TearDown();
   }
   void serve(const std::string& options = {}, const std::string& before = {}) {
-    pid_ = start(before + " exec $SLUICE offlog -s s " + options, "out", "error");
+    listen(before + " exec $SLUICE offlog -s s " + options);
+  }
+  void listen(const std::string& script) {
+    pid_ = start(script, "out", "error");
     EXPECT_TRUE(eventually([&] {
       int probe = os::connect_unix(path("s"));
       const bool listens = probe >= 0;
@@ -30,6 +36,14 @@ class OfflogCommand : public Cli {
     const int code = wait_for(pid_);
     pid_ = -1;
     return code;
+  }
+  // What the server has used of the processors.
+  [[nodiscard]] i64 processor_time_ns() const {
+    clockid_t clock{};
+    timespec time{};
+    EXPECT_EQ(::clock_getcpuclockid(pid_, &clock), 0);
+    EXPECT_EQ(::clock_gettime(clock, &time), 0);
+    return time.tv_sec * 1'000'000'000 + time.tv_nsec;
   }
   // Runs a script with the original client. The original's timeout is in seconds, whatever it says.
   Finished python(const std::string& script) {
@@ -151,6 +165,81 @@ TEST_F(OfflogCommand, ItsOwnLogNeverStopsIt) {
   EXPECT_EQ(text("a").size(), 6000U);
 }
 
+// Clients of a FIFO that is full, of one that nobody reads, one that is idle, one without a path.
+class HungFiles {
+ public:
+  explicit HungFiles(const std::string& directory)
+      : full_(directory + "/full"), socket_(directory + "/s") {
+    const std::string alone = directory + "/alone";
+    EXPECT_EQ(::mkfifo(full_.c_str(), 0600), 0);
+    EXPECT_EQ(::mkfifo(alone.c_str(), 0600), 0);
+    reader_ = ::open(full_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    for (const std::string& path : {full_, full_, full_, alone, directory + "/idle"}) {
+      EXPECT_TRUE(clients_.emplace_back(std::make_unique<RawClient>(socket_))->open(path));
+      if (path != full_) continue;
+      EXPECT_TRUE(clients_.back()->send(std::string(100'000, 'x')));
+    }
+    EXPECT_EQ(clients_.back()->message(), "OK");
+    clients_.push_back(std::make_unique<RawClient>(socket_));
+  }
+  ~HungFiles() { ::close(reader_); }
+  HungFiles(const HungFiles&) = delete;
+  HungFiles& operator=(const HungFiles&) = delete;
+
+  [[nodiscard]] bool hang() const {
+    int waiting = 0;
+    return ::ioctl(reader_, FIONREAD, &waiting) == 0 && waiting >= 65'536;
+  }
+  void expect_told() const {
+    for (const auto& client : clients_) {
+      std::string told = client->message();
+      if (told == "OK") told = client->message();
+      EXPECT_EQ(told, "OSError: offlog server exited");
+    }
+  }
+  [[nodiscard]] std::string left() const {
+    return "Clients left at the end: 3 of " + full_ + ", which did not answer in time";
+  }
+
+ private:
+  const std::string full_;
+  const std::string socket_;
+  int reader_ = -1;
+  std::vector<std::unique_ptr<RawClient>> clients_;
+};
+
+TEST_F(OfflogCommand, EndsWellThoughFilesHang) {
+  serve("-l own.log");
+  const HungFiles files(path(""));
+  ASSERT_TRUE(eventually([&] { return files.hang(); }));
+  EXPECT_EQ(stop(), 0);
+  files.expect_told();
+  EXPECT_NE(text("error").find(files.left()), std::string::npos) << text("error");
+  EXPECT_NE(text("own.log").find(files.left()), std::string::npos);
+  EXPECT_NE(text("out").find("Exit\n"), std::string::npos);
+}
+
+TEST_F(OfflogCommand, TheCollectorEndsWellThoughFilesHang) {
+  listen(
+      "exec $SLUICE serve --quiet --append-socket s --store store.db --admin-socket run/admin "
+      "--ingest-socket run/ingest --stop-deadline 2s");
+  const HungFiles files(path(""));
+  ASSERT_TRUE(eventually([&] { return files.hang(); }));
+  EXPECT_EQ(stop(), 0);
+  files.expect_told();
+  EXPECT_NE(text("error").find(" left undone at the deadline"), std::string::npos) << text("error");
+  (void)sh("$SLUICE recover");  // what it could not store in time
+  const std::string said = sh("$SLUICE logs --store store.db").out;
+  EXPECT_NE(said.find(files.left()), std::string::npos) << said;
+}
+
+TEST_F(OfflogCommand, ALogThatNobodyReadsDoesNotKeepItFromStarting) {
+  ASSERT_EQ(::mkfifo(path("log").c_str(), 0600), 0);
+  const Finished refused = sh("$SLUICE offlog -s s -l log");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.error.find("--logfile log cannot be opened"), std::string::npos);
+}
+
 TEST_F(OfflogCommand, WithoutDescriptorsClientsAreToldAndTheOthersGoOn) {
   serve({}, "ulimit -n 40;");
   std::vector<std::unique_ptr<RawClient>> clients;
@@ -175,6 +264,62 @@ TEST_F(OfflogCommand, WithoutDescriptorsClientsAreToldAndTheOthersGoOn) {
   clients[0]->end();
   EXPECT_EQ(clients[0]->message(), "BYE");
   EXPECT_EQ(text("f0"), "on\n");
+}
+
+// Not one is left, not even to refuse by.
+TEST_F(OfflogCommand, WithoutAnyDescriptorNothingSpinsAndThoseWhoWaitAreServedInTheEnd) {
+  serve();
+  const RawClient there(path("s"));
+  ASSERT_TRUE(there.open(path("a")));
+  EXPECT_EQ(there.message(), "OK");
+  rlimit before{};
+  ASSERT_EQ(::prlimit(pid_, RLIMIT_NOFILE, nullptr, &before), 0);
+  const rlimit none{3, before.rlim_max};
+  ASSERT_EQ(::prlimit(pid_, RLIMIT_NOFILE, &none, nullptr), 0);
+  const RawClient waits(path("s"));
+  ASSERT_TRUE(waits.open(path("b")) && waits.send("served\n"));
+  constexpr i64 kNs = 500'000'000;
+  const i64 before_ns = processor_time_ns();
+  os::sleep_ns(kNs);
+  EXPECT_LT(processor_time_ns() - before_ns, kNs / 4);
+  ASSERT_TRUE(there.send("goes on\n"));
+  there.end();
+  EXPECT_EQ(there.message(), "BYE");
+  ASSERT_EQ(::prlimit(pid_, RLIMIT_NOFILE, &before, nullptr), 0);
+  waits.end();
+  EXPECT_EQ(waits.message(), "OK");
+  EXPECT_EQ(waits.message(), "BYE");
+  EXPECT_EQ(text("a") + text("b"), "goes on\nserved\n");
+  EXPECT_EQ(stop(), 0);
+}
+
+TEST_F(OfflogCommand, AFullDiskIsToldToItsClientsOnly) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may mount";
+  std::filesystem::create_directory(path("small"));
+  listen(
+      "exec unshare -m sh -c 'mount -t tmpfs -o size=64k none small && "
+      "exec \"$SLUICE\" offlog -s s'");
+  // Only the server sees what is mounted.
+  const std::string seen =
+      std::filesystem::path("/proc") / std::to_string(pid_) / "root" / path("small/a").substr(1);
+  const RawClient other(path("s"));
+  ASSERT_TRUE(other.open(path("b")));
+  EXPECT_EQ(other.message(), "OK");
+  for (int i = 0; i < 2; ++i) {
+    const RawClient client(path("s"));
+    ASSERT_TRUE(client.open(path("small/a")));
+    EXPECT_EQ(client.message(), "OK");
+    while (client.send("a line\n")) {
+    }
+    EXPECT_EQ(client.message(), "OSError: [Errno 28] No space left on device");
+    ASSERT_TRUE(other.send("goes on\n"));
+    EXPECT_GE(read_file(seen).size(), 60'000U);
+    ASSERT_EQ(::truncate(seen.c_str(), 0), 0);  // and there is room for the next one
+  }
+  other.end();
+  EXPECT_EQ(other.message(), "BYE");
+  EXPECT_EQ(text("b"), "goes on\ngoes on\n");
+  EXPECT_EQ(stop(), 0);
 }
 
 TEST_F(OfflogCommand, ManyClientsAndAKillOfHalfOfThem) {
