@@ -3,52 +3,23 @@
 //
 //     collector_bench SLUICE [RECORDS]      SLUICE: the command; RECORDS of each program
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <string>
 #include <vector>
 
 #include "os/child.h"
-#include "os/process.h"
 #include "os/process_watch.h"
 #include "os/unix_socket.h"
 #include "region/region.h"
+#include "served.h"
 #include "sluice/log.h"
-#include "sluice/sluice.h"
-#include "store/sqlite.h"
 
 namespace {
 
 using namespace sluice;
+using namespace sluice::bench;
 
 constexpr u32 kPrograms = 8;
-constexpr i64 kDeadlineNs = 120'000'000'000;
-constexpr i64 kNapNs = 1'000'000;
-
-struct Places {
-  std::string files, regions;
-  [[nodiscard]] std::string store() const { return files + "/all.db"; }
-  [[nodiscard]] std::string socket() const { return files + "/run/ingest.sock"; }
-};
-
-void begin(const Places& places, const std::string& product,
-           Collector collector = Collector::only) {
-  const bool started = start({.product = product,
-                              .ring_bytes = 4 << 20,
-                              .region_directory = places.regions,
-                              .recover = false,
-                              .collector = collector,
-                              .collector_socket = places.socket(),
-                              .quiet = true});
-  if (!started) std::_Exit(1);
-}
 
 // Logs `count` records, `rate` a second, and ends.
 pid_t run_program(const Places& places, u64 count, u64 rate) {
@@ -62,41 +33,6 @@ pid_t run_program(const Places& places, u64 count, u64 rate) {
   }
   stop();
   std::_Exit(0);
-}
-
-i64 number(const Places& places, const std::string& sql) {
-  const storage::DatabaseUse use;
-  auto store = storage::Connection::open(places.store(), storage::Access::kRead);
-  if (!store.ok()) return 0;
-  const auto value = store.value()->integer_of(sql);
-  return value.ok() ? value.value() : 0;
-}
-
-double wait_ms(const std::function<bool()>& ready) {
-  const i64 from = os::monotonic_ns();
-  while (!ready()) {
-    if (os::monotonic_ns() - from > kDeadlineNs) std::_Exit(2);
-    os::sleep_ns(kNapNs);
-  }
-  return double(os::monotonic_ns() - from) / 1e6;
-}
-
-double resident_mb(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("VmRSS:")) return double(std::stoull(line.substr(6))) / 1024;
-  }
-  return 0;
-}
-
-pid_t serve(const Places& places, const char* command) {
-  const pid_t pid = ::fork();
-  if (pid != 0) return pid;
-  ::execl(command, "sluice", "serve", "--quiet", "--store", places.store().c_str(),
-          "--ingest-socket", places.socket().c_str(), "--admin-socket",
-          (places.files + "/run/admin.sock").c_str(), "--region-directory", places.regions.c_str(),
-          nullptr);
-  std::_Exit(127);
 }
 
 // Who consumes a program's region: the process that has the consumer's lock.
@@ -120,7 +56,7 @@ struct ChangeOver {
 ChangeOver change_over(const Places& places, const char* command, pid_t& daemon) {
   const pid_t program = ::fork();
   if (program == 0) {
-    begin(places, "follower", Collector::automatic);
+    begin(places, "follower", 4 << 20, Collector::automatic);
     for (;;) {
       log_text(Level::info, "follower", std::to_string(os::monotonic_ns()));
       os::sleep_ns(1'000'000);
@@ -128,8 +64,7 @@ ChangeOver change_over(const Places& places, const char* command, pid_t& daemon)
   }
   wait_ms(
       [&] { return number(places, "SELECT count(*) FROM records WHERE logger = 'follower'") > 0; });
-  ::kill(daemon, SIGKILL);
-  ::waitpid(daemon, nullptr, 0);
+  kill_and_wait(daemon, SIGKILL);
   ChangeOver took;
   const std::string since = std::to_string(os::monotonic_ns());
   took.alone_ms = wait_ms([&] {
@@ -144,8 +79,7 @@ ChangeOver change_over(const Places& places, const char* command, pid_t& daemon)
     return listens;
   });
   took.back_ms = wait_ms([&] { return consumer_of(places, "follower") == daemon; });
-  ::kill(program, SIGKILL);
-  ::waitpid(program, nullptr, 0);
+  kill_and_wait(program, SIGKILL);
   return took;
 }
 
@@ -153,9 +87,7 @@ ChangeOver change_over(const Places& places, const char* command, pid_t& daemon)
 
 int main(int count, char** values) {
   if (count < 2) return 2;
-  std::string files = "/tmp/sluice-bench-XXXXXX", regions = "/dev/shm/sluice-bench-XXXXXX";
-  if (!::mkdtemp(files.data()) || !::mkdtemp(regions.data())) return 1;
-  const Places places{files, regions};
+  const Places places;
   const u64 each = count > 2 ? std::strtoull(values[2], nullptr, 10) : 100'000;
   pid_t daemon = serve(places, values[1]);
   wait_ms([&] { return std::filesystem::exists(places.socket()); });
@@ -211,9 +143,7 @@ int main(int count, char** values) {
       double(stored) / seconds, (long long)stored, (long long)(i64(each * kPrograms) - distinct),
       (long long)(stored - distinct), query, verdict, change.alone_ms, change.back_ms, idle,
       loaded);
-  ::kill(daemon, SIGTERM);
-  ::waitpid(daemon, nullptr, 0);
-  std::filesystem::remove_all(files);
-  std::filesystem::remove_all(regions);
+  kill_and_wait(daemon, SIGTERM);
+  places.remove();
   return 0;
 }

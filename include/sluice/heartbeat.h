@@ -33,16 +33,16 @@ class Heartbeat {
   Heartbeat(const Heartbeat&) = delete;
   Heartbeat& operator=(const Heartbeat&) = delete;
 
-  // By one thread at a time, and not in a forked child. About a nanosecond; never waits; may be
-  // called in a signal handler.
+  // By one thread at a time. About a nanosecond; never waits; may be called in a signal handler. In
+  // a forked child nothing comes of it: the promise is its parent's, who alone can keep it.
   void beat() noexcept {
     // relaxed, both: a count that the collector compares with itself
     beats_->store(beats_->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   // Nothing is due until the next beat: a pause that is meant. As beat().
   SLUICE_API void pause() noexcept;
-  // False: all 16 places of this process are taken, or it has no shared memory, or it is a forked
-  // child of the process that made it: nobody can see it.
+  // False: all 16 places of this process are taken (by inherited ones, too), or it has no shared
+  // memory, or it is a forked child of the process that made it: nobody can see it.
   [[nodiscard]] SLUICE_API bool is_seen() const noexcept;
 
  private:

@@ -115,7 +115,7 @@ struct Sink {
 }
 
 // Whether a collector (`sluice serve`) drains this program. A program with sinks of its own keeps
-// its own backend.
+// its own backend, and is read beside them: its store gets the same, or says what it missed.
 enum class Collector : std::uint8_t {
   off,
   automatic,  // a collector when there is one, else the own backend

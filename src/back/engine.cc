@@ -12,6 +12,14 @@ constexpr i64 kJournalFullNapNs = 500'000;
 // still gets on goes on for half of it.
 constexpr i64 kCloseNs = 200'000'000;
 constexpr i64 kCloseLeastNs = 20'000'000;
+// What stop() waits for a guest: what it has not got stays in the region.
+constexpr i64 kGuestNs = 250'000'000;
+
+region::SinkEntry& began_as(const region::SinkEntry& entry, region::SinkEntry& own) {
+  copy_progress(entry, own);
+  own.kind = entry.kind;
+  return own;
+}
 }  // namespace
 
 Engine::Engine(region::Region& region, const EngineOptions& options, Reporter& reporter)
@@ -25,14 +33,41 @@ void Engine::resume() { merger_.resume(options_.dead_region, options_.slow_clock
 
 void Engine::add_sink(region::SinkEntry& entry, std::unique_ptr<Sink> sink, std::string name,
                       bool required, bool from_here) {
-  if (from_here) {
-    // relaxed: before the sink's thread starts, which orders it
-    entry.cursor.store(merger_.next_sequence(), std::memory_order_relaxed);
-    entry.cursor_position.store(merger_.journal_position(), std::memory_order_relaxed);
-    entry.cursor_callers.store(merger_.callers(), std::memory_order_relaxed);
-  }
+  if (from_here) begin_here(entry);
   runners_.push_back(std::make_unique<SinkRunner>(region_, entry, std::move(sink), std::move(name),
                                                   required, options_.runner, reporter_));
+}
+
+void Engine::begin_here(region::SinkEntry& entry) {
+  const std::lock_guard lock(drain_);
+  // relaxed: before the sink's thread, or another process, starts with it, which orders it
+  entry.cursor.store(merger_.next_sequence(), std::memory_order_relaxed);
+  entry.cursor_position.store(merger_.journal_position(), std::memory_order_relaxed);
+  entry.cursor_callers.store(merger_.callers(), std::memory_order_relaxed);
+}
+
+Engine::Guest::Guest(region::Region& region, region::SinkEntry& entry, std::unique_ptr<Sink> sink,
+                     std::string name, const RunnerOptions& options, Reporter& reporter)
+    : runner(region, began_as(entry, place), std::move(sink), std::move(name), false, options,
+             reporter) {
+  runner.publish_to(entry);
+}
+
+bool Engine::add_guest(region::SinkEntry& entry, std::unique_ptr<Sink> sink, std::string name) {
+  if (guest_ && !guest_->runner.ended()) return false;
+  auto guest = std::make_shared<Guest>(region_, entry, std::move(sink), std::move(name),
+                                       options_.runner, reporter_);
+  guest->runner.start_thread(epoch_, guest);  // it may be in a call when it is left
+  guest_leaves_ = false;
+  const std::lock_guard lock(drain_);
+  guest_ = std::move(guest);
+  return true;
+}
+
+void Engine::end_guest() {
+  if (!guest_) return;
+  guest_leaves_ = true;
+  guest_->runner.ask_to_stop(os::monotonic_ns());
 }
 
 void Engine::start_backend(std::function<void()> keep_ready) {
@@ -143,9 +178,11 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns, std::optional<u32> onl
   }
   outcome.merged = merge_published(deadline_ns);
   u64 target;
+  std::shared_ptr<Guest> guest;
   {
     const std::lock_guard lock(drain_);
     target = merger_.next_sequence();
+    guest = guest_;
   }
   // Two callbacks that flush would wait for each other.
   const bool by_sink = detail::t_block.in_sink != 0;
@@ -153,8 +190,12 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns, std::optional<u32> onl
     return !runner.on_own_thread() && !(by_sink && runner.is_callback());
   };
   const auto asked = [&](u32 at) { return !only || at == *only; };
-  for (u32 i = 0; i < runners_.size(); ++i) {
-    SinkRunner* const runner = runners_[i].get();
+  std::vector<SinkRunner*> runners;
+  for (const auto& runner : runners_) runners.push_back(runner.get());
+  // Who stops waits for it apart.
+  if (guest && !is_stopping()) runners.push_back(&guest->runner);
+  for (u32 i = 0; i < runners.size(); ++i) {
+    SinkRunner* const runner = runners[i];
     if (!asked(i)) continue;
     if (!options_.threads) {
       runner->run_while_it_gets_on();
@@ -163,11 +204,14 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns, std::optional<u32> onl
       runner->request(target, durable, epoch_);
     }
   }
-  for (u32 i = 0; i < runners_.size(); ++i) {
-    SinkRunner* const runner = runners_[i].get();
+  for (u32 i = 0; i < runners.size(); ++i) {
+    SinkRunner* const runner = runners[i];
     if (!asked(i) || !waits_for(*runner)) continue;
+    const bool reached = runner->wait_reached(target, durable, deadline_ns);
+    // A guest that has left: the rest is for whoever goes on in its place.
+    if (!reached && i >= runners_.size() && runner->ended()) continue;
     ++outcome.sinks;
-    if (runner->wait_reached(target, durable, deadline_ns)) continue;
+    if (reached) continue;
     ++outcome.behind;
     outcome.names_behind += (outcome.names_behind.empty() ? "" : ", ") + runner->name();
   }
@@ -189,19 +233,23 @@ u32 Engine::stop(i64 deadline_ns, bool hands_over) {
   const i64 left_ns = std::max<i64>(deadline_ns - os::monotonic_ns(), 0);
   const FlushOutcome outcome = flush(true, deadline_ns - std::min(left_ns / 4, kCloseNs));
   if (!options_.threads) {
-    for (auto& runner : runners_) runner->finish();
+    for (const auto& runner : runners_) runner->finish();
     return outcome.behind;
   }
   const i64 now = os::monotonic_ns();
   const i64 leave_ns = now + std::max(deadline_ns - now, kCloseLeastNs) / 2;
-  for (auto& runner : runners_) runner->ask_to_stop(leave_ns);
+  if (guest_) guest_->runner.ask_to_stop(std::min(leave_ns, now + kGuestNs / 2));
+  for (const auto& runner : runners_) runner->ask_to_stop(leave_ns);
   for (std::size_t i = 0; i < runners_.size(); ++i) {
     SinkRunner& runner = *runners_[i];
     const i64 at_least = os::monotonic_ns() + kCloseLeastNs;
-    const bool ended = runner.wait_for_thread(std::max(deadline_ns, at_least));
+    const bool ended = runner.wait_for_thread(std::max(deadline_ns, at_least)) && runner.ended();
     // In a call: it goes on using its runner, this engine and the region.
     if (!ended) left_behind_ = true;
     if (!ended || !hands_over) say_what_is_left(runner, ended, runner.sequence() != before[i]);
+  }
+  if (guest_) {
+    (void)guest_->runner.wait_for_thread(std::min(deadline_ns, os::monotonic_ns() + kGuestNs));
   }
   return outcome.behind;
 }

@@ -4,7 +4,12 @@
 // in immediate mode the calling thread. Sinks run on threads of their own, or (threads == false:
 // immediate mode, recovery) in whoever calls drain_all().
 //
-// Threading: thread-safe except start() and stop(), which one thread calls.
+// A guest is a sink that comes and goes while the rest runs, best-effort: it never holds the others
+// up. Another process may write its place in the region too; so it has the words that it goes by
+// for itself, and only tells them there.
+//
+// Threading: thread-safe except start() and stop(), and what is said of guests, which one thread
+// at a time calls.
 #ifndef SLUICE_SRC_BACK_ENGINE_H_
 #define SLUICE_SRC_BACK_ENGINE_H_
 
@@ -54,6 +59,14 @@ class Engine {
   // `entry`: the sink's place in the region. `from_here`: it wants only what is merged from now on.
   void add_sink(region::SinkEntry& entry, std::unique_ptr<Sink> sink, std::string name,
                 bool required, bool from_here);
+  // A place for what is merged from now on, whoever reads it.
+  void begin_here(region::SinkEntry& entry);
+  // With threads only. False: one that was asked to end is in a call yet.
+  bool add_guest(region::SinkEntry& entry, std::unique_ptr<Sink> sink, std::string name);
+  // One that was not asked to end.
+  [[nodiscard]] bool has_guest() const { return guest_ != nullptr && !guest_leaves_; }
+  // It ends with what it has in hand; the rest is for whoever goes on at its place. Does not wait.
+  void end_guest();
   // Starts draining into the journal. `keep_ready` is called by the backend now and then to make
   // spare rings.
   void start_backend(std::function<void()> keep_ready);
@@ -75,8 +88,12 @@ class Engine {
   [[nodiscard]] bool is_stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
   [[nodiscard]] bool has_threads() const { return options_.threads; }
-  // After stop(): a sink's thread still uses this object, which must then never be destroyed.
+  // After stop(): a sink has not ended.
   [[nodiscard]] bool left_behind() const { return left_behind_; }
+  // After stop(): a thread still uses this object, which must then never be destroyed.
+  [[nodiscard]] bool is_in_use() const {
+    return left_behind_ || (guest_ != nullptr && !guest_->runner.ended());
+  }
 
   [[nodiscard]] EngineCounts counts();
   [[nodiscard]] const std::vector<std::unique_ptr<SinkRunner>>& runners() const { return runners_; }
@@ -102,6 +119,12 @@ class Engine {
   bool merge_published(i64 deadline_ns);
   bool run_sinks_once();
   void say_what_is_left(const SinkRunner& runner, bool ended, bool got_on);
+  struct Guest {
+    Guest(region::Region& region, region::SinkEntry& entry, std::unique_ptr<Sink> sink,
+          std::string name, const RunnerOptions& options, Reporter& reporter);
+    region::SinkEntry place{};
+    SinkRunner runner;
+  };
 
   region::Region& region_;
   const EngineOptions options_;
@@ -109,6 +132,8 @@ class Engine {
   std::mutex drain_;
   Merger merger_;
   std::vector<std::unique_ptr<SinkRunner>> runners_;
+  std::shared_ptr<Guest> guest_;  // changed under drain_
+  bool guest_leaves_ = false;
   std::function<void()> keep_ready_;
   std::thread thread_;
   std::atomic<u32> epoch_{0};  // wake word of the sinks, stepped after commits (P19)

@@ -36,9 +36,7 @@ Merger::Merger(region::Region& region, const MergeOptions& options)
       catalog_(region),
       redactor_(field_text(region.header().secrets)),
       sources_(region.header().slots_max),
-      traits_(region.header().sites_max),
-      reported_(u64{region.header().sites_max} * kDropReasons),
-      scratch_(kRecordBytesMax + kRebuildGrowth) {
+      traits_(region.header().sites_max) {
   live_.reserve(sources_.size());
 }
 
@@ -67,7 +65,7 @@ void Merger::adopt_reported_drops() {
   // relaxed: of a dead consumer, whose locks the kernel gave us
   const u64 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
                             region_.header().sites_max);
-  std::copy_n(region_.reported_drops(), used * kDropReasons, reported_.begin());
+  reported_.assign(region_.reported_drops(), region_.reported_drops() + used * kDropReasons);
 }
 
 void Merger::adopt_drop_report(const BatchRecord& record) {
@@ -75,6 +73,7 @@ void Merger::adopt_drop_report(const BatchRecord& record) {
   const std::byte* const words = record.bytes.data() + kRecordHeaderBytes;
   const u64 site = load<u64>(words), reason = load<u64>(words + 8);
   if (site >= region_.header().sites_max || reason >= kDropReasons) return;
+  if (site >= reported_.size() / kDropReasons) reported_.resize((site + 1) * kDropReasons);
   u64& reported = reported_[site * kDropReasons + reason];
   reported = std::max(reported, load<u64>(words + 16));
 }
@@ -335,6 +334,7 @@ bool Merger::append_plain(const RecordHeader& header, const char* bytes, u16 ori
 
 bool Merger::append_rebuilt(Source& source, const RecordHeader& header, const char* bytes,
                             u16 origin) {
+  scratch_.resize(kRecordBytesMax + kRebuildGrowth);  // the first time: many regions have no need
   std::memcpy(scratch_.data(), bytes, header.size());
   store(scratch_.data(), header);
   std::size_t size = header.size();
@@ -390,6 +390,7 @@ void Merger::append_drop_reports() {
   const u64 now = dead_ ? std::max(last_key_, last_report_ticks_) : now_;
   const u32 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
                             region_.header().sites_max);
+  reported_.resize(std::max<u64>(reported_.size(), u64{used} * kDropReasons));
   for (u32 site = 0; site < used; ++site) {
     for (u32 reason = 0; reason < kDropReasons; ++reason) {
       const u64 total = region_.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);

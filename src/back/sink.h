@@ -61,7 +61,12 @@ class Cursor {
  public:
   explicit Cursor(region::SinkEntry& entry) : entry_(&entry) {}
 
+  // relaxed, both: only the sink's owner writes
   [[nodiscard]] u64 sequence() const { return entry_->cursor.load(std::memory_order_relaxed); }
+  // Of the records before it, those that callers wrote.
+  [[nodiscard]] u64 callers() const {
+    return entry_->cursor_callers.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] region::SinkEntry& entry() const { return *entry_; }
 
   // Everything before `next_sequence` is with the sink's destination. The counters go first: after

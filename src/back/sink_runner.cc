@@ -23,6 +23,19 @@ std::chrono::steady_clock::time_point time_point(i64 monotonic_ns) {
 
 }  // namespace
 
+void copy_progress(const region::SinkEntry& from, region::SinkEntry& to) {
+  using region::SinkEntry;
+  // relaxed, all but the last: told with the position
+  for (std::atomic<u64> SinkEntry::*const word :
+       {&SinkEntry::cursor_callers, &SinkEntry::delivered, &SinkEntry::filtered,
+        &SinkEntry::dropped_backlog, &SinkEntry::dropped_error, &SinkEntry::cursor}) {
+    (to.*word).store((from.*word).load(std::memory_order_relaxed), std::memory_order_relaxed);
+  }
+  // release: for the acquire of whoever waits for it (P4)
+  to.cursor_position.store(from.cursor_position.load(std::memory_order_relaxed),
+                           JournalOrders::publish_cursor);
+}
+
 SinkRunner::SinkRunner(region::Region& region, region::SinkEntry& entry, std::unique_ptr<Sink> sink,
                        std::string name, bool required, const RunnerOptions& options,
                        Reporter& reporter)
@@ -43,9 +56,9 @@ SinkRunner::~SinkRunner() {
   if (thread_.joinable()) thread_.detach();
 }
 
-void SinkRunner::start_thread(std::atomic<u32>& epoch) {
+void SinkRunner::start_thread(std::atomic<u32>& epoch, std::shared_ptr<void> kept) {
   epoch_ = &epoch;
-  thread_ = std::thread([this] { thread_main(); });
+  thread_ = std::thread([this, kept = std::move(kept)] { thread_main(); });
 }
 
 void SinkRunner::thread_main() {
@@ -203,6 +216,7 @@ void SinkRunner::pass() {
 void SinkRunner::publish_position() {
   // release: our reads of the batch before the consumer's acquire in floor() (P4)
   entry_.cursor_position.store(reader_.position(), JournalOrders::publish_cursor);
+  if (published_ != nullptr) copy_progress(entry_, *published_);
 }
 
 bool SinkRunner::run_while_it_gets_on() {

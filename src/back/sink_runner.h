@@ -26,6 +26,9 @@ struct RunnerOptions {
   i64 sync_interval_ns = 1'000'000'000;  // 0: durable only when asked
 };
 
+// How far a sink is, and what it counts.
+void copy_progress(const region::SinkEntry& from, region::SinkEntry& to);
+
 class SinkRunner {
  public:
   SinkRunner(region::Region& region, region::SinkEntry& entry, std::unique_ptr<Sink> sink,
@@ -38,9 +41,11 @@ class SinkRunner {
     u64 durable = 0;
   };
 
-  // Runs until stop_thread() and everything committed is handed over. `epoch`: futex word that is
-  // stepped after commits.
-  void start_thread(std::atomic<u32>& epoch);
+  // Where others read how far it is, when `entry` is its alone. Before its thread starts.
+  void publish_to(region::SinkEntry& place) { published_ = &place; }
+  // Runs until ask_to_stop() and everything committed is handed over. `epoch`: futex word that is
+  // stepped after commits. `kept`: what the thread keeps alive as long as it runs.
+  void start_thread(std::atomic<u32>& epoch, std::shared_ptr<void> kept = nullptr);
   // Asks the thread to finish what is committed, close the sink and end. From `leave_ns`
   // (monotonic) on it only finishes the group that it has in hand: the rest stays in the journal.
   void ask_to_stop(i64 leave_ns);
@@ -100,6 +105,7 @@ class SinkRunner {
 
   region::Region& region_;
   region::SinkEntry& entry_;
+  region::SinkEntry* published_ = nullptr;
   std::unique_ptr<Sink> sink_;
   const std::string name_;
   const bool required_;

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/region_place.h"
 #include "os/io.h"
 #include "os/path.h"
 #include "record/time_text.h"
@@ -119,8 +120,6 @@ Outcome recover_one(const std::string& path, const RecoverCommand& command,
 // What stands in the command line and is not there; nothing is touched then.
 std::vector<std::string> check(const RecoverCommand& command) {
   std::vector<std::string> mistakes;
-  const std::string directory = directory_mistake("--directory", command.directory);
-  if (!directory.empty()) mistakes.push_back(directory);
   for (const std::string& path : command.paths) {
     os::FileInfo info;
     const int error = os::real_io().stat(path.c_str(), info);
@@ -138,7 +137,7 @@ std::vector<std::string> check(const RecoverCommand& command) {
 int recover(const RecoverCommand& command) {
   std::vector<std::string> mistakes = check(command);
   runtime::RecoverOptions options;
-  options.directory = command.directory;
+  if (command.paths.empty()) options.directory = region_place(command.directory, mistakes);
   options.product = command.product;
   add_sink(options, SinkKind::text, command.text);
   add_sink(options, SinkKind::json_lines, command.json_lines);
@@ -158,8 +157,8 @@ int recover(const RecoverCommand& command) {
   bool left = false;
   std::vector<std::string> paths = command.paths;
   if (paths.empty()) {
-    runtime::remove_drafts(command.directory);
-    paths = runtime::find_regions(command.directory);
+    runtime::remove_drafts(options.directory);
+    paths = runtime::find_regions(options.directory);
   }
   std::size_t shown = 0;
   for (const std::string& path : paths) {

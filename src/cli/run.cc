@@ -13,6 +13,8 @@
 #include "cli/stream_options.h"
 #include "cli/wrapped.h"
 #include "os/process.h"
+#include "runtime/collector_socket.h"
+#include "runtime/runtime.h"
 #include "runtime/variables.h"
 #include "sluice/sluice.h"
 
@@ -22,6 +24,8 @@ namespace {
 constexpr u32 kBlockDeadlineMs = 600'000;  // a pipe waits rather than drops
 constexpr u32 kStopDeadlineMs = 30'000;
 constexpr u64 kRingBytes = 1 << 20;
+constexpr i64 kCollectorNs = 3'000'000'000;
+constexpr i64 kCollectorLookNs = 5'000'000;
 
 struct RunOptions {
   std::vector<std::string> text;
@@ -45,6 +49,26 @@ std::string first_of(const std::string& wanted, const std::string& otherwise) {
   return wanted.empty() ? otherwise : wanted;
 }
 
+bool names_a_destination(const RunOptions& options) {
+  const auto is_set = [](const char* variable) { return !os::environment(variable).empty(); };
+  return !options.text.empty() || !options.json_lines.empty() || !options.segments.empty() ||
+         !options.store.empty() || is_set("SLUICE_TEXT") || is_set("SLUICE_JSON_LINES") ||
+         is_set("SLUICE_SEGMENTS") || is_set("SLUICE_STORE");
+}
+
+// Where nothing else is named, a collector keeps it. Empty: there is one, or there will be.
+std::string no_collector() {
+  const std::string wanted = os::environment("SLUICE_COLLECTOR");
+  if (wanted == "off") return "SLUICE_COLLECTOR is off";
+  if (wanted == "only") return {};
+  int socket = -1;
+  const std::string named = os::environment("SLUICE_COLLECTOR_SOCKET");
+  std::string problem =
+      runtime::connect_collector(first_of(named, runtime::default_ingest_socket()), socket);
+  runtime::hang_up(socket);
+  return problem;
+}
+
 std::vector<std::string> check(const RunOptions& options) {
   std::vector<std::string> mistakes;
   if (options.command.empty()) {
@@ -52,15 +76,13 @@ std::vector<std::string> check(const RunOptions& options) {
         "no program to run; write it behind --, as in `sluice run --text out.log -- "
         "make -j4`");
   }
-  const std::size_t sinks = options.text.size() + options.json_lines.size() +
-                            options.segments.size() + options.store.size();
-  const bool by_variable =
-      !os::environment("SLUICE_TEXT").empty() || !os::environment("SLUICE_JSON_LINES").empty() ||
-      !os::environment("SLUICE_SEGMENTS").empty() || !os::environment("SLUICE_STORE").empty();
-  if (sinks == 0 && !by_variable && !options.to_stream) {
+  const std::string problem =
+      names_a_destination(options) || options.to_stream ? std::string() : no_collector();
+  if (!problem.empty()) {
     mistakes.push_back(
         "nowhere to record to; add --text FILE, --json-lines FILE, --segments DIR or --store FILE, "
-        "or --stream NAME --dir DIR");
+        "or --stream NAME --dir DIR, or start a collector, `sluice serve` (" +
+        problem + ")");
   }
   return mistakes;
 }
@@ -74,6 +96,10 @@ Options engine_options(const RunOptions& run, const std::string& product) {
   options.block_deadline_ms = kBlockDeadlineMs;
   options.stop_deadline_ms = kStopDeadlineMs;
   options.quiet = run.quiet || !os::is_terminal(2);
+  if (!names_a_destination(run)) {
+    options.collector = Collector::automatic;
+    options.quiet = run.quiet;  // a collector that does not take it is to be heard of
+  }
   for (const std::string& path : run.text) options.sinks.push_back(text_file(path));
   for (const std::string& path : run.json_lines) options.sinks.push_back(json_file(path));
   for (const std::string& path : run.segments) options.sinks.push_back(segment_files(path));
@@ -91,11 +117,27 @@ void record_end(const Verdict& verdict) {
   }
 }
 
+// A console in its place would mix with what the program says. One that is slow to answer is asked
+// again by a thread of the engine's.
+bool is_left_to_collector() {
+  const i64 until = os::monotonic_ns() + kCollectorNs;
+  while (!runtime::runtime().is_left_to_collector()) {
+    if (os::monotonic_ns() > until) return false;
+    os::sleep_ns(kCollectorLookNs);
+  }
+  return true;
+}
+
 int run_into_log(Wrapped& wrapped, const RunOptions& options) {
   const std::string name = base_name(options.command[0]);
   const Options engine = engine_options(options, first_of(options.product, name.substr(0, 63)));
   if (!start(engine)) {
     if (engine.quiet) complain(last_error());
+    return kUsage;
+  }
+  if (!names_a_destination(options) && !is_left_to_collector()) {
+    complain("nowhere to record to: the collector does not take it; add --text FILE or another");
+    (void)stop();
     return kUsage;
   }
   // Where the engine is quiet because nobody watches, a mistake must not be.
@@ -121,7 +163,7 @@ int run_into_log(Wrapped& wrapped, const RunOptions& options) {
   }
   record_end(verdict);
   if (!stop()) complain(last_error());
-  if (!engine.quiet && wrapped.pid() != 0) {
+  if (!options.quiet && os::is_terminal(2) && wrapped.pid() != 0) {
     complain(name + " ended (" + verdict.in_words() + "), " +
              std::to_string(out.records() + error.records()) + " lines recorded");
   }

@@ -1,7 +1,7 @@
 // sluice serve: the daemon. Reads the configuration; everything else is src/collector/daemon.h.
 //
-// Exit code 0: stopped as it was asked to; 1: it could not start, or left something undone; 2: a
-// mistake in the configuration.
+// Exit code 0: stopped as it was asked to, also where something was left at the deadline, which it
+// says; 1: it could not start; 2: a mistake in the configuration.
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -64,7 +64,7 @@ int serve(const ServeCommand& command) {
   const u64 left = daemon.run();
   if (left == 0) return kDone;
   complain(std::to_string(left) + " left undone at the deadline of the stop");
-  os::exit_now(kProblem);  // something of it may still run: no destructor may wait for that
+  os::exit_now(kDone);  // something of it may still run: no destructor may wait for that
 }
 
 }  // namespace
@@ -93,7 +93,8 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   for (CLI::Option* option : sub->get_options()) option->allow_extra_args(false);
   sub->footer(
       "File < SLUICE_SERVE_* variables < options. SIGTERM stops, SIGHUP reads the configuration\n"
-      "again. Exit code 0; 1 it could not start, or left something undone; 2 a mistake.");
+      "again. Exit code 0 when it was asked to stop, also where something was left at the\n"
+      "deadline, which it says; 1 it could not start; 2 a mistake.");
   sub->callback([command, &chosen] { chosen = [command] { return serve(*command); }; });
 }
 

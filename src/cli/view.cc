@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/region_image.h"
+#include "cli/region_place.h"
 #include "os/io.h"
 #include "os/process.h"
 #include "record/escape.h"
@@ -66,11 +67,10 @@ std::vector<std::string> find_by_label(const ViewOptions& options,
     mistakes.push_back("--pid: " + in_quotes(options.pid) + " is no process id; write its number");
     return found;
   }
-  if (std::string mistake = directory_mistake("--directory", options.directory); !mistake.empty()) {
-    mistakes.push_back(std::move(mistake));
-    return found;
-  }
-  for (const std::string& path : runtime::find_regions(options.directory)) {
+  const std::size_t before = mistakes.size();
+  const std::string place = region_place(options.directory, mistakes);
+  if (mistakes.size() > before) return found;
+  for (const std::string& path : runtime::find_regions(place)) {
     const auto image = RegionImage::open(os::real_io(), path);
     if (!image.ok()) continue;
     const RunInfo& run = image.value()->run();

@@ -33,6 +33,7 @@ int Wrapped::start(const std::vector<std::string>& command) {
   }
   from_[0] = out.read_end;
   from_[1] = error.read_end;
+  teller_.begin(pid_);
   return 0;
 }
 
@@ -45,9 +46,11 @@ Verdict Wrapped::run_to_end(LineTaker& out, LineTaker& error, const TakeSignal& 
   os::ChildEnd end;
   bool told_to_end = false;
   while (!end.ended) {
-    (void)os::wait_readable(inbox_.fd(), -1, -1);
+    (void)os::wait_readable(inbox_.fd(), teller_.fd(), teller_.wait_ns());
+    teller_.look();
     told_to_end = take_signals(take_signal, &end) || told_to_end;
   }
+  teller_.tell(end);
   if (told_to_end) note_told_and_gone();
   program_gone_.raise();
   read_out(take_signal);

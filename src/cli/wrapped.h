@@ -2,7 +2,7 @@
 //
 //   program ── stdout ──► pipe ──► LinePump "stdout" ──► our stdout, and who keeps its lines
 //           ── stderr ──► pipe ──► LinePump "stderr" ──► our stderr, and who keeps its lines
-//   calling thread: signals to the program, its end
+//   calling thread: signals to the program, its end, which a collector is told
 //
 // The program inherits standard input, the terminal and its process group: Ctrl-C and Ctrl-Z reach
 // it without us; signals that were sent to us alone are passed on.
@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "cli/end_teller.h"
 #include "cli/line_pump.h"
 #include "os/child.h"
 
@@ -62,6 +63,7 @@ class Wrapped {
 
   os::SignalInbox inbox_;
   os::Flag program_gone_;
+  EndTeller teller_;
   u32 pid_ = 0;
   i64 began_ns_ = 0;
   int from_[2] = {-1, -1};

@@ -9,19 +9,23 @@ namespace {
 
 constexpr u32 kSocketMode = 0660;
 
+append_server::ServiceOptions options_of(const ServeConfig& config) {
+  return {.directories = config.append_directories,
+          .clients_max = u32(config.append_connections),
+          .clients_per_user_max = u32(config.append_connections_per_user),
+          .bytes_per_second_per_user = config.append_bytes_per_second_per_user,
+          .held_bytes_max = config.append_memory_bytes,
+          .rotation_check_ms = u32(config.append_rotation_check_ms),
+          .log = [](bool warning, const std::string& text) {
+            say(warning ? Level::warning : Level::debug, "append: " + text);
+          }};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<AppendFiles>> AppendFiles::start(const ServeConfig& config, int passed) {
   std::unique_ptr<AppendFiles> made(new AppendFiles);
-  append_server::ServiceOptions options{
-      .directories = config.append_directories,
-      .clients_max = u32(config.append_connections),
-      .clients_per_user_max = u32(config.append_connections_per_user),
-      .held_bytes_max = config.append_memory_bytes,
-      .rotation_check_ms = u32(config.append_rotation_check_ms),
-      .log = [](bool warning, const std::string& text) {
-        say(warning ? Level::warning : Level::debug, "append: " + text);
-      }};
+  append_server::ServiceOptions options = options_of(config);
   if (passed >= 0) options.listeners.push_back(passed);
   for (const std::string& path : config.append_sockets) {
     auto file =
@@ -37,6 +41,10 @@ Result<std::unique_ptr<AppendFiles>> AppendFiles::start(const ServeConfig& confi
   if (!service.ok()) return service.status();
   made->service_ = std::move(service.value());
   return made;
+}
+
+Status AppendFiles::set_limits(const ServeConfig& config) {
+  return service_->set_limits(options_of(config));
 }
 
 std::vector<Figure> AppendFiles::figures() const {
@@ -55,6 +63,8 @@ std::vector<Figure> AppendFiles::figures() const {
       {"dropped_bytes_total", Figure::kCounter, stats.bytes_dropped,
        "Bytes received from clients whose file had failed, who were told so."},
       {"rotations_total", Figure::kCounter, stats.rotations, "Times a client was told ROTATED."},
+      {"rate_waits_total", Figure::kCounter, stats.rate_waits,
+       "Times a client was not read for a while: its user was over the rate."},
       {"split_lines_total", Figure::kCounter, stats.lines_split,
        "Pieces of lines written beside other clients' lines."},
       {"held_bytes", Figure::kGauge, stats.held_bytes, "Received, and held until a line is whole."},

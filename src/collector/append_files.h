@@ -23,6 +23,9 @@ class AppendFiles final : public Service {
   [[nodiscard]] static Result<std::unique_ptr<AppendFiles>> start(const ServeConfig& config,
                                                                   int passed);
 
+  // Those of its settings that a reload applies; not ok: none of them.
+  [[nodiscard]] Status set_limits(const ServeConfig& config);
+
   [[nodiscard]] std::string_view name() const override { return "append"; }
   [[nodiscard]] std::vector<Figure> figures() const override;
   [[nodiscard]] bool gets_on() override { return service_->gets_on(); }

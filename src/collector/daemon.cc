@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "collector/append_files.h"
 #include "collector/drainer.h"
 #include "collector/own_log.h"
 #include "collector/token_file.h"
@@ -17,9 +16,6 @@ namespace {
 constexpr u64 kSignalToken = 0;
 constexpr u64 kAdminToken = 1;
 constexpr i64 kNsPerMs = 1'000'000;
-// Of the time for a stop, what is kept for the daemon's own log: it tells what became of the
-// others.
-constexpr i64 kLogShare = 5;
 // A stop is over before the manager loses patience, with this much to spare for the last words.
 constexpr i64 kStopMarginNs = 1'000'000'000;
 
@@ -149,6 +145,7 @@ Status Daemon::start_append() {
   if (passed < 0 && config_.append_sockets.empty()) return {};
   auto started = AppendFiles::start(config_, passed);
   if (!started.ok()) return started.status();
+  append_ = started.value().get();
   services_.push_back(std::move(started.value()));
   return {};
 }
@@ -213,15 +210,16 @@ bool Daemon::obey_signals() {
 
 u64 Daemon::stop() {
   const i64 allowed_ns = i64(config_.stop_deadline_ms) * kNsPerMs;
-  const i64 now_ns = os::monotonic_ns();
+  const i64 end_ns = os::monotonic_ns() + allowed_ns;
   manager_.stopping("writes what has come");
   manager_.extend_timeout(allowed_ns + kStopMarginNs);
   // The last first: the pages show the others. The daemon's own log is the first and hears of all.
+  // Of the time that is left each has an equal share, so that one that hangs leaves some to others.
   u64 left = 0;
   for (auto service = services_.rbegin(); service != services_.rend(); ++service) {
-    const bool is_log = *service == services_.front();
-    const u64 undone =
-        (*service)->stop(u64(now_ns + (is_log ? allowed_ns : allowed_ns - allowed_ns / kLogShare)));
+    const i64 now_ns = os::monotonic_ns();
+    const i64 share_ns = std::max<i64>(end_ns - now_ns, 0) / (services_.rend() - service);
+    const u64 undone = (*service)->stop(u64(now_ns + share_ns));
     if (undone != 0) {
       say(Level::error, std::string((*service)->name()) + ": " + std::to_string(undone) +
                             " left undone at the deadline");
@@ -238,6 +236,10 @@ std::string Daemon::reload() {
   Result<std::string> token = read_token(config.http_token_file);
   // Changed since read_config() has looked at it.
   if (!token.ok() && mistakes.empty()) mistakes.push_back(token.status().message());
+  if (mistakes.empty() && append_ != nullptr) {
+    const Status status = append_->set_limits(config);
+    if (!status.ok()) mistakes.push_back("append.directories: " + status.message());
+  }
   nlohmann::ordered_json answer;
   answer["ok"] = mistakes.empty();
   if (!mistakes.empty()) {
@@ -262,9 +264,9 @@ std::string Daemon::reload() {
 void Daemon::apply(const ServeConfig& config, std::string token) {
   if (config.log_level != config_.log_level) set_own_level(config.log_level);
   if (http_ != nullptr) http_->set_token(std::move(token));
-  config_.log_level = config.log_level;
-  config_.http_token_file = config.http_token_file;
-  config_.stop_deadline_ms = config.stop_deadline_ms;
+  for (const Setting& setting : settings()) {
+    if (setting.live) copy_value(setting, config, config_);
+  }
 }
 
 std::string Daemon::answer_admin(std::string_view command) {

@@ -21,6 +21,7 @@
 
 #include "base/status.h"
 #include "collector/admin.h"
+#include "collector/append_files.h"
 #include "collector/config.h"
 #include "collector/http_service.h"
 #include "collector/status_page.h"
@@ -71,6 +72,7 @@ class Daemon {
 
   Services services_;  // in the order of their start; unchanged while the pages are answered
   HttpService* http_ = nullptr;
+  AppendFiles* append_ = nullptr;
   Health health_;
   Watchdog watchdog_;
   os::SocketPoll poll_;

@@ -15,17 +15,16 @@ namespace sluice::collector {
 namespace {
 
 constexpr u64 kStopToken = 0;
+constexpr u64 kWatchToken = 2;
 constexpr u64 kQuotaBytes = 1 << 20;
 constexpr i64 kNapLeastNs = 1'000'000;
 constexpr i64 kNapMostNs = 20'000'000;
+// Into directories that cannot be watched, or are not there yet.
 constexpr i64 kScanEveryNs = 500'000'000;
-constexpr i64 kLookEveryNs = 250'000'000;
-// How long the status of an ended process is waited for: until its parent has taken it, the kernel
-// may keep it to itself.
-constexpr i64 kStatusWaitNs = 60'000'000;
+// Files that somebody opens and closes all the time cost no more than this.
+constexpr i64 kFoundEveryNs = 20'000'000;
+constexpr std::size_t kFoundMost = 4096;
 constexpr i64 kLastNapNs = 2'000'000;
-// How long the journal of an ended program may stay full though the store has everything.
-constexpr i64 kStuckNs = 1'000'000'000;
 constexpr i64 kNsPerMs = 1'000'000;
 
 constexpr std::size_t kThreadsTold = 16;
@@ -43,6 +42,11 @@ std::string told(const std::vector<os::ThreadState>& threads) {
   return text;
 }
 
+Registrations::Answer answer_to(const Registrations::Request& request, const std::string& store) {
+  if (!request.place) return {.taken = true, .line = std::string(kRegistrationOk)};
+  return {.taken = true, .line = std::string(kRegistrationReads) + store};
+}
+
 // A thread's count of rounds is odd while it has nothing to do.
 bool waits(u64 rounds) { return rounds % 2 == 1; }
 
@@ -56,6 +60,10 @@ Result<std::unique_ptr<Drainer>> Drainer::start(Options options) {
   std::unique_ptr<Drainer> drainer(new Drainer(std::move(options)));
   os::raise_descriptor_limit();
   (void)drainer->poll_.add(drainer->stop_.fd(), os::kReadable, os::SocketPoll::kLevel, kStopToken);
+  if (drainer->watch_.fd() >= 0) {
+    (void)drainer->poll_.add(drainer->watch_.fd(), os::kReadable, os::SocketPoll::kLevel,
+                             kWatchToken);
+  }
   const Status status = drainer->store_.start();
   if (!status.ok()) {
     delete &drainer->store_;
@@ -64,7 +72,8 @@ Result<std::unique_ptr<Drainer>> Drainer::start(Options options) {
   if (drainer->options_.listener >= 0) {
     drainer->registrations_.emplace(
         drainer->options_.listener, drainer->poll_,
-        [self = drainer.get()](const std::string& path) { return self->take(path); });
+        [self = drainer.get()](const auto& request) { return self->take(request); },
+        [self = drainer.get()](const auto& region) { self->registration_ended(region); });
   }
   drainer->thread_ = std::thread([self = drainer.get()] { self->thread_main(); });
   return drainer;
@@ -81,14 +90,13 @@ void Drainer::thread_main() {
   while (!os::wait_readable(stop_.fd(), -1, 0).first) {
     // relaxed, here and below: figures, and words of a copy that this thread has stored
     const i64 now = os::monotonic_ns();
-    if (now >= next_scan_ns_) {
-      scan();
-      if (registrations_) registrations_->expire(now);
-      next_scan_ns_ = os::monotonic_ns() + kScanEveryNs;
-    }
+    if (now >= next_scan_ns_) scan(now);
+    if (!found_.empty() && now >= next_found_ns_) look_at_found(now);
+    if (registrations_) registrations_->expire(now);
     merged_ = false;
     for (const auto& client : clients_) {
-      if (client->due_ns <= now) turn(*client, now);
+      // An idle one early, with those that are due: so they wake the processor together.
+      if (client->due_ns - client->nap_ns / 8 <= now) turn(*client, now);
     }
     if (merged_) store_.wake();
     drop_over();
@@ -99,6 +107,8 @@ void Drainer::thread_main() {
 
 void Drainer::wait(i64 now_ns) {
   i64 until = next_scan_ns_;
+  if (!found_.empty()) until = std::min(until, next_found_ns_);
+  if (registrations_) until = std::min(until, registrations_->due_ns());
   for (const auto& client : clients_) until = std::min(until, client->due_ns);
   os::SocketPoll::Event events[64];
   rounds_.fetch_add(1, std::memory_order_relaxed);
@@ -109,6 +119,14 @@ void Drainer::wait(i64 now_ns) {
       if (registrations_) registrations_->on_event(events[i], os::monotonic_ns());
       continue;
     }
+    if (events[i].token == kWatchToken) {
+      watch_.take([this](const std::string& path) {
+        const bool lost = path.empty() || found_.size() == kFoundMost;
+        if (lost) next_scan_ns_ = 0;
+        if (!lost && runtime::is_region_name(path)) found_.insert(path);
+      });
+      continue;
+    }
     for (const auto& client : clients_) {
       if (client->token != events[i].token) continue;
       poll_.remove(client->process);  // once is enough
@@ -117,12 +135,23 @@ void Drainer::wait(i64 now_ns) {
   }
 }
 
-void Drainer::scan() {
-  const auto look_in = [this](const std::string& directory) {
-    for (const std::string& path : runtime::find_regions(directory)) (void)take(path);
-  };
-  if (options_.directories.empty()) look_in("");
-  for (const std::string& directory : options_.directories) look_in(directory);
+// Watched first, so that nothing comes in between.
+void Drainer::scan(i64 now_ns) {
+  std::vector<std::string> places = options_.directories;
+  if (places.empty()) places = runtime::region_places("");
+  bool watched = !places.empty();
+  for (const std::string& place : places) {
+    if (watch_.add(place) != 0) watched = false;
+    for (const std::string& path : runtime::find_regions(place))
+      (void)take_found({.region = path, .place = {}});
+  }
+  next_scan_ns_ = now_ns + (watched ? options_.look_every_ns : kScanEveryNs);
+}
+
+void Drainer::look_at_found(i64 now_ns) {
+  for (const std::string& path : std::exchange(found_, {}))
+    (void)take_found({.region = path, .place = {}});
+  next_found_ns_ = now_ns + kFoundEveryNs;
 }
 
 bool Drainer::is_a_place(const std::string& path) const {
@@ -134,45 +163,74 @@ bool Drainer::is_a_place(const std::string& path) const {
                      [&](const std::string& each) { return has(runtime::find_regions(each)); });
 }
 
-bool Drainer::is_known(const std::string& path) const {
-  os::FileInfo info;
-  if (os::real_io().stat(path.c_str(), info) != 0) return false;
-  return set_aside_.contains({info.device, info.inode}) ||
-         std::any_of(clients_.begin(), clients_.end(), [&info](const auto& client) {
-           return client->mirror->inode() == info.inode && client->mirror->device() == info.device;
-         });
+Drainer::Client* Drainer::known(const std::pair<u64, u64>& id) const {
+  const auto at = std::find_if(clients_.begin(), clients_.end(), [&id](const auto& client) {
+    return !client->over && client->mirror->device() == id.first &&
+           client->mirror->inode() == id.second;
+  });
+  return at == clients_.end() ? nullptr : at->get();
 }
 
-// Empty: it is drained.
-std::string Drainer::take(const std::string& path) {
-  if (!is_a_place(path)) return "no region of that name is where this collector looks for them";
+Registrations::Answer Drainer::take(const Registrations::Request& request) {
+  if (is_a_place(request.region)) return take_found(request);
+  return {.line = "no region of that name is where this collector looks for them"};
+}
+
+Registrations::Answer Drainer::take_found(const Registrations::Request& request) {
+  const std::string& path = request.region;
   os::FileInfo info;
-  if (os::real_io().stat(path.c_str(), info) != 0) return "it has gone";
+  if (os::real_io().stat(path.c_str(), info) != 0) return {.line = "it has gone"};
   const std::pair<u64, u64> id{info.device, info.inode};
-  if (set_aside_.contains(id)) return "this collector has given it up";
-  if (is_known(path)) return {};
+  if (set_aside_.contains(id)) return {.line = "this collector has given it up"};
   Result<std::unique_ptr<RegionMirror>> mirror = fatal("");
   try {
-    mirror = RegionMirror::open(os::real_io(), path, options_.store);
+    if (Client* const client = known(id)) return take_again(*client, request);
+    mirror = request.place ? RegionMirror::open_to_read(os::real_io(), path, *request.place)
+                           : RegionMirror::open(os::real_io(), path, options_.store);
     if (mirror.ok()) {
-      auto client = std::make_unique<Client>();
-      client->mirror = std::move(mirror.value());
-      client->feed = store_.add(client->mirror);
-      watch(*client);
-      clients_.push_back(std::move(client));
-      taken_.fetch_add(1, std::memory_order_relaxed);
-      regions_.store(clients_.size(), std::memory_order_relaxed);
-      return {};
+      add(std::move(mirror.value()));
+      return answer_to(request, options_.store);
     }
   } catch (const std::bad_alloc&) {
     mirror = fatal(path + ": no memory for a copy of it");
   }
-  if (mirror.status().os_error() == EAGAIN) return std::string(kRegistrationHeld);
+  if (mirror.status().os_error() == EAGAIN) return {.line = std::string(kRegistrationHeld)};
   if (mirror.status().error_class() == ErrorClass::kFatal) {
     set_aside_.insert(id);
     report(mirror.status().message());
   }
-  return mirror.status().message();
+  return {.line = mirror.status().message()};
+}
+
+// A program may have been started anew with other options: what was read is read from its new
+// place, or drained.
+Registrations::Answer Drainer::take_again(Client& client, const Registrations::Request& request) {
+  if (!client.mirror->only_reads()) {
+    if (!request.place) return answer_to(request, options_.store);
+    return {.line = "it drains this process until that ends; start it without sinks of its own"};
+  }
+  if (!request.place) {
+    if (client.left_ns == 0 || !take_over(client)) return {.line = std::string(kRegistrationHeld)};
+    return answer_to(request, options_.store);
+  }
+  Result<std::unique_ptr<RegionMirror>> again =
+      RegionMirror::read_again(*client.mirror, *request.place);
+  if (!again.ok()) return {.line = again.status().message()};
+  client.feed->give_up();
+  client.mirror = std::move(again.value());
+  client.feed = store_.add(client.mirror);
+  client.left_ns = 0;
+  return answer_to(request, options_.store);
+}
+
+void Drainer::add(std::unique_ptr<RegionMirror> mirror) {
+  auto client = std::make_unique<Client>();
+  client->mirror = std::move(mirror);
+  client->feed = store_.add(client->mirror);
+  watch(*client);
+  clients_.push_back(std::move(client));
+  taken_.fetch_add(1, std::memory_order_relaxed);
+  regions_.store(clients_.size(), std::memory_order_relaxed);
 }
 
 // Who holds the owner's lock is asked again when there is a descriptor of it: it is that process's.
@@ -192,30 +250,35 @@ void Drainer::watch(Client& client) {
 
 Result<bool> Drainer::drain(Client& client, u64 quota, bool all) {
   RegionMirror& mirror = *client.mirror;
+  const std::atomic<u64>& committed = mirror.region().journal_lines().committed;
+  const u64 before = committed.load(std::memory_order_relaxed);
+  u64 now = before;
   Status status = mirror.refresh();
   if (!status.ok()) return status;
   if (all) mirror.want_drop_report();
-  const u64 before = mirror.region().journal_lines().committed.load(std::memory_order_relaxed);
-  u64 now = before;
   back::Merged merged;
   do {
     merged = mirror.merge(all);
-    now = mirror.region().journal_lines().committed.load(std::memory_order_relaxed);
+    now = committed.load(std::memory_order_relaxed);
   } while (merged == back::Merged::kBatch && now - before < quota && (all || mirror.more()));
   status = mirror.write_back();
   if (!status.ok()) return status;
-  client.drained = all && merged == back::Merged::kNothing;
-  if (merged == back::Merged::kBatch && (all || mirror.more())) client.nap_ns = 0;
+  const bool all_taken = mirror.only_reads() ? !mirror.more() : merged == back::Merged::kNothing;
+  client.drained = all && all_taken;
+  if (now != before && !all_taken && (all || mirror.more())) client.nap_ns = 0;
   return now != before;
 }
 
 void Drainer::turn(Client& client, i64 now_ns) {
   if (client.over) return;
-  if (client.ending) return conclude(client, now_ns);
+  if (client.ending || client.let_go) return conclude(client, now_ns);
   look_at_owner(client, now_ns);
   const bool dead = client.died_ns != 0;
+  if (client.left_ns != 0 && !dead) return end_reading(client, now_ns);
+  const bool is_others = dead && client.mirror->only_reads() && !take_over(client);
+  if (client.over) return;
   client.nap_ns = std::clamp(client.nap_ns + client.nap_ns / 4, kNapLeastNs, kNapMostNs);
-  if (dead) client.nap_ns = kLastNapNs;
+  if (dead && !is_others) client.nap_ns = kLastNapNs;
   try {
     if (!dead) look_at_heart(client, now_ns);
     const Result<bool> moved = drain(client, kQuotaBytes, dead);
@@ -226,15 +289,7 @@ void Drainer::turn(Client& client, i64 now_ns) {
     return release(client, client.mirror->path() + ": no memory to drain it");
   }
   client.due_ns = now_ns + client.nap_ns;
-  if (dead) conclude(client, now_ns);
-}
-
-void Drainer::look_at_owner(Client& client, i64 now_ns) {
-  if (client.died_ns != 0 || now_ns < client.look_ns) return;
-  client.look_ns = now_ns + kLookEveryNs;
-  if (!client.mirror->owner_is_dead()) return;
-  client.died_ns = now_ns;
-  client.died_wall_ns = os::wall_ns();
+  if (dead && !is_others) conclude(client, now_ns);
 }
 
 // A region that another collector has had may have been left as one that hangs: told of the first
@@ -263,82 +318,6 @@ void Drainer::look_at_heart(Client& client, i64 now_ns) {
   merged_ = true;
 }
 
-void Drainer::conclude(Client& client, i64 now_ns) {
-  client.due_ns = now_ns + kLastNapNs;
-  if (client.ending) {
-    if (!client.feed->ended()) return;
-    const std::string left = client.mirror->finish();
-    if (!left.empty()) set_aside_.insert({client.mirror->device(), client.mirror->inode()});
-    if (!left.empty()) report(left);
-    client.over = true;
-    return;
-  }
-  if (!client.drained) {
-    // The journal is full: of what the store has not got yet, or for ever of what others have not.
-    if (client.feed->has_all() && now_ns - client.died_ns > kStuckNs) {
-      client.drained = true;
-    }
-    if (!client.drained) return;
-  }
-  SeenEnd seen{.status = os::end_of_process(client.process, client.pid, client.pid_start),
-               .goodbye = client.mirror->said_goodbye(),
-               .out_of_memory = os::has_killed(client.memory),
-               .memory_was_seen = !client.memory.path.empty()};
-  if (!seen.status.known && client.pid != 0 && now_ns - client.died_ns < kStatusWaitNs) return;
-  RunEnd end = verdict_of(seen, client.died_wall_ns);
-  if (client.hangs && !client.hangs->empty()) end.reason += ", while it hung: " + *client.hangs;
-  client.feed->end_with(end);
-  client.ending = true;
-  merged_ = true;
-}
-
-void Drainer::release(Client& client, const std::string& why) {
-  report(why);
-  set_aside_.insert({client.mirror->device(), client.mirror->inode()});
-  client.feed->give_up();
-  client.over = true;
-  merged_ = true;
-  released_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void Drainer::drop_over() {
-  const auto gone = std::erase_if(clients_, [this](const std::unique_ptr<Client>& client) {
-    if (!client->over || !client->feed->ended()) return false;
-    if (registrations_) registrations_->end(client->mirror->path());
-    if (client->process >= 0) {
-      poll_.remove(client->process);
-      os::close_descriptor(client->process);
-    }
-    return true;
-  });
-  if (gone > 0) {
-    regions_.store(clients_.size(), std::memory_order_relaxed);
-    store_.wake();  // it forgets them
-  }
-}
-
-// What is published by now is stored, then the locks go; who runs on may consume again.
-void Drainer::give_all_back() {
-  registrations_.reset();
-  i64 now = os::monotonic_ns();
-  const auto has_rest = [](const std::unique_ptr<Client>& client) {
-    return !client->over && !client->feed->has_all();
-  };
-  for (bool first = true;
-       first || (now < deadline_ns_ && std::any_of(clients_.begin(), clients_.end(), has_rest));
-       now = os::monotonic_ns()) {
-    for (const auto& client : clients_) {
-      if (client->over || client->ending) continue;
-      const Result<bool> moved = drain(*client, kQuotaBytes * 8, true);
-      if (!moved.ok()) release(*client, moved.status().message());
-    }
-    store_.wake();
-    first = false;
-    os::sleep_ns(kLastNapNs);
-  }
-  for (const auto& client : clients_) left_ += has_rest(client);
-}
-
 u64 Drainer::stop(u64 deadline_ns) {
   if (!thread_.joinable()) return 0;
   deadline_ns_ = i64(deadline_ns);
@@ -351,6 +330,7 @@ u64 Drainer::stop(u64 deadline_ns) {
     if (client->process >= 0) os::close_descriptor(client->process);
   }
   clients_.clear();
+  registrations_.reset();  // who goes on alone finds everything as we have left it
   delete &store_;
   return left_;
 }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstddef>
+#include <utility>
 
 #include "base/fixed_text.h"
 #include "os/memory.h"
@@ -40,9 +41,9 @@ Status refused(const std::string& path, const std::string& why) { return fatal(p
 
 }  // namespace
 
-Result<std::unique_ptr<RegionMirror>> RegionMirror::open(os::Io& io, const std::string& path,
-                                                         const std::string& store) {
-  os::FileInfo named, opened, again;
+// A region of ours, with nothing of it read yet.
+Result<std::unique_ptr<RegionMirror>> RegionMirror::open_file(os::Io& io, const std::string& path) {
+  os::FileInfo named, opened;
   if (const int failed = io.stat(path.c_str(), named); failed < 0) {
     return Status{ErrorClass::kRetryable, path + ": " + os::error_text(failed), -failed};
   }
@@ -63,28 +64,76 @@ Result<std::unique_ptr<RegionMirror>> RegionMirror::open(os::Io& io, const std::
     return Status{ErrorClass::kRetryable, path + ": was replaced meanwhile"};
   }
   if (!os::is_memory_filesystem(fd)) return refused(path, "not a region: it is not on tmpfs");
-  if (io.lock(fd, region::kConsumerLock, false) != 0) {
-    return Status{ErrorClass::kRetryable, path + ": another process drains it", EAGAIN};
-  }
-  // Whoever drained it before us may have removed it before we had the lock.
-  if (io.stat(path.c_str(), again) != 0 || again.id() != opened.id()) {
-    return Status{ErrorClass::kRetryable, path + ": has gone"};
-  }
-  if (io.stat_fd(fd, opened) != 0) return Status{ErrorClass::kRetryable, path + ": has gone"};
   mirror->device_ = opened.device;
   mirror->inode_ = opened.inode;
-  const Status status = mirror->take(opened.size, store);
+  return mirror;
+}
+
+Result<std::unique_ptr<RegionMirror>> RegionMirror::open(os::Io& io, const std::string& path,
+                                                         const std::string& store) {
+  // Asked without a right to write: who watches the directory is told of every end of that.
+  const i64 holder = os::lock_holder(path.c_str(), region::kConsumerLock);
+  if (holder > 0 || holder == -1) {
+    return Status{ErrorClass::kRetryable, path + ": another process drains it", EAGAIN};
+  }
+  Result<std::unique_ptr<RegionMirror>> mirror = open_file(io, path);
+  if (!mirror.ok()) return mirror;
+  const Status status = mirror.value()->lock_consumer(store);
   if (!status.ok()) return status;
   return mirror;
+}
+
+std::unique_ptr<RegionMirror> RegionMirror::behind(RegionMirror& reader) {
+  std::unique_ptr<RegionMirror> mirror(
+      new RegionMirror(reader.io_, reader.path_, std::exchange(reader.fd_, -1)));
+  mirror->device_ = reader.device_;
+  mirror->inode_ = reader.inode_;
+  return mirror;
+}
+
+Result<std::unique_ptr<RegionMirror>> RegionMirror::take_over(RegionMirror& reader,
+                                                              const std::string& store) {
+  std::unique_ptr<RegionMirror> mirror = behind(reader);
+  const Status status = mirror->lock_consumer(store);
+  if (status.ok()) return mirror;
+  reader.fd_ = std::exchange(mirror->fd_, -1);
+  return status;
+}
+
+Status RegionMirror::lock_consumer(const std::string& store) {
+  os::FileInfo named, opened;
+  if (io_.lock(fd_, region::kConsumerLock, false) != 0) {
+    return {ErrorClass::kRetryable, path_ + ": another process drains it", EAGAIN};
+  }
+  // Whoever drained it before us may have removed it before we had the lock.
+  if (io_.stat(path_.c_str(), named) != 0 || io_.stat_fd(fd_, opened) != 0 ||
+      named.id() != opened.id()) {
+    return {ErrorClass::kRetryable, path_ + ": has gone"};
+  }
+  dead_ = io_.lock(fd_, region::kOwnerLock, false) == 0;
+  Status status = take_header(opened.size);
+  if (!status.ok()) return status;
+  if (Marks::look(region_.header().finished) == 1) {
+    if (dead_) (void)io_.unlink(path_.c_str());
+    return {ErrorClass::kRetryable, path_ + ": everything in it was delivered"};
+  }
+  status = load_areas();
+  if (status.ok()) status = load_what_is_drained();
+  if (status.ok()) status = take_entry(store);
+  return status;
 }
 
 RegionMirror::~RegionMirror() {
   merger_.reset();
   region_.close(false);
-  io_.close(fd_);
+  close_file();
 }
 
-Status RegionMirror::take(u64 size, const std::string& store) {
+void RegionMirror::close_file() {
+  if (fd_ >= 0) io_.close(std::exchange(fd_, -1));
+}
+
+Status RegionMirror::take_header(u64 size) {
   alignas(64) char page[os::kPageBytes];
   if (!read_at(0, page, sizeof page)) return refused(path_, "not a region: it is too short");
   const auto& header = *reinterpret_cast<const RegionHeader*>(page);
@@ -98,46 +147,36 @@ Status RegionMirror::take(u64 size, const std::string& store) {
       header.loggers_max > kLoggersMax || header.slots_max > kThreadSlotsMax) {
     return refused(path_, "a region with sizes that no program asks for");
   }
-  dead_ = io_.lock(fd_, region::kOwnerLock, false) == 0;
-  if (Marks::look(header.finished) == 1) {
-    if (dead_) (void)io_.unlink(path_.c_str());
-    return {ErrorClass::kRetryable, path_ + ": everything in it was delivered"};
-  }
   void* const at = os::reserve(room);
-  if (at == nullptr) return refused(path_, "no address space for a copy");
-  int failed = os::map_zero(at, room);
-  if (failed == 0) {
-    std::copy_n(page, sizeof page, static_cast<char*>(at));
-    failed = region_.take_copy(at, size, room);
+  if (at == nullptr || os::map_zero(at, room) != 0) {
+    if (at != nullptr) os::release(at, room);
+    return {ErrorClass::kRetryable, path_ + ": no memory for a copy of it"};
   }
-  if (failed != 0) {
+  std::copy_n(page, sizeof page, static_cast<char*>(at));
+  if (region_.take_copy(at, size, room) != 0) {
     os::release(at, room);
     return refused(path_, "not a region: its areas do not fit");
   }
-  Status status = load_areas();
-  if (status.ok()) status = take_entry(store);
-  return status;
+  return {};
 }
 
 Status RegionMirror::load_areas() {
-  const RegionHeader& header = region_.header();
   const u64 sinks = region::kSinksMax * region::kSinkEntryBytes;
-  const u64 names = u64{header.loggers_max} * sizeof(region::LoggerEntry);
-  scratch_.resize(std::max<u64>(names, u64{header.sites_max} * sizeof(SiteEntry)));
+  return read_here(&region_.sink(0), sinks) ? Status() : cut();
+}
+
+Status RegionMirror::load_what_is_drained() {
   clock_ = &region_.clock();
   clock_written_.resize(sizeof(region::ClockPage));
-  if (!read_here(clock_, sizeof(region::ClockPage)) || !read_here(&region_.sink(0), sinks)) {
-    return cut();
-  }
-  rings_.resize(header.slots_max);
+  if (!read_here(clock_, sizeof(region::ClockPage))) return cut();
   const Status status = load_journal();
   if (!status.ok()) return status;
-  if (!read_here(region_.reported_drops(), u64{header.sites_max} * kDropReasons * sizeof(u64))) {
-    return cut();
-  }
   merger_ = std::make_unique<back::Merger>(region_, back::MergeOptions());
   const Status first = refresh();
   if (!first.ok()) return first;
+  // relaxed: a word of the copy, that only this thread uses
+  const u64 used = region_.wake().sites_used.load(std::memory_order_relaxed);
+  if (!read_here(region_.reported_drops(), used * kDropReasons * sizeof(u64))) return cut();
   merger_->resume(false, !os::has_invariant_tsc());
   for (const Ring& ring : rings_) {
     // What lies in front of a position in a batch is consumed, whether or not its tail was stored.
@@ -240,7 +279,9 @@ const region::HeartbeatEntry* RegionMirror::heartbeats() {
   return read_here(entries, region::kHeartbeatsMax * sizeof *entries) ? entries : nullptr;
 }
 
-back::Merged RegionMirror::merge(bool all) { return merger_->merge(all, floor()); }
+back::Merged RegionMirror::merge(bool all) {
+  return only_reads_ ? back::Merged::kNothing : merger_->merge(all, floor());
+}
 
 // Required places of the program's own sinks hold the journal as ours does: they get their records
 // from its next start or a recovery.
@@ -274,9 +315,20 @@ u32 RegionMirror::owner() const {
   return holder > 0 ? u32(holder) : 0;
 }
 
+ProcessName RegionMirror::process() const {
+  const RegionHeader& header = region_.header();
+  return {.pid = header.pid,
+          .uid = os::user_id(),
+          .start_time = header.start_time,
+          .pid_namespace = header.pid_namespace};
+}
+
 bool RegionMirror::said_goodbye() {
-  u32 word = 0;
-  return read_at(region_.offset_of(&region_.header().goodbye), &word, sizeof word) && word == 1;
+  const auto says = [this](const std::atomic<u32>& word) {
+    u32 value = 0;
+    return read_at(region_.offset_of(&word), &value, sizeof value) && value == 1;
+  };
+  return says(region_.header().goodbye) || says(region_.header().finished);
 }
 
 std::string RegionMirror::owed_to_others() const {
@@ -295,20 +347,28 @@ std::string RegionMirror::owed_to_others() const {
 
 void RegionMirror::retire() {
   (void)write_cursor();
+  if (only_reads_) return;
   // relaxed: the reader has ended
   if (entry_->cursor.load(std::memory_order_relaxed) < next_sequence()) return;
   Marks::set(entry_->state, SinkState::kUnused);
   (void)write_entry_state(*entry_);
 }
 
+std::string RegionMirror::leave_to_others() {
+  if (only_reads_) return {};
+  const std::string owed = owed_to_others();
+  if (owed.empty()) return {};
+  retire();
+  close_file();
+  return path_ + ": its own destination " + owed +
+         " has not got everything; the program's next start delivers it, or `sluice recover`";
+}
+
 std::string RegionMirror::finish() {
+  if (only_reads_ || fd_ < 0) return {};
   retire();
   const bool all = merger_->queued() == 0 && Marks::look(entry_->state) == SinkState::kUnused;
-  std::string owed = owed_to_others();
-  if (!owed.empty()) {
-    return path_ + ": its own destination " + owed +
-           " has not got everything; the program's next start delivers it, or `sluice recover`";
-  }
+  if (std::string owed = leave_to_others(); !owed.empty()) return owed;
   if (!all) return path_ + ": not everything is stored; it stays for the next collector";
   if (owner_is_dead()) (void)io_.unlink(path_.c_str());
   return {};

@@ -10,6 +10,11 @@
 // copied once and never again. After a kill at any point whoever drains the file next finds a
 // journal that is whole: what stands in front of `committed` is in place before it.
 //
+// A program that has sinks of its own consumes its region itself. Its journal is then only read, as
+// a best-effort sink reads it, by the cursor at a place that it has given us; nothing but that
+// cursor is written (open_to_read(), region_reading.cc). When it has died, the rest is drained
+// (take_over()).
+//
 // Threading: open(), refresh(), merge(), write_back(), close() by the drainer's thread. A reader of
 // the journal on another thread uses journal(), entry() and region() (sites, loggers, the header).
 // | word            | written by    | read by | order                                             |
@@ -28,6 +33,7 @@
 
 #include "back/merger.h"
 #include "base/status.h"
+#include "collector/ingest_message.h"
 #include "os/io.h"
 #include "region/region.h"
 
@@ -41,6 +47,18 @@ class RegionMirror {
   [[nodiscard]] static Result<std::unique_ptr<RegionMirror>> open(os::Io& io,
                                                                   const std::string& path,
                                                                   const std::string& store);
+  // A region whose owner consumes it, by the cursor at `place` of its sink table. Errors as open().
+  [[nodiscard]] static Result<std::unique_ptr<RegionMirror>> open_to_read(os::Io& io,
+                                                                          const std::string& path,
+                                                                          u32 place);
+  // The same of one that is read already, with its descriptor: to close another one of the file
+  // would drop the locks that a mirror has on it. `reader` keeps it when this fails.
+  [[nodiscard]] static Result<std::unique_ptr<RegionMirror>> read_again(RegionMirror& reader,
+                                                                        u32 place);
+  // And one that drains, when its owner has died or leaves it to us. kRetryable with EAGAIN:
+  // somebody drains it now; with another error: it has gone.
+  [[nodiscard]] static Result<std::unique_ptr<RegionMirror>> take_over(RegionMirror& reader,
+                                                                       const std::string& store);
   // Gives up the locks.
   ~RegionMirror();
   RegionMirror(const RegionMirror&) = delete;
@@ -48,13 +66,16 @@ class RegionMirror {
 
   // Copies what the owner has published since.
   [[nodiscard]] Status refresh();
-  // One batch into the copy's journal.
+  [[nodiscard]] bool only_reads() const { return only_reads_; }
+  // One batch into the copy's journal; of a region that is only read: nothing.
   back::Merged merge(bool all);
-  // Whether the copy holds more than the last merge() took.
-  [[nodiscard]] bool more() const { return merger_->more(); }
+  // Whether there was more than was taken.
+  [[nodiscard]] bool more() const { return only_reads_ ? more_ : merger_->more(); }
   // Puts the progress into the file; then the reader may see it.
   [[nodiscard]] Status write_back();
-  void want_drop_report() { merger_->want_drop_report(); }
+  void want_drop_report() {
+    if (!only_reads_) merger_->want_drop_report();
+  }
 
   // The owner's heartbeats as they are now; null: the file was cut. The drainer's, until the next.
   [[nodiscard]] const region::HeartbeatEntry* heartbeats();
@@ -63,14 +84,24 @@ class RegionMirror {
   [[nodiscard]] bool owner_is_dead();
   // The process that holds it; 0: none that can be named.
   [[nodiscard]] u32 owner() const;
+  // How the owner and its parent call it, by its own word.
+  [[nodiscard]] ProcessName process() const;
   // The owner has stopped as it should.
   [[nodiscard]] bool said_goodbye();
 
-  // The end: our place in the sink table is taken out when `done`, and the file with it when no
-  // other required destination is behind. What is left, for a sentence; empty: nothing.
+  // The end: our place in the sink table is taken out when it owes nothing, and the file with it
+  // when no other required destination is behind. What is left, for a sentence; empty: nothing.
   [[nodiscard]] std::string finish();
 
-  // A clean end while the owner lives: our place is taken out if it owes nothing.
+  // The owner has died, and required destinations of its own are behind: gives up the locks, so
+  // that its next start delivers to them, and reads and writes no more. What is left, for a
+  // sentence; empty: none are.
+  [[nodiscard]] std::string leave_to_others();
+
+  // Reads and writes no more, without locks; at once, whoever still has the copy.
+  void close_file();
+
+  // A clean end while the owner lives: our place is taken out if it owes nothing, and we drained.
   void retire();
 
   [[nodiscard]] JournalPlace<JournalSync> journal() const;
@@ -79,6 +110,7 @@ class RegionMirror {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] u64 device() const { return device_; }
   [[nodiscard]] u64 inode() const { return inode_; }
+  // Of one that drains:
   [[nodiscard]] u64 damaged() const { return damaged_ + merger_->damaged(); }
   [[nodiscard]] u64 callers() const { return merger_->callers(); }
   [[nodiscard]] u64 next_sequence() const { return merger_->next_sequence(); }
@@ -96,9 +128,22 @@ class RegionMirror {
   };
 
   RegionMirror(os::Io& io, std::string path, int fd) : io_(io), path_(std::move(path)), fd_(fd) {}
-  [[nodiscard]] Status take(u64 size, const std::string& store);
+  [[nodiscard]] static Result<std::unique_ptr<RegionMirror>> open_file(os::Io& io,
+                                                                       const std::string& path);
+  // With the reader's descriptor.
+  [[nodiscard]] static std::unique_ptr<RegionMirror> behind(RegionMirror& reader);
+  [[nodiscard]] Status lock_consumer(const std::string& store);
+  [[nodiscard]] Status begin_to_read(u32 place);
+  [[nodiscard]] Status take_header(u64 size);
   [[nodiscard]] Status load_areas();
+  [[nodiscard]] Status load_what_is_drained();
   [[nodiscard]] Status load_journal();
+  [[nodiscard]] Status start_reading(u32 place);
+  [[nodiscard]] Status refresh_journal();
+  [[nodiscard]] Status refresh_rings();
+  [[nodiscard]] bool copy_journal(u64 from, u64 to);
+  [[nodiscard]] u64 end_of_batches(u64 from, u64 to) const;
+  [[nodiscard]] Status read_names(const char* wake_bytes);
   [[nodiscard]] Status take_entry(const std::string& store);
   [[nodiscard]] bool read_at(u64 offset, void* to, u64 size);
   // To where it lies in the copy.
@@ -127,14 +172,16 @@ class RegionMirror {
 
   os::Io& io_;
   const std::string path_;
-  const int fd_;
+  int fd_;
+  bool only_reads_ = false;
+  bool more_ = false;  // of one that only reads
   u64 device_ = 0;
   u64 inode_ = 0;
   region::Region region_;
   std::unique_ptr<back::Merger> merger_;
   region::SinkEntry* entry_ = nullptr;
-  std::vector<Ring> rings_;
-  u32 sites_known_ = 0;  // every site below it is in the copy
+  std::vector<Ring> rings_;  // of the slots that were ever in use
+  u32 sites_known_ = 0;      // every site below it is in the copy
   u32 loggers_known_ = 0;
   u32 dictionary_used_ = 0;
   u64 drops_ = 0;

@@ -40,9 +40,11 @@ void fence_behind_heads() {
 
 }  // namespace
 
+Status RegionMirror::refresh() { return only_reads_ ? refresh_journal() : refresh_rings(); }
+
 // Slots before heads: in kLeft a head is then the last one (P8). Heads before sites: a record's
 // site is published before the record is.
-Status RegionMirror::refresh() {
+Status RegionMirror::refresh_rings() {
   WakeLines& wake = region_.wake();
   alignas(64) char before[sizeof(WakeLines)], behind[sizeof(WakeLines)];
   const u64 wake_at = region_.offset_of(&wake);
@@ -51,23 +53,41 @@ Status RegionMirror::refresh() {
       std::min(word_at<u32>(before, offsetof(WakeLines, slots_used)), region_.header().slots_max);
   if (!read_slots(slots) || !read_heads()) return cut();
   merger_->looked_at(merger_->ticks());
+  // relaxed, here and below: words of the copy that only this thread uses
+  wake.slots_used.store(slots, std::memory_order_relaxed);
+  // Sites and loggers matter to records and to drops only; the first time to what is in the
+  // journal.
+  const bool has_records = std::any_of(rings_.begin(), rings_.end(), [](const Ring& ring) {
+    return ring.state == Ring::kSound && ring.head != ring.copied;
+  });
+  const bool has_drops = word_at<u64>(before, offsetof(WakeLines, drops)) != drops_;
+  if (!has_records && !has_drops && sites_known_ > 0) return {};
   fence_behind_heads();
   if (!read_at(wake_at, behind, sizeof behind) || !read_records()) return cut();
-  const u32 sites =
-      std::min(word_at<u32>(behind, offsetof(WakeLines, sites_used)), region_.header().sites_max);
-  const u32 loggers = std::min(word_at<u32>(behind, offsetof(WakeLines, loggers_used)),
-                               region_.header().loggers_max);
-  if (!read_sites(sites) || !read_loggers(loggers)) return cut();
+  const Status named = read_names(behind);
+  if (!named.ok()) return named;
+  // relaxed, here and below: words of the copy that only this thread uses
+  const u32 sites = wake.sites_used.load(std::memory_order_relaxed);
   const u64 drops = word_at<u64>(behind, offsetof(WakeLines, drops));
   if (drops != drops_) {
     auto& cells = region_.drop_cell(0, DropReason(0));
     if (!read_here(&cells, u64{sites} * kDropReasons * sizeof(u64))) return cut();
     drops_ = drops;
   }
-  // relaxed: words of the copy that only this thread uses
-  wake.slots_used.store(slots, std::memory_order_relaxed);
-  wake.sites_used.store(sites, std::memory_order_relaxed);
   wake.drops.store(drops, std::memory_order_relaxed);
+  return {};
+}
+
+// `wake_bytes`: of the file's WakeLines, read behind what names them.
+Status RegionMirror::read_names(const char* wake_bytes) {
+  const region::RegionHeader& header = region_.header();
+  const u32 sites =
+      std::min(word_at<u32>(wake_bytes, offsetof(WakeLines, sites_used)), header.sites_max);
+  const u32 loggers =
+      std::min(word_at<u32>(wake_bytes, offsetof(WakeLines, loggers_used)), header.loggers_max);
+  if (!read_sites(sites) || !read_loggers(loggers)) return cut();
+  // relaxed: a word of the copy that only this thread uses
+  region_.wake().sites_used.store(sites, std::memory_order_relaxed);
   return {};
 }
 
@@ -77,6 +97,7 @@ bool RegionMirror::read_slots(u32 used) {
                u64{used} * sizeof(ThreadSlot))) {
     return false;
   }
+  if (used > rings_.size()) rings_.resize(used);
   for (u32 i = 0; i < used; ++i) {
     const char* const bytes = scratch_.data() + u64{i} * sizeof(ThreadSlot);
     Ring& ring = rings_[i];
@@ -173,6 +194,7 @@ bool RegionMirror::read_records() {
 bool RegionMirror::read_sites(u32 used) {
   if (sites_known_ >= used) return true;
   const u64 bytes = u64{used - sites_known_} * sizeof(SiteEntry);
+  scratch_.resize(std::max<u64>(scratch_.size(), bytes));
   if (!read_at(region_.offset_of(region_.sites() + sites_known_), scratch_.data(), bytes)) {
     return false;
   }
@@ -209,6 +231,7 @@ bool RegionMirror::read_loggers(u32 used) {
   u32 first = loggers_known_;
   if (first >= used) return true;
   const u64 bytes = u64{used - first} * sizeof(LoggerEntry);
+  scratch_.resize(std::max<u64>(scratch_.size(), bytes));
   if (!read_at(region_.offset_of(region_.loggers() + first), scratch_.data(), bytes)) return false;
   bool all = true;
   for (u32 i = first; i < used; ++i) {
@@ -229,7 +252,13 @@ bool RegionMirror::read_loggers(u32 used) {
 }
 
 Status RegionMirror::write_back() {
-  if (!write_cursor() || !write_journal() || !write_rings()) return cut();
+  if (!write_cursor()) return cut();
+  if (only_reads_) {
+    // release: as below (P30)
+    readable_.store(committed_, JournalOrders::publish_committed);
+    return {};
+  }
+  if (!write_journal() || !write_rings()) return cut();
   if (merger_->reports_told() != reports_told_) {
     reports_told_ = merger_->reports_told();
     // relaxed: this thread has stored it

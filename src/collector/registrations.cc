@@ -1,8 +1,10 @@
 #include "collector/registrations.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "os/child.h"
+#include "os/io.h"
 #include "os/process.h"
 #include "record/escape.h"
 
@@ -19,8 +21,12 @@ void send_line(int fd, std::string line) {
 
 }  // namespace
 
-Registrations::Registrations(int listener, os::SocketPoll& poll, Take take)
-    : listener_(listener), poll_(poll), take_(std::move(take)) {
+Registrations::Registrations(int listener, os::SocketPoll& poll, Take take, Gone gone)
+    : listener_(listener),
+      poll_(poll),
+      take_(std::move(take)),
+      gone_(std::move(gone)),
+      reserve_(os::real_io().open("/dev/null", os::kRead)) {
   (void)poll_.add(listener_, os::kReadable, os::SocketPoll::kLevel, kListener);
 }
 
@@ -28,17 +34,26 @@ Registrations::~Registrations() {
   for (auto& [token, connection] : connections_) os::close_descriptor(connection.fd);
   int listener = listener_;
   os::close_descriptor(listener);
+  os::close_descriptor(reserve_);
 }
 
 void Registrations::on_event(const os::SocketPoll::Event& event, i64 now_ns) {
   if (event.token == kListener) return accept(now_ns);
   const auto at = connections_.find(event.token);
   if (at == connections_.end()) return;
-  if ((event.events & os::kPeerGone) != 0 || !receive(at->second)) close(at);
+  // One that has gone may have told before.
+  if (receive(at->second) && (event.events & os::kPeerGone) == 0) return;
+  const std::string region = at->second.region;
+  close(at);
+  const bool has_another =
+      std::any_of(connections_.begin(), connections_.end(),
+                  [&](const auto& each) { return each.second.region == region; });
+  if (!region.empty() && !has_another) gone_(region);
 }
 
 void Registrations::accept(i64 now_ns) {
   int fd = os::accept_unix(listener_);
+  if (fd == -EMFILE || fd == -ENFILE) return make_room();
   if (fd < 0) return;
   os::Peer peer;
   const bool ours = os::peer_of(fd, peer) == 0 && peer.uid == os::user_id();
@@ -51,47 +66,85 @@ void Registrations::accept(i64 now_ns) {
   if (poll_.add(fd, os::kReadable, os::SocketPoll::kLevel, token) != 0) {
     return os::close_descriptor(fd);
   }
+  due_ns_ = std::min(due_ns_, now_ns + kSilenceNs);
   connections_[token] = {
-      .fd = fd, .since_ns = now_ns, .answered = false, .received = {}, .region = {}};
+      .fd = fd, .since_ns = now_ns, .uid = peer.uid, .received = {}, .region = {}, .process = {}};
+}
+
+// Without a descriptor to accept it by, a client would wait, and the poll report it for ever.
+void Registrations::make_room() {
+  os::close_descriptor(reserve_);
+  int fd = os::accept_unix(listener_);
+  if (fd >= 0) {
+    send_line(fd, "no descriptor is left for another connection; try again later");
+    os::close_descriptor(fd);
+  }
+  reserve_ = os::real_io().open("/dev/null", os::kRead);
 }
 
 bool Registrations::receive(Connection& connection) {
-  char bytes[sizeof(RegistrationHead) + kRegistrationPathMax];
+  char bytes[kIngestMessageMax];
   const i64 got = os::receive_some(connection.fd, bytes, sizeof bytes);
   if (got == -EAGAIN) return true;
-  // Nothing is to be said after the answer.
-  if (got <= 0 || connection.answered) return false;
+  // Nothing is to be said after a region was answered.
+  if (got <= 0 || !connection.region.empty()) return false;
   std::string& received = connection.received;
   received.append(bytes, std::size_t(got));
-  if (received.size() < sizeof(RegistrationHead)) return true;
-  const auto head = load<RegistrationHead>(received.data());
-  if (head.magic != kRegistrationMagic) return answer(connection, "not a registration");
-  if (head.version != kRegistrationVersion) {
-    return answer(connection, "a registration of another version; use the same Sluice for both");
+  for (;;) {
+    const IngestMessage message = read_ingest(received);
+    if (message.kind == IngestMessage::kPart) return true;
+    if (message.kind != IngestMessage::kEnd) return obey(connection, message);
+    if (!note_end(connection, message)) return false;
+    received.erase(0, message.bytes);
   }
-  if (head.path_bytes > kRegistrationPathMax) return answer(connection, "the path is too long");
-  if (received.size() < sizeof head + head.path_bytes) return true;
-  if (received.size() > sizeof head + head.path_bytes) {
-    return answer(connection, "there is something behind the registration");
+}
+
+// A registration, or what is none.
+bool Registrations::obey(Connection& connection, const IngestMessage& message) {
+  if (message.kind == IngestMessage::kWrong) {
+    return answer(connection, {.line = std::string(message.problem)});
   }
-  const std::string region = received.substr(sizeof head);
-  if (!answer(connection, take_(region))) return false;
-  connection.region = region;
+  if (connection.received.size() > message.bytes) {
+    return answer(connection, {.line = "there is something behind the registration"});
+  }
+  const Request request{.region = std::string(message.region), .place = message.place};
+  if (!answer(connection, take_(request))) return false;
+  connection.region = request.region;
   return true;
 }
 
-bool Registrations::answer(Connection& connection, const std::string& problem) {
+bool Registrations::note_end(Connection& connection, const IngestMessage& message) {
+  connection.answered = true;
+  connection.process = message.process;
+  connection.process.uid = connection.uid;
+  if (!message.end.known) return true;
+  told_.add(connection.process, message.end);
+  return false;
+}
+
+bool Registrations::will_tell(const ProcessName& process) const {
+  return std::any_of(connections_.begin(), connections_.end(),
+                     [&process](const auto& each) { return each.second.process == process; });
+}
+
+bool Registrations::answer(Connection& connection, const Answer& answer) {
   connection.answered = true;
   connection.received.clear();
-  send_line(connection.fd,
-            problem.empty() ? std::string(kRegistrationOk) : escaped(TextForm::kText, problem));
-  return problem.empty();
+  send_line(connection.fd, answer.taken ? answer.line : escaped(TextForm::kText, answer.line));
+  return answer.taken;
 }
 
 void Registrations::expire(i64 now_ns) {
+  if (now_ns < due_ns_) return;
+  due_ns_ = std::numeric_limits<i64>::max();
   for (auto at = connections_.begin(); at != connections_.end();) {
     const auto next = std::next(at);
-    if (!at->second.answered && now_ns - at->second.since_ns > kSilenceNs) close(at);
+    const i64 until_ns = at->second.since_ns + kSilenceNs;
+    if (!at->second.answered && now_ns >= until_ns) {
+      close(at);
+    } else if (!at->second.answered) {
+      due_ns_ = std::min(due_ns_, until_ns);
+    }
     at = next;
   }
 }

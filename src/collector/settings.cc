@@ -40,17 +40,20 @@ constexpr Setting kSettings[] = {
      "where regions are looked for; none: where programs of this user put them"},
     {"append.sockets", "--append-socket", kPaths, &ServeConfig::append_sockets, false,
      kNone, kNone, false, "where files are appended to on behalf of others"},
-    {"append.directories", "--append-directory", kPaths, &ServeConfig::append_directories, false,
+    {"append.directories", "--append-directory", kPaths, &ServeConfig::append_directories, true,
      kNone, kNone, false, "the only directories, with those below, in which files are appended to"},
-    {"append.connections", "--append-connections", kCount, &ServeConfig::append_connections, false,
+    {"append.connections", "--append-connections", kCount, &ServeConfig::append_connections, true,
      1, 1'000'000, false, "clients at once"},
     {"append.connections_per_user", "--append-connections-per-user", kCount,
-     &ServeConfig::append_connections_per_user, false, 1, 1'000'000, true,
+     &ServeConfig::append_connections_per_user, true, 1, 1'000'000, true,
      "clients of one user at once; 0: no bound of their own"},
-    {"append.memory_bytes", "--append-memory", kBytes, &ServeConfig::append_memory_bytes, false,
+    {"append.bytes_per_second_per_user", "--append-bytes-per-second-per-user", kBytes,
+     &ServeConfig::append_bytes_per_second_per_user, false, u64{64} << 10, u64{1} << 40, true,
+     "what is taken a second from the clients of one user; they wait; 0: no bound"},
+    {"append.memory_bytes", "--append-memory", kBytes, &ServeConfig::append_memory_bytes, true,
      u64{1} << 20, u64{1} << 40, false, "what has been received and not written, of all clients"},
     {"append.rotation_check", "--append-rotation-check", kDuration,
-     &ServeConfig::append_rotation_check_ms, false, 10, kMinuteMs, false,
+     &ServeConfig::append_rotation_check_ms, true, 10, kMinuteMs, false,
      "how often it is looked whether a file was renamed or removed"},
     {"admin.socket", "--admin-socket", kPath, &ServeConfig::admin_socket, false,
      kNone, kNone, false, "where `sluice status` asks"},
@@ -292,6 +295,10 @@ std::string text_of(const Setting& setting, const ServeConfig& config) {
     default:
       return number_text(setting.kind, config.*std::get<u64 ServeConfig::*>(setting.member));
   }
+}
+
+void copy_value(const Setting& setting, const ServeConfig& from, ServeConfig& to) {
+  std::visit([&](const auto member) { to.*member = from.*member; }, setting.member);
 }
 
 bool same_value(const Setting& setting, const ServeConfig& a, const ServeConfig& b) {

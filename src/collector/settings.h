@@ -32,6 +32,7 @@ struct ServeConfig {
   std::vector<std::string> append_directories;
   u64 append_connections = 12'000;
   u64 append_connections_per_user = 0;
+  u64 append_bytes_per_second_per_user = 0;
   u64 append_memory_bytes = u64{256} << 20;
   u64 append_rotation_check_ms = 1000;
 
@@ -91,6 +92,7 @@ struct Setting {
 void set_switch(const Setting& setting, bool value, ServeConfig& config);
 
 [[nodiscard]] std::string text_of(const Setting& setting, const ServeConfig& config);
+void copy_value(const Setting& setting, const ServeConfig& from, ServeConfig& to);
 [[nodiscard]] bool same_value(const Setting& setting, const ServeConfig& a, const ServeConfig& b);
 
 }  // namespace sluice::collector

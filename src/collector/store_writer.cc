@@ -10,7 +10,7 @@
 namespace sluice::collector {
 namespace {
 
-constexpr u64 kGroupBytes = 512 * 1024;
+constexpr u64 kGroupBytes = 128 * 1024;  // what a region may take before the others have a turn
 constexpr std::size_t kGroupBatchesMax = 256;
 constexpr i64 kLookEveryNs = 1'000'000'000;
 constexpr i64 kPauseNs = 50'000'000;
@@ -31,10 +31,10 @@ RegionFeed::RegionFeed(std::shared_ptr<RegionMirror> mirror)
     : mirror_(std::move(mirror)),
       catalog_(mirror_->region()),
       cursor_(mirror_->entry()),
+      place_{cursor_.sequence(), cursor_.callers()},
       // relaxed: no other thread has it yet
       reader_(mirror_->journal(), mirror_->entry().cursor_position.load(std::memory_order_relaxed)),
-      selection_(back::SinkConfig()),
-      bytes_(kGroupBytes + kBatchBytesMax) {}
+      selection_(back::SinkConfig()) {}
 
 void RegionFeed::end_with(const RunEnd& end) {
   const std::lock_guard lock(mutex_);
@@ -58,13 +58,18 @@ bool RegionFeed::has_all() const {
   return position == mirror_->journal().committed->load(std::memory_order_relaxed);
 }
 
-bool RegionFeed::read_group() {
-  batches_.clear();
+bool RegionFeed::read_group(BatchGroup& group) {
+  group.batches.clear();
   u64 used = 0;
   JournalReader<JournalSync> next = reader_;
-  while (used < kGroupBytes && batches_.size() < kGroupBatchesMax) {
-    const JournalRead read = next.read(bytes_.data() + used);
-    if (read == JournalRead::kDamaged && batches_.empty()) {
+  while (used < kGroupBytes && group.batches.size() < kGroupBatchesMax) {
+    const JournalRead read = next.read(group.bytes.data() + used);
+    if (read == JournalRead::kPassed && group.batches.empty()) {
+      next.skip_to_oldest();
+      reader_ = next;
+      continue;
+    }
+    if (read == JournalRead::kDamaged && group.batches.empty()) {
       // A batch that its owner has written over: what is committed behind it cannot be found.
       // acquire: with write_back(): the batches before it (P30)
       reader_ = {mirror_->journal(),
@@ -73,21 +78,29 @@ bool RegionFeed::read_group() {
       return false;
     }
     if (read != JournalRead::kBatch) break;
-    const BatchView& batch = batches_.emplace_back(bytes_.data() + used);
+    const BatchView& batch = group.batches.emplace_back(group.bytes.data() + used);
     used += batch.header().bytes;
     next.advance(batch.header().bytes);
   }
-  return !batches_.empty();
+  return !group.batches.empty();
 }
 
-void RegionFeed::pass() {
-  for (const BatchView& batch : batches_) reader_.advance(batch.header().bytes);
+void RegionFeed::pass(const BatchGroup& group, u64 missed) {
+  for (const BatchView& batch : group.batches) reader_.advance(batch.header().bytes);
+  region::SinkEntry& entry = mirror_->entry();
+  const BatchHeader& last = group.batches.back().header();
+  // relaxed, both: told with the position (P4)
+  entry.dropped_backlog.fetch_add(missed, std::memory_order_relaxed);
+  entry.cursor_callers.store(last.callers_before + last.callers, std::memory_order_relaxed);
   // release: our reads, and the cursor, before the drainer's acquire (P4)
   mirror_->entry().cursor_position.store(reader_.position(), JournalOrders::publish_cursor);
 }
 
 StoreWriter::StoreWriter(std::string path, os::Io& io, Reporter& reporter)
-    : path_(std::move(path)), io_(io), reporter_(reporter) {}
+    : path_(std::move(path)),
+      io_(io),
+      reporter_(reporter),
+      group_{.bytes = std::vector<char>(kGroupBytes + kBatchBytesMax), .batches = {}} {}
 
 StoreWriter::~StoreWriter() {
   if (thread_.joinable()) thread_.detach();
@@ -189,7 +202,7 @@ bool StoreWriter::serve(RegionFeed& feed) {
     if (is_over && feed.hangs_ == hangs) feed.hangs_.reset();
     return true;
   }
-  if (feed.read_group()) {
+  if (feed.read_group(group_)) {
     const Status status = write(feed);
     if (!status.ok()) fail(status);
     return true;
@@ -223,16 +236,18 @@ Status StoreWriter::use(RegionFeed& feed) {
   const region::RegionHeader& header = feed.mirror_->region().header();
   const storage::RunKey key = key_of(feed.mirror_->region());
   if (feed.opening_ != opening_) {
-    const Result<u64> next = writer_->use_run(key, feed.catalog_.run(), header.start_wall_ns);
+    const Result<u64> next =
+        writer_->use_run(key, feed.catalog_.run(), header.start_wall_ns, feed.place_);
     if (!next.ok()) return next.status();
     // A commit that a kill kept from being told.
     if (next.value() > feed.cursor_.sequence()) feed.cursor_.passed(next.value(), {});
     feed.opening_ = opening_;
   } else if (current_ != &feed) {
-    writer_->go_on_with(key, feed.catalog_.run(), header.start_wall_ns, feed.run_);
+    writer_->go_on_with(key, feed.catalog_.run(), header.start_wall_ns, feed.run_, feed.place_);
   }
   current_ = &feed;
   feed.run_ = writer_->run();
+  feed.place_ = writer_->place();
   return {};
 }
 
@@ -240,17 +255,27 @@ Status StoreWriter::write(RegionFeed& feed) {
   Status status = use(feed);
   if (!status.ok()) return status;
   back::SinkCounts counts;
-  const u64 next = std::max(feed.batches_.back().next_sequence(), feed.cursor_.sequence());
+  const u64 next = std::max(group_.batches.back().next_sequence(), feed.cursor_.sequence());
+  const BatchHeader& first = group_.batches.front().header();
+  const BatchHeader& last = group_.batches.back().header();
+  u64 missed = 0;
   status = writer_->begin();
+  if (status.ok()) missed = writer_->missed_before(first.first_sequence, first.callers_before);
+  if (missed > 0) {
+    // relaxed: ours
+    const u64 before = feed.cursor_.entry().dropped_backlog.load(std::memory_order_relaxed);
+    status = writer_->add(feed.selection_.gap(feed.catalog_, path_, missed, before + missed));
+  }
   if (status.ok()) status = add_rows(feed, counts);
-  if (status.ok()) status = writer_->commit(next);
+  if (status.ok()) status = writer_->commit(next, last.callers_before + last.callers);
   if (!status.ok()) {
     writer_->roll_back();
     return status;
   }
   feed.run_ = writer_->run();
+  feed.place_ = writer_->place();
   feed.cursor_.passed(next, counts);
-  feed.pass();
+  feed.pass(group_, missed);
   records_.fetch_add(counts.delivered, std::memory_order_relaxed);
   if (failing_.exchange(false, std::memory_order_relaxed)) {
     reporter_.report(path_ + ": works again");
@@ -261,6 +286,7 @@ Status StoreWriter::write(RegionFeed& feed) {
 Status StoreWriter::add_rows(RegionFeed& feed, back::SinkCounts& counts) {
   Status status;
   const auto take = [&](const sink::Item& item) {
+    if (item.sequence < writer_->place().sequence) return true;
     status = writer_->add(item.entry);
     if (status.error_class() == ErrorClass::kFatal) {
       // A trigger or an index of the user's refuses it, and always will.
@@ -272,7 +298,7 @@ Status StoreWriter::add_rows(RegionFeed& feed, back::SinkCounts& counts) {
     counts.dropped_error += item.counts.dropped_error;
     return status.ok();
   };
-  for (const BatchView& batch : feed.batches_) {
+  for (const BatchView& batch : group_.batches) {
     if (!feed.selection_.walk(batch, feed.catalog_, feed.cursor_.sequence(), counts.filtered,
                               take)) {
       return status;
@@ -295,7 +321,7 @@ Status StoreWriter::store_hang(RegionFeed& feed, const std::string& what) {
     what.empty() ? row.bind_null(2) : row.bind(2, std::string_view(reason));
     status = row.run();
   }
-  if (status.ok()) status = writer_->commit(feed.cursor_.sequence());
+  if (status.ok()) status = writer_->commit(writer_->place().sequence);
   if (!status.ok()) writer_->roll_back();
   return status;
 }
@@ -319,7 +345,7 @@ Status StoreWriter::store_end(RegionFeed& feed, const RunEnd& end) {
     row.bind(5, std::string_view(end.reason));
     status = row.run();
   }
-  if (status.ok()) status = writer_->commit(feed.cursor_.sequence());
+  if (status.ok()) status = writer_->commit(writer_->place().sequence);
   if (!status.ok()) writer_->roll_back();
   return status;
 }

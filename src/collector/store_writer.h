@@ -27,6 +27,12 @@
 
 namespace sluice::collector {
 
+// What goes into the store at once, of one mirror at a time.
+struct BatchGroup {
+  std::vector<char> bytes;
+  std::vector<BatchView> batches;
+};
+
 // One mirror's way into the store. Private parts: the writer's thread.
 class RegionFeed {
  public:
@@ -48,16 +54,15 @@ class RegionFeed {
 
  private:
   friend class StoreWriter;
-  [[nodiscard]] bool read_group();
-  void pass();
+  [[nodiscard]] bool read_group(BatchGroup& group);
+  void pass(const BatchGroup& group, u64 missed);
 
   const std::shared_ptr<RegionMirror> mirror_;
   back::Catalog catalog_;
   back::Cursor cursor_;
+  storage::RunPlace place_;  // as the store has it, or where we begin
   JournalReader<JournalSync> reader_;
   sink::Selection selection_;
-  std::vector<char> bytes_;
-  std::vector<BatchView> batches_;
   u64 opening_ = 0;  // of the store for which run_ holds
   i64 run_ = 0;
   std::mutex mutex_;
@@ -106,6 +111,7 @@ class StoreWriter {
   const std::string path_;
   os::Io& io_;
   Reporter& reporter_;
+  BatchGroup group_;
   std::unique_ptr<storage::Writer> writer_;
   os::FileId file_;  // that writer_ has open
   u64 opening_ = 0;

@@ -172,9 +172,9 @@ ChildEnd child_end(u32 pid, bool wait) {
     got = ::waitpid(pid_t(pid), &status, wait ? 0 : WNOHANG);
   } while (got < 0 && errno == EINTR);
   if (got == 0) return {};
-  if (got < 0) return {true, 127, 0};
-  if (WIFSIGNALED(status)) return {true, 0, WTERMSIG(status)};
-  return {WIFEXITED(status), WEXITSTATUS(status), 0};
+  if (got < 0) return {true, 127, 0, false};
+  if (WIFSIGNALED(status)) return {true, 0, WTERMSIG(status), WCOREDUMP(status) != 0};
+  return {WIFEXITED(status), WEXITSTATUS(status), 0, false};
 }
 
 void send_signal(u32 pid, int signal) { ::kill(pid_t(pid), signal); }

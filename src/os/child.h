@@ -92,6 +92,7 @@ struct ChildEnd {
   bool ended = false;
   int exit_code = 0;
   int signal = 0;  // != 0: killed by it
+  bool core = false;
 };
 // `wait`: until the child has ended.
 [[nodiscard]] ChildEnd child_end(u32 pid, bool wait);

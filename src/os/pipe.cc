@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
@@ -50,6 +52,17 @@ int wait_writable(int fd, i64 timeout_ns) {
   const timespec timeout{time_t(timeout_ns / 1'000'000'000), long(timeout_ns % 1'000'000'000)};
   const int result = ::ppoll(&wanted, 1, &timeout, nullptr);
   return result < 0 ? -errno : result;
+}
+
+i64 write_at_once(int fd, const void* from, std::size_t size) {
+  const iovec bytes{const_cast<void*>(from), size};
+  constexpr off_t kAtTheEnd = -1;  // where the file's own position is
+  i64 written = ::pwritev2(fd, &bytes, 1, kAtTheEnd, RWF_NOWAIT);
+  if (written >= 0 || errno == EAGAIN) return written >= 0 ? written : -EAGAIN;
+  // A kind of file, or a kernel, without it.
+  if (wait_writable(fd, 0) == 0) return -EAGAIN;
+  written = ::write(fd, from, size);
+  return written >= 0 ? written : -errno;
 }
 
 }  // namespace sluice::os

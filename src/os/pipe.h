@@ -26,6 +26,10 @@ class NoPipeSignal {
 // 0: it does not yet, or -errno.
 int wait_writable(int fd, i64 timeout_ns);
 
+// Writes what fits now and waits for nobody, whoever else has the file open and with whatever flags
+// it was opened. -EAGAIN: nothing fits. A terminal that is stopped in this moment may yet keep it.
+i64 write_at_once(int fd, const void* from, std::size_t size);
+
 }  // namespace sluice::os
 
 #endif  // SLUICE_SRC_OS_PIPE_H_

@@ -1,5 +1,6 @@
 #include "os/process.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/magic.h>
 #include <linux/membarrier.h>
@@ -13,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -61,12 +63,12 @@ std::string boot_id() {
 u64 start_time(u32 pid) {
   char path[32];
   std::snprintf(path, sizeof path, "/proc/%u/stat", pid);
-  FILE* file = std::fopen(path, "re");
-  if (!file) return 0;
+  const int file = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
   char text[1024];
-  const std::size_t size = std::fread(text, 1, sizeof text - 1, file);
-  std::fclose(file);
-  text[size] = '\0';
+  const ssize_t size = ::read(file, text, sizeof text - 1);
+  ::close(file);
+  text[std::max<ssize_t>(size, 0)] = '\0';
   // The second field is the name in parentheses and may itself hold spaces and parentheses.
   const char* at = std::strrchr(text, ')');
   for (int field = 2; at && field < 22; ++field) at = std::strchr(at + 1, ' ');

@@ -98,6 +98,14 @@ i64 lock_holder(int fd, u64 byte) {
   return lock.l_pid > 0 ? i64(lock.l_pid) : -1;
 }
 
+i64 lock_holder(const char* path, u64 byte) {
+  const int fd = ::open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  const i64 holder = lock_holder(fd, byte);
+  ::close(fd);
+  return holder;
+}
+
 int open_process(u32 pid) {
   const int fd = int(::syscall(SYS_pidfd_open, pid, 0));
   return fd < 0 ? -errno : fd;

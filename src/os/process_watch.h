@@ -15,6 +15,8 @@ namespace sluice::os {
 // The process that holds the fcntl lock on this byte, in the way of ours; 0: nobody; -1: one that
 // this pid namespace has no number for, or -errno.
 [[nodiscard]] i64 lock_holder(int fd, u64 byte);
+// The same of the file with this name, which must have no lock of ours: closing it would drop that.
+[[nodiscard]] i64 lock_holder(const char* path, u64 byte);
 
 // Can be read (wait_readable()) once the process has ended. -errno: -ESRCH, -ENOSYS, -EMFILE.
 [[nodiscard]] int open_process(u32 pid);

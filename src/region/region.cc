@@ -200,6 +200,8 @@ u64 Region::plan(const RegionOptions& options) {
     AreaKind kind;
     u64 bytes;
   } areas[] = {
+      // First, at one place whatever the options are: an inherited heartbeat goes on beating there.
+      {AreaKind::kHeartbeats, kHeartbeatsMax * sizeof(HeartbeatEntry)},
       {AreaKind::kClock, kPage},
       {AreaKind::kWake, kPage},
       {AreaKind::kSiteControls, options.sites_max},
@@ -210,7 +212,6 @@ u64 Region::plan(const RegionOptions& options) {
       {AreaKind::kThreadSlots, options.slots_max * sizeof(ThreadSlot)},
       {AreaKind::kSinks, kSinksMax * kSinkEntryBytes},
       {AreaKind::kDictionary, options.dictionary_bytes},
-      {AreaKind::kHeartbeats, kHeartbeatsMax * sizeof(HeartbeatEntry)},
       {AreaKind::kMetricCells, 64 * kPage},
       {AreaKind::kStreams, 4 * kPage},
       {AreaKind::kJournal, sizeof(JournalLines) + options.journal_bytes},
@@ -240,6 +241,7 @@ void Region::write_header(const RegionOptions& options, u64 bytes) {
   header->pid = os::process_id();
   header->uid = os::user_id();
   header->pid_namespace = os::pid_namespace();
+  header->start_time = os::start_time(header->pid);
   header->start_wall_ns = os::wall_ns();
   copy_text(header->product, options.product);
   copy_text(header->version_text, options.version);

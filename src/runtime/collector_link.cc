@@ -11,15 +11,18 @@
 // something only under `lifecycle_`. Callers notice nothing: what they say meanwhile waits in their
 // rings.
 #include <algorithm>
+#include <new>
+#include <system_error>
 
 #include "base/fixed_text.h"
 #include "base/registration_message.h"
 #include "front/front.h"
 #include "os/child.h"
+#include "os/fork.h"
 #include "os/process.h"
-#include "os/unix_socket.h"
 #include "record/escape.h"
 #include "region/marks.h"
+#include "runtime/collector_socket.h"
 #include "runtime/runtime.h"
 #include "sink/sink_table.h"
 #include "sluice/detail/thread_block.h"
@@ -27,7 +30,6 @@
 namespace sluice::runtime {
 namespace {
 
-constexpr i64 kAnswerNs = 50'000'000;
 constexpr i64 kLookNs = 1'000'000;
 // Between two looks for a collector.
 constexpr i64 kLinkLeastNs = 20'000'000;
@@ -37,61 +39,26 @@ constexpr i64 kRetryMostNs = 100'000'000;
 constexpr i64 kFlushNs = 300'000'000;
 constexpr i64 kStopNs = 1'000'000'000;
 
-std::string default_socket() {
-  if (os::user_id() == 0) return "/run/sluice/ingest.sock";
-  const std::string own = os::runtime_directory();
-  return (own.empty() ? "/dev/shm/sluice-" + std::to_string(os::user_id()) : own + "/sluice") +
-         "/ingest.sock";
-}
-
-// The collector's line, without its end and with nothing in it that a terminal would obey; empty:
-// none in time.
-std::string answer_on(int socket, const std::string& message, i64 deadline_ns) {
-  if (os::send_some(socket, message.data(), message.size()) != i64(message.size())) return {};
-  std::string answer;
-  while (answer.size() < kRegistrationAnswerMax && !answer.ends_with('\n')) {
-    const i64 left = deadline_ns - os::monotonic_ns();
-    if (left <= 0 || os::wait_socket(socket, os::kReadable, left) <= 0) return {};
-    char bytes[kRegistrationAnswerMax];
-    const i64 got = os::receive_some(socket, bytes, sizeof bytes - answer.size());
-    if (got <= 0) return {};
-    answer.append(bytes, std::size_t(got));
-  }
-  if (answer.ends_with('\n')) answer.pop_back();
-  return escaped(TextForm::kText, answer);
-}
-
-// "ok", or what went wrong.
-std::string ask(const std::string& path, const std::string& region, int& socket) {
-  socket = os::connect_unix(path);
-  if (socket < 0) return "no collector listens at " + path + ": " + os::error_text(socket);
-  os::Peer peer;
-  if (os::peer_of(socket, peer) != 0 || (peer.uid != os::user_id() && peer.uid != 0)) {
-    return "the collector at " + path + " is another user's";
-  }
-  const RegistrationHead head{kRegistrationMagic, kRegistrationVersion, u16(region.size())};
-  std::string message(reinterpret_cast<const char*>(&head), sizeof head);
-  const std::string answer = answer_on(socket, message + region, os::monotonic_ns() + kAnswerNs);
-  return answer.empty() ? "the collector at " + path + " does not answer" : answer;
-}
-
 }  // namespace
 
-bool Runtime::is_for_collector() const {
-  const bool has_sinks = !config_.sinks.empty() && !config_.console_by_default;
-  return config_.collector != Collector::off && config_.mode != Mode::immediate && !has_sinks &&
+bool Runtime::wants_collector() const {
+  return config_.collector != Collector::off && config_.mode != Mode::immediate &&
          front::g_front.region.shared();
 }
 
-std::string Runtime::ingest_socket() const {
-  return config_.collector_socket.empty() ? default_socket() : config_.collector_socket;
+bool Runtime::has_own_sinks() const {
+  return !config_.sinks.empty() && !config_.console_by_default;
+}
+
+std::string Runtime::ask_collector(u32 place, int& socket) const {
+  return ask(config_.collector_socket, front::g_front.region.path(), place, socket);
 }
 
 // A collector's place in the sink table, however it came there: the store goes on from it. Under
 // the consumer's lock.
 void Runtime::find_collectors_place() {
   const region::Region& region = front::g_front.region;
-  if (!is_for_collector()) return;
+  if (!wants_collector()) return;
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region.sink(i);
     if (region::Marks::look(entry.state) != region::SinkState::kOpen) continue;
@@ -102,14 +69,15 @@ void Runtime::find_collectors_place() {
 
 // True when a collector drains the region now.
 bool Runtime::register_region() {
-  os::close_descriptor(collector_);
-  const std::string answer = ask(ingest_socket(), front::g_front.region.path(), collector_);
+  hang_up(collector_);
+  const std::string answer = ask_collector(kRegistrationDrain, collector_);
   if (answer != kRegistrationOk) {
-    os::close_descriptor(collector_);
+    hang_up(collector_);
     say_of_link(answer);
     return false;
   }
   said_of_link_.clear();
+  to_say_.clear();  // it is over, said or not
   find_collectors_place();
   return true;
 }
@@ -118,15 +86,17 @@ bool Runtime::register_region() {
 // that has no use for it, or does not answer.
 bool Runtime::is_wanted() {
   int socket = -1;
-  const std::string answer = ask(ingest_socket(), front::g_front.region.path(), socket);
+  const std::string answer = ask_collector(kRegistrationDrain, socket);
   const bool somebody = socket >= 0;
-  os::close_descriptor(socket);
+  hang_up(socket);
   if (answer == kRegistrationHeld) return true;
   if (somebody) say_of_link(answer);
   return false;
 }
 
-void Runtime::say_of_link(const std::string& sentence) {
+// `untrusted`: nothing in it is to be obeyed by a terminal.
+void Runtime::say_of_link(const std::string& untrusted) {
+  const std::string sentence = escaped(TextForm::kText, untrusted);
   if (config_.quiet || sentence == said_of_link_) return;
   said_of_link_ = sentence;
   to_say_ = "sluice: " + sentence;
@@ -161,8 +131,13 @@ bool Runtime::leave_to_collector() {
 
 // A descriptor for it may be missing; then nobody follows, and everything stays as it was found.
 void Runtime::start_link() {
-  if (config_.collector != Collector::automatic || !is_for_collector()) return;
-  if (!unlink_) unlink_.emplace();
+  if (!wants_collector()) return;
+  // What is left to it is left for good in mode `only`.
+  if (config_.collector == Collector::only && !has_own_sinks()) return;
+  if (!unlink_) {
+    const os::DescriptorChange change;
+    os::close_in_child(unlink_.emplace().fd());
+  }
   if (unlink_->fd() >= 0) link_ = std::thread([this] { link_main(); });
 }
 
@@ -181,22 +156,25 @@ void Runtime::link_main() {
   for (link_pause_ns_ = kLinkLeastNs;;) {
     const i64 wait_ns = collector_ < 0 ? link_pause_ns_ : -1;
     if (os::wait_readable(unlink_->fd(), collector_, wait_ns).first) return;
-    std::string to_say;
-    {
-      const std::unique_lock only(lifecycle_, std::try_to_lock);
-      if (only.owns_lock()) {
+    const std::unique_lock only(lifecycle_, std::try_to_lock);
+    if (only.owns_lock()) {
+      try {
         follow_collector();
-        to_say.swap(to_say_);
-      } else if (os::wait_readable(unlink_->fd(), -1, kLookNs).first) {
-        return;
+      } catch (const std::system_error& error) {
+        say_of_link(std::string("no thread is to be had: ") + error.what());
+      } catch (const std::bad_alloc&) {
+        say_of_link("no memory to follow the collector");
       }
+      if (!to_say_.empty() && report_at_once(to_say_)) to_say_.clear();
+    } else if (os::wait_readable(unlink_->fd(), -1, kLookNs).first) {
+      return;
     }
-    if (!to_say.empty()) report(to_say);
   }
 }
 
 // Who consumes is asked of the kernel each time, never remembered.
 void Runtime::follow_collector() {
+  if (has_own_sinks()) return follow_reader();
   if (left_to_collector_) {
     if (register_region()) return;
     // It may be held for a moment by who was killed, or by one that stores what it has.
@@ -229,9 +207,18 @@ bool Runtime::go_on_alone() {
     say_of_link(problem);
     return false;
   }
-  start_draining();
-  engine_->start_sinks();
-  return true;
+  try {
+    start_draining();
+    engine_->start_sinks();
+    return true;
+  } catch (const std::system_error& error) {
+    say_of_link(std::string("no thread is to be had to go on alone: ") + error.what());
+  }
+  (void)engine_->stop(os::monotonic_ns(), true);
+  const Locked lock(mutex_);
+  left_to_collector_ = true;
+  engine_.reset();
+  return false;
 }
 
 // A collector has come: it gets what our own sinks have not, when they have all of the journal.

@@ -64,6 +64,11 @@ FlushResult Runtime::flush_once(Reach reach, i64 deadline_ns, std::string& probl
     }
     outcome = engine->flush(reach == Reach::durable, deadline_ns, only_sink);
   }
+  // A callback is not kept waiting for another process.
+  if (outcome.merged && !only_sink && !detail::t_block.in_sink && !wait_for_reader(deadline_ns)) {
+    ++outcome.behind;
+    outcome.names_behind += (outcome.names_behind.empty() ? "" : ", ") + std::string("collector");
+  }
   result.sinks = outcome.sinks;
   result.behind = outcome.behind;
   result.complete = outcome.merged && outcome.behind == 0;
@@ -73,6 +78,23 @@ FlushResult Runtime::flush_once(Reach reach, i64 deadline_ns, std::string& probl
               "; what is behind is kept, wait longer or mend the destination";
   }
   return result;
+}
+
+bool Runtime::wait_for_reader(i64 deadline_ns) {
+  // acquire: with the merge's commit (P3)
+  const u64 position =
+      front::g_front.region.journal_lines().committed.load(JournalOrders::read_committed);
+  for (;;) {
+    {
+      const Locked lock(mutex_);
+      if (reads_ == nullptr) return true;
+      // acquire: the store's commit before it (P4)
+      const u64 read = reads_->cursor_position.load(JournalOrders::read_cursor);
+      if (i64(read - position) >= 0) return true;
+    }
+    if (os::monotonic_ns() >= deadline_ns) return false;
+    os::sleep_ns(kLookNs);
+  }
 }
 
 // What threads have published is in the journal when their rings are empty, and stored when the

@@ -21,6 +21,12 @@ u64 new_token() {
   return u64{os::process_id()} << 32 | (made.fetch_add(1, std::memory_order_relaxed) + 1);
 }
 
+// A bit for each place that an object of this process beats at. Those of its parent's that a forked
+// child has inherited go on beating there, so no promise of the child's may be there as well.
+// relaxed: a fork copies it, and the token decides between threads
+std::atomic<u32> beaten_at{0};
+static_assert(region::kHeartbeatsMax <= 32);
+
 }  // namespace
 
 Heartbeat::Heartbeat(std::string_view name, std::uint32_t within_ms) noexcept : beats_(&unseen_) {
@@ -28,12 +34,14 @@ Heartbeat::Heartbeat(std::string_view name, std::uint32_t within_ms) noexcept : 
   for (u32 i = 0; i < region::kHeartbeatsMax; ++i) {
     HeartbeatEntry& entry = front::g_front.region.heartbeats()[i];
     u64 free = 0;
+    if ((beaten_at.load(std::memory_order_relaxed) & (1u << i)) != 0) continue;
     // relaxed: what is told is told by the mark behind it
     if (!entry.token.compare_exchange_strong(free, token_ = new_token(),
                                              std::memory_order_relaxed)) {
       token_ = 0;
       continue;
     }
+    beaten_at.fetch_or(1u << i, std::memory_order_relaxed);
     entry.beats.store(0, std::memory_order_relaxed);
     entry.resting.store(0, std::memory_order_relaxed);
     copy_text(entry.name, name);
@@ -45,6 +53,7 @@ Heartbeat::Heartbeat(std::string_view name, std::uint32_t within_ms) noexcept : 
 }
 
 Heartbeat::~Heartbeat() {
+  if (token_ != 0) beaten_at.fetch_and(~(1u << place_), std::memory_order_relaxed);
   if (!is_seen()) return;
   HeartbeatEntry& entry = front::g_front.region.heartbeats()[place_];
   region::Marks::set(entry.within_ms, 0u);

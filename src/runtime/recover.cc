@@ -21,18 +21,8 @@ constexpr u64 kIntentBytes = 256 * 1024;
 
 void list_regions(const std::string& directory, std::vector<std::string>& out) {
   os::real_io().list(directory.c_str(), [&](const char* name) {
-    if (std::string_view(name).ends_with(kSuffix)) out.push_back(directory + "/" + name);
+    if (is_region_name(name)) out.push_back(directory + "/" + name);
   });
-}
-
-std::vector<std::string> places(const std::string& directory) {
-  if (!directory.empty()) return {directory};
-  std::vector<std::string> all;
-  for (u32 attempt = 0; attempt < region::kRegionDirectories; ++attempt) {
-    char place[512];
-    if (region::region_directory(place, sizeof place, attempt, false)) all.emplace_back(place);
-  }
-  return all;
 }
 
 void remove_drafts_in(const std::string& directory) {
@@ -184,6 +174,21 @@ void give_up_destinations(region::Region& region) {
   for (u32 i = 0; i < region::kSinksMax; ++i) region.sink(i).required = 0;
 }
 
+// What a collector has no room for in its store must not be kept from the program's own files: it
+// sees what it missed. True: there is such a place.
+bool hold_for_collector(region::Region& region, bool holds) {
+  bool any = false;
+  for (u32 i = 0; i < region::kSinksMax; ++i) {
+    region::SinkEntry& entry = region.sink(i);
+    if (Marks::look(entry.state) != region::SinkState::kOpen || !sink::is_collectors(entry)) {
+      continue;
+    }
+    entry.required = holds ? 1 : 0;
+    any = true;
+  }
+  return any;
+}
+
 bool owes_to(const region::Region& region, const std::vector<std::string>& paths) {
   for (u32 i = 0; i < region::kSinksMax; ++i) {
     const region::SinkEntry& entry = region.sink(i);
@@ -206,7 +211,11 @@ void drain(region::Region& region, const RecoverOptions& options, RegionSummary&
   add_sinks(engine, region, options, summary);
   if (options.give_up) summary.problem.clear();
   add_extra_sinks(engine, region, options, summary);
-  const back::FlushOutcome outcome = engine.flush(true, os::monotonic_ns());
+  back::FlushOutcome outcome = engine.flush(true, os::monotonic_ns());
+  if (!outcome.merged && hold_for_collector(region, false)) {
+    outcome = engine.flush(true, os::monotonic_ns());
+    (void)hold_for_collector(region, true);
+  }
   engine.stop(os::monotonic_ns());
   const back::EngineCounts counts = engine.counts();
   summary.merged = counts.merged;
@@ -224,15 +233,27 @@ void drain(region::Region& region, const RecoverOptions& options, RegionSummary&
 
 }  // namespace
 
+std::vector<std::string> region_places(const std::string& directory) {
+  if (!directory.empty()) return {directory};
+  std::vector<std::string> all;
+  for (u32 attempt = 0; attempt < region::kRegionDirectories; ++attempt) {
+    char place[512];
+    if (region::region_directory(place, sizeof place, attempt, false)) all.emplace_back(place);
+  }
+  return all;
+}
+
+bool is_region_name(const std::string& path) { return path.ends_with(kSuffix); }
+
 std::vector<std::string> find_regions(const std::string& directory) {
   std::vector<std::string> found;
-  for (const std::string& place : places(directory)) list_regions(place, found);
+  for (const std::string& place : region_places(directory)) list_regions(place, found);
   std::sort(found.begin(), found.end());
   return found;
 }
 
 void remove_drafts(const std::string& directory) {
-  for (const std::string& place : places(directory)) remove_drafts_in(place);
+  for (const std::string& place : region_places(directory)) remove_drafts_in(place);
 }
 
 Result<RegionSummary> recover_region(const std::string& path, const RecoverOptions& options,

@@ -50,6 +50,12 @@ struct RecoverOptions {
   std::vector<back::SinkConfig> extra_sinks = {};
 };
 
+// Where regions are: `directory`, or the default places that there are.
+std::vector<std::string> region_places(const std::string& directory);
+
+// Whether a file may be a region, by its name.
+bool is_region_name(const std::string& path);
+
 // Paths of all region files in the default places or in `directory`, whoever owns them.
 std::vector<std::string> find_regions(const std::string& directory);
 

@@ -1,6 +1,7 @@
 #include "runtime/runtime.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <new>
 #include <utility>
@@ -107,7 +108,8 @@ std::string Runtime::start_locked() {
            "start it with these";
   }
   FixedText(secrets, sizeof secrets).text(config_.redact);
-  if (!is_for_collector()) collectors_store_.reset();
+  if (!wants_collector()) collectors_store_.reset();
+  if (!wants_collector() || !has_own_sinks()) end_reading();
   const bool left =
       is_for_collector() && (!engine_ || engine_->all_delivered()) && leave_to_collector();
   if (!to_say_.empty()) report(std::exchange(to_say_, {}));
@@ -140,6 +142,11 @@ std::string Runtime::start_locked() {
   }
   open_for_callers();
   announce();
+  if (wants_collector() && has_own_sinks() && config_.sinks.size() < region::kSinksMax) {
+    begin_place();
+    if (!begin_to_be_read()) begin_guest();
+  }
+  if (!to_say_.empty()) report(std::exchange(to_say_, {}));
   start_delivery();
   start_link();
   return {};
@@ -344,7 +351,7 @@ std::string Runtime::stop(u32 deadline_ms) {
 
 // A sink that is in a call uses its engine as long as the process lives.
 void Runtime::keep_what_is_stuck() {
-  if (!engine_->left_behind()) return;
+  if (!engine_->is_in_use()) return;
   static auto* const kept = new std::vector<std::shared_ptr<back::Engine>>;
   kept->push_back(engine_);
 }
@@ -391,6 +398,13 @@ void Runtime::report(std::string_view sentence) {
   std::string line(sentence);
   line += "\n";
   os::real_io().write(2, line.data(), line.size());
+}
+
+bool Runtime::report_at_once(std::string_view sentence) {
+  const os::NoPipeSignal no_signal;
+  std::string line(sentence);
+  line += "\n";
+  return os::write_at_once(2, line.data(), line.size()) != -EAGAIN;
 }
 
 void Runtime::announce() {

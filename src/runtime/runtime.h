@@ -75,11 +75,15 @@ class Runtime final : public Reporter {
   StorePlace find_store(std::string_view path);
   // What keeps the sink from getting on; empty: nothing.
   std::string sink_problem(u32 sink);
+  // Somebody else consumes, or is to: no sink of our own runs.
+  [[nodiscard]] bool is_left_to_collector();
   CommitWatches& commit_watches() { return commit_watches_; }
   void run_now();
   void at_exit();
 
   void report(std::string_view sentence) override;
+  // False: standard error takes nothing now.
+  bool report_at_once(std::string_view sentence);
 
  private:
   std::string start_locked();
@@ -90,9 +94,12 @@ class Runtime final : public Reporter {
   void set_levels();
   void open_for_callers();
   // collector_link.cc
-  [[nodiscard]] bool is_for_collector() const;
+  [[nodiscard]] bool wants_collector() const;
+  [[nodiscard]] bool has_own_sinks() const;
+  // It drains the region, rather than read it.
+  [[nodiscard]] bool is_for_collector() const { return wants_collector() && !has_own_sinks(); }
   [[nodiscard]] bool leave_to_collector();
-  [[nodiscard]] std::string ingest_socket() const;
+  [[nodiscard]] std::string ask_collector(u32 place, int& socket) const;
   void find_collectors_place();
   [[nodiscard]] bool register_region();
   [[nodiscard]] bool is_wanted();
@@ -104,9 +111,19 @@ class Runtime final : public Reporter {
   [[nodiscard]] bool go_on_alone();
   [[nodiscard]] bool hand_over();
   [[nodiscard]] bool end_hand_over();
-  void say_of_link(const std::string& sentence);
-  [[nodiscard]] bool is_left_to_collector();
+  void say_of_link(const std::string& untrusted);
+  // collector_reads.cc
+  [[nodiscard]] static bool is_readers_place(u32 place);
+  [[nodiscard]] bool begin_to_be_read();
+  void begin_place();
+  void open_place();
+  void note_reader(region::SinkEntry* entry);
+  void follow_reader();
+  void begin_guest();
+  void end_reading();
   FlushResult wait_for_collector(i64 deadline_ns, std::string& problem);
+  // True when it has stored what is in the journal, or does not read it.
+  bool wait_for_reader(i64 deadline_ns);
   FlushResult flush_once(Reach reach, i64 deadline_ns, std::string& problem,
                          std::optional<u32> only_sink);
   std::string make_sinks(back::Engine& engine);
@@ -130,8 +147,12 @@ class Runtime final : public Reporter {
   // What the collector stores into: a backend of our own goes on there without it. Under
   // lifecycle_.
   std::optional<back::SinkConfig> collectors_store_;
-  std::string said_of_link_;        // under lifecycle_: so that nothing is said twice
-  std::string to_say_;              // the same: behind it, standard error may keep us waiting
+  // Where it reads beside our own sinks; null: it does not. Written under both, read under either.
+  region::SinkEntry* reads_ = nullptr;
+  std::string said_of_link_;  // under lifecycle_: so that nothing is said twice
+  // The same: what link_ has to say, the newest. Nobody waits for standard error, which may be a
+  // full pipe: link_ tries again when it looks next.
+  std::string to_say_;
   i64 link_pause_ns_ = 0;           // until the next look for a collector
   std::optional<os::Flag> unlink_;  // ends link_
   std::thread link_;                // follows the collector as it comes and goes

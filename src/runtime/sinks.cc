@@ -31,7 +31,7 @@ std::string what_is_owed(back::Engine& engine, const region::SinkEntry& entry) {
 }  // namespace
 
 std::string Runtime::make_sinks(back::Engine& engine) {
-  if (collectors_store_) return make_collectors_sink(engine);
+  if (collectors_store_ && !has_own_sinks()) return make_collectors_sink(engine);
   std::vector<std::string> problems;
   for (u32 i = 0; i < config_.sinks.size(); ++i) {
     std::string problem = make_sink_entry(engine, config_.sinks[i], i);
@@ -39,11 +39,13 @@ std::string Runtime::make_sinks(back::Engine& engine) {
   }
   region::Region& region = front::g_front.region;
   for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
+    if (is_readers_place(i)) continue;  // nobody waits for it
     const std::string owed = what_is_owed(engine, region.sink(i));
     if (!owed.empty()) problems.push_back(owed);
   }
   if (!problems.empty()) return join(problems);
   for (u32 i = u32(config_.sinks.size()); i < region::kSinksMax; ++i) {
+    if (collectors_store_ && is_readers_place(i)) continue;
     region::Marks::set(region.sink(i).state, region::SinkState::kUnused);
   }
   return {};

@@ -18,6 +18,7 @@ struct Item {
   const Entry& entry;
   u64 sequence;
   u64 next_sequence;        // one above the last record it stands for
+  u64 callers_before;       // records of callers in front of it, in the whole run
   back::SinkCounts counts;  // what it adds once it is written
 };
 
@@ -38,6 +39,7 @@ class Selection {
     const bool whole = batch.for_each(batch.first_sequence(), [&](const BatchRecord& record) {
       const RecordHeader header = record.header();
       const bool caller = from_caller(header.site);
+      const u64 before = batch.header().callers_before + callers_seen;
       callers_seen += caller;
       if (record.sequence < from) return true;
       next = record.sequence + 1;
@@ -45,7 +47,7 @@ class Selection {
       if (!catalog.describe(batch, record)) {
         const i64 wall_ns = catalog.clock_of(batch.header()).wall_of(header.ticks);
         const Entry& notice = own_.damage(catalog, record.sequence, 1, header.site, wall_ns);
-        stopped = !each(Item{notice, record.sequence, next, {.dropped_error = caller}});
+        stopped = !each(Item{notice, record.sequence, next, before, {.dropped_error = caller}});
         return !stopped;
       }
       const Entry entry = catalog.entry();
@@ -53,7 +55,7 @@ class Selection {
         filtered += caller;
         return true;
       }
-      stopped = !each(Item{entry, record.sequence, next, {.delivered = caller}});
+      stopped = !each(Item{entry, record.sequence, next, before, {.delivered = caller}});
       return !stopped;
     });
     if (stopped) return false;
@@ -61,7 +63,11 @@ class Selection {
     const u64 lost = batch.header().callers - std::min<u64>(callers_seen, batch.header().callers);
     const Entry& notice = own_.damage(catalog, next, batch.next_sequence() - next, kSiteUnknown,
                                       batch.header().wall_ns);
-    return each(Item{notice, next, batch.next_sequence(), {.dropped_error = lost}});
+    return each(Item{notice,
+                     next,
+                     batch.next_sequence(),
+                     batch.header().callers_before + callers_seen,
+                     {.dropped_error = lost}});
   }
 
   [[nodiscard]] const Entry& gap(const back::Catalog& catalog, std::string_view sink,

@@ -82,7 +82,8 @@ Status StoreSink::open_store(const back::Catalog& catalog, back::Cursor& cursor)
     return writer.status();
   }
   const Result<u64> next = writer.value()->use_run(run_key(catalog.region()), catalog.run(),
-                                                   catalog.region().header().start_wall_ns);
+                                                   catalog.region().header().start_wall_ns,
+                                                   {cursor.sequence(), cursor.callers()});
   if (!next.ok()) {
     if (next.status().error_class() == ErrorClass::kRotate) {
       writer.value().reset();
@@ -136,15 +137,18 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
   if (!status.ok()) return status;
   back::SinkCounts counts;
   u64 rows = 0;
-  if (missed_now_ > 0) {
-    status = writer_->add(selection_.gap(catalog, options_.path, missed_now_, missed_in_all_));
+  const BatchHeader& first = batches.front().header();
+  const u64 missed = writer_->missed_before(first.first_sequence, first.callers_before);
+  if (missed > 0) {
+    status = writer_->add(selection_.gap(catalog, options_.path, missed, missed_ + missed));
     if (!status.ok()) return status;
   }
-  const auto commit = [&](u64 next_sequence) {
-    status = writer_->commit(next_sequence);
+  bool is_said = false;
+  const auto commit = [&](u64 next_sequence, u64 callers) {
+    status = writer_->commit(next_sequence, callers);
     if (!status.ok()) return false;
     cursor.passed(next_sequence, std::exchange(counts, {}));
-    missed_now_ = 0;
+    if (!std::exchange(is_said, true)) missed_ += missed;
     rows = 0;
     return true;
   };
@@ -155,12 +159,13 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
   };
   const auto take = [&](const Item& item) {
     if (is_long()) {
-      if (!commit(item.sequence)) return false;
+      if (!commit(item.sequence, item.callers_before)) return false;
       if (pruning_) prune(os::monotonic_ns() - transaction_began_ns_);
       transaction_began_ns_ = os::monotonic_ns();
       status = writer_->begin();
       if (!status.ok()) return false;
     }
+    if (item.sequence < writer_->place().sequence) return true;
     status = writer_->add(item.entry);
     ++rows;
     if (status.error_class() == ErrorClass::kFatal) {
@@ -178,7 +183,8 @@ Status StoreSink::write_rows(Batches batches, back::Catalog& catalog, back::Curs
   for (const BatchView& batch : batches) {
     if (!selection_.walk(batch, catalog, from, counts.filtered, take)) return status;
   }
-  commit(batches.back().next_sequence());
+  const BatchHeader& last = batches.back().header();
+  commit(batches.back().next_sequence(), last.callers_before + last.callers);
   return status;
 }
 
@@ -221,12 +227,6 @@ i64 StoreSink::upkeep() {
   if (!full_text_ || pruning_) return again_ns;
   const i64 index_ns = index_text();
   return index_ns < 0 ? again_ns : again_ns < 0 ? index_ns : std::min(again_ns, index_ns);
-}
-
-Status StoreSink::write_gap(u64 missed_now, u64 missed_in_all) {
-  missed_now_ += missed_now;
-  missed_in_all_ = missed_in_all;
-  return {};
 }
 
 Status StoreSink::flush(bool durable) {

@@ -34,7 +34,8 @@ class StoreSink final : public back::Sink {
 
   Status open(const back::Catalog& catalog, back::Cursor& cursor) override;
   Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override;
-  Status write_gap(u64 missed_now, u64 missed_in_all) override;
+  // What was missed the store knows itself, whoever wrote to it before (Writer::missed_before()).
+  Status write_gap(u64, u64) override { return {}; }
   Status flush(bool durable) override;
   i64 upkeep() override;
   Status close() override;
@@ -64,8 +65,7 @@ class StoreSink final : public back::Sink {
   bool pruning_ = false;                       // there is more to take out now
   std::string prune_trouble_, index_trouble_;  // as they were said last
   std::string refused_;                        // why a record was not taken; said once a write
-  u64 missed_now_ = 0;
-  u64 missed_in_all_ = 0;
+  u64 missed_ = 0;                             // told, by this sink
 };
 
 }  // namespace sluice::sink

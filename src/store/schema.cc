@@ -32,8 +32,9 @@ constexpr const char* kTables[] = {
     "CREATE INDEX runs_by_run_id ON runs(run_id)",
 
     // Where the journal of a run goes on; moves in the transaction that stores what is before it.
+    // callers: of the records before it, those that callers wrote; NULL: not known.
     "CREATE TABLE cursors(run INTEGER PRIMARY KEY REFERENCES runs(id) ON DELETE CASCADE,"
-    " next_sequence INTEGER NOT NULL) STRICT",
+    " next_sequence INTEGER NOT NULL, callers INTEGER) STRICT",
 
     "CREATE TABLE sites(id INTEGER PRIMARY KEY, kind TEXT NOT NULL, severity INTEGER NOT NULL,"
     " logger TEXT NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL, function TEXT NOT NULL,"
@@ -153,6 +154,17 @@ Status create(Connection& connection) {
                         "; PRAGMA user_version = " + std::to_string(kSchemaVersion));
 }
 
+// From version 1, the only older one.
+Status bring_up_to_date(Connection& connection) {
+  return connection.run(
+      "ALTER TABLE cursors ADD COLUMN callers INTEGER;"
+      "INSERT INTO schema_version VALUES(" +
+      std::to_string(kSchemaVersion) +
+      ", CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000);"
+      "PRAGMA user_version = " +
+      std::to_string(kSchemaVersion));
+}
+
 Status check_column_name(std::string_view name) {
   if (name.empty() || name.size() > 64) {
     return fatal("a column needs a name of 1 to 64 bytes");
@@ -212,15 +224,18 @@ Status make_schema(Connection& connection) {
   const Result<SchemaState> state = look_at_schema(connection);
   if (!state.ok()) return state.status();
   if (state.value() == SchemaState::kCurrent) return {};
-  if (state.value() != SchemaState::kEmpty) {
+  if (state.value() == SchemaState::kEmpty) {
+    // Before the first table; with journal_mode it cannot be within a transaction.
+    const Status status =
+        connection.run("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL");
+    if (!status.ok()) return status;
+  } else if (state.value() != SchemaState::kOlder) {
     return refuse_unless_current(state.value(), connection.path());
   }
-  // Before the first table; with journal_mode it cannot be within a transaction.
-  Status status = connection.run("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL");
-  if (!status.ok()) return status;
   return in_transaction(connection, [&]() -> Status {
     const Result<SchemaState> now = look_at_schema(connection);  // another process may have made it
     if (!now.ok()) return now.status();
+    if (now.value() == SchemaState::kOlder) return bring_up_to_date(connection);
     return now.value() == SchemaState::kEmpty ? create(connection) : Status();
   });
 }

@@ -43,20 +43,24 @@ Status Writer::prepare() {
   make(commit_, "COMMIT");
   make(rollback_, "ROLLBACK");
   make(move_cursor_,
-       "INSERT INTO cursors(run, next_sequence) VALUES(?1, ?2)"
-       " ON CONFLICT(run) DO UPDATE SET next_sequence = ?2");
+       "INSERT INTO cursors(run, next_sequence, callers) VALUES(?1, ?2, ?3)"
+       " ON CONFLICT(run) DO UPDATE SET next_sequence = ?2, callers = ?3");
   make(note_records_,
        "UPDATE runs SET first_record = coalesce(first_record, ?2), last_record = ?3 WHERE id = ?1");
   make(version_, "PRAGMA data_version");
-  make(has_run_, "SELECT 1 FROM runs WHERE id = ?1 AND region = ?2");
+  make(find_place_,
+       "SELECT coalesce(next_sequence, 0), callers FROM runs LEFT JOIN cursors ON run = id"
+       " WHERE id = ?1 AND region = ?2");
   rows_ = std::make_unique<Rows>(*connection_);
   return status.ok() ? rows_->prepare() : status;
 }
 
-Result<u64> Writer::use_run(const RunKey& key, const RunInfo& run, i64 started_ns) {
+Result<u64> Writer::use_run(const RunKey& key, const RunInfo& run, i64 started_ns,
+                            const RunPlace& began) {
   key_ = key;
   info_ = run;
   started_ns_ = started_ns;
+  place_ = began;
   run_ = 0;
   Status status = begin();
   if (!status.ok()) return status;
@@ -71,10 +75,12 @@ Result<u64> Writer::use_run(const RunKey& key, const RunInfo& run, i64 started_n
   return next;
 }
 
-void Writer::go_on_with(const RunKey& key, const RunInfo& run, i64 started_ns, i64 id) {
+void Writer::go_on_with(const RunKey& key, const RunInfo& run, i64 started_ns, i64 id,
+                        const RunPlace& place) {
   key_ = key;
   info_ = run;
   started_ns_ = started_ns;
+  place_ = place;
   run_ = id;
   look_for_run_ = true;
 }
@@ -99,7 +105,7 @@ Result<u64> Writer::find_run() {
   const Status inserted = insert.value().run();
   if (!inserted.ok()) return inserted;
   Result<Statement> find = connection_->prepare(
-      "SELECT id, coalesce(next_sequence, 0) FROM runs LEFT JOIN cursors ON run = id"
+      "SELECT id, coalesce(next_sequence, 0), callers FROM runs LEFT JOIN cursors ON run = id"
       " WHERE region = ?");
   if (!find.ok()) return find.status();
   find.value().bind(1, id);
@@ -107,10 +113,21 @@ Result<u64> Writer::find_run() {
   if (!row.ok()) return row.status();
   run_ = find.value().integer(0);
   if (pruner_) pruner_->spare_run(run_);
-  return u64(find.value().integer(1));
+  return take_place(find.value(), 1);
+}
+
+// Whoever has stored the run has got further than we knew, or than where we began.
+u64 Writer::take_place(const Statement& row, int column) {
+  const u64 sequence = u64(row.integer(column));
+  if (sequence > place_.sequence) {
+    place_.sequence = sequence;
+    place_.callers = row.is_null(column + 1) ? RunPlace::kUnknown : u64(row.integer(column + 1));
+  }
+  return sequence;
 }
 
 // What others have committed meanwhile may have taken away what we know the ids of: pruning does.
+// Or it is of our run.
 Status Writer::look_at_others() {
   const Result<bool> row = version_.step();
   if (!row.ok()) return row.status();
@@ -124,11 +141,12 @@ Status Writer::look_at_others() {
   data_version_ = version;
   look_for_run_ = false;
   if (run_ == 0) return {};
-  has_run_.bind(1, run_);
-  has_run_.bind(2, ByteView{reinterpret_cast<const std::byte*>(key_.data()), key_.size()});
-  const Result<bool> there = has_run_.step();
+  find_place_.bind(1, run_);
+  find_place_.bind(2, ByteView{reinterpret_cast<const std::byte*>(key_.data()), key_.size()});
+  const Result<bool> there = find_place_.step();
   if (!there.ok()) return there.status();
-  has_run_.reset();
+  if (there.value()) (void)take_place(find_place_, 0);
+  find_place_.reset();
   return there.value() ? Status() : find_run().status();
 }
 
@@ -159,8 +177,10 @@ Status Writer::begin() {
   }
 }
 
-Status Writer::commit(u64 next_sequence) {
+Status Writer::commit(u64 next_sequence, u64 callers) {
   Status status;
+  const RunPlace reached{next_sequence, callers};
+  const RunPlace& place = next_sequence > place_.sequence ? reached : place_;
   if (rows_->last_record() != 0) {
     note_records_.bind(1, run_);
     note_records_.bind(2, rows_->first_record());
@@ -169,12 +189,15 @@ Status Writer::commit(u64 next_sequence) {
   }
   if (status.ok()) {
     move_cursor_.bind(1, run_);
-    move_cursor_.bind(2, i64(next_sequence));
+    move_cursor_.bind(2, i64(place.sequence));
+    place.callers == RunPlace::kUnknown ? move_cursor_.bind_null(3)
+                                        : move_cursor_.bind(3, i64(place.callers));
     status = move_cursor_.run();
   }
   if (status.ok()) status = commit_.run();
   if (status.ok()) {
     transaction_.reset();
+    place_ = RunPlace(place);
     committed_ns_ = os::monotonic_ns();
   }
   return status;

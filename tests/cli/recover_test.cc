@@ -31,6 +31,23 @@ TEST_F(Recover, NothingToDoIsSaidAndIsNoFailure) {
   EXPECT_EQ(none.out, "nothing to recover\n");
 }
 
+// Without a word in the command line it looks where programs of its environment put them.
+TEST_F(Recover, TheVariableOfProgramsCounts) {
+  const std::string region = leave_region("--text a.log");
+  const std::string shown = sh("$SLUICE cat --product left 2>&1").out;
+  EXPECT_EQ(shown.find("no region of"), std::string::npos) << shown;
+  const Finished none = sh("mkdir none; $SLUICE recover --directory none");
+  EXPECT_EQ(none.out, "nothing to recover\n");
+  EXPECT_EQ(sh("$SLUICE recover").code, 0);
+  EXPECT_FALSE(std::filesystem::exists(region));
+  EXPECT_NE(text("a.log").find("two"), std::string::npos);
+  const Finished wrong = sh("SLUICE_REGION_DIRECTORY=/none $SLUICE recover");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_NE(wrong.error.find("SLUICE_REGION_DIRECTORY: cannot look into '/none'"),
+            std::string::npos)
+      << wrong.error;
+}
+
 TEST_F(Recover, ALiveProcessIsLeftAlone) {
   const pid_t pid = start("exec $SLUICE run --text a.log -- sh -c 'echo up; read x < /dev/zero'",
                           path("out"), path("error"));

@@ -3,6 +3,7 @@
 #include <sys/un.h>
 
 #include "cli/serve_fixture.h"
+#include "os/child.h"
 #include "os/service_manager.h"
 #include "os/tcp_socket.h"
 #include "os/trial.h"
@@ -157,22 +158,52 @@ TEST_F(Serve, AReloadAppliesWhatItCanAndSaysTheRest) {
   serve();
   write("before.toml", text("serve.toml"));
   write("serve.toml",
-        text("before.toml") + "[append]\nconnections = 3\n[log]\nlevel = \"error\"\n");
+        text("before.toml") + "[http]\nallow_plaintext = true\n[log]\nlevel = \"error\"\n");
   ::kill(pid_, SIGHUP);
   const std::string begun = manager_->wait_for("RELOADING=1");
   EXPECT_NE(begun.find("\nMONOTONIC_USEC="), std::string::npos);
   const std::string done = manager_->wait_for("READY=1");
-  EXPECT_NE(done.find("changed: log.level; only after a restart: append.connections"),
+  EXPECT_NE(done.find("changed: log.level; only after a restart: http.allow_plaintext"),
             std::string::npos)
       << done;
   // Its own level is in force: that it stops is no error, and not recorded.
   EXPECT_EQ(status("--reload").out,
             "reloaded; changed: nothing; only after a restart: "
-            "append.connections\n");
+            "http.allow_plaintext\n");
   EXPECT_EQ(stop(), 0);
   const std::string said = own_records();
   EXPECT_NE(said.find("started: "), std::string::npos);
   EXPECT_EQ(said.find("SIGTERM: stops"), std::string::npos) << said;
+}
+
+TEST_F(Serve, AReloadChangesTheLimitsOfTheAppendService) {
+  std::filesystem::create_directory(path("old"));
+  std::filesystem::create_directory(path("new"));
+  const std::string before = text("serve.toml");
+  const auto limits = [&](const std::string& directory, int connections) {
+    write("serve.toml", before + "[append]\nsockets = [\"" + path("append.sock") +
+                            "\"]\ndirectories = [\"" + path(directory) +
+                            "\"]\nconnections = " + std::to_string(connections) + "\n");
+  };
+  const auto append = [&](const std::string& directory) {
+    return sh("echo x | $SLUICE append --socket append.sock " + path(directory) + "/file");
+  };
+  limits("old", 1);
+  serve();
+  EXPECT_EQ(append("old").code, 0);
+  EXPECT_NE(append("new").code, 0);
+  limits("new", 2);
+  EXPECT_EQ(status("--reload").out, "reloaded; changed: append.directories, append.connections\n");
+  EXPECT_NE(append("old").code, 0);
+  EXPECT_EQ(append("new").code, 0);
+  int first = os::connect_unix(path("append.sock"));
+  ASSERT_TRUE(eventually([&] { return status_object()["services"]["append"]["clients"] == 1; }));
+  EXPECT_EQ(append("new").code, 0) << "the second client";
+  limits("missing", 1);
+  EXPECT_EQ(status("--reload").code, 1);
+  EXPECT_EQ(append("new").code, 0) << "nothing was changed";
+  os::close_descriptor(first);
+  EXPECT_EQ(stop(), 0) << text("error");
 }
 
 TEST_F(Serve, AWrongConfigurationKeepsTheOldOne) {
@@ -272,7 +303,7 @@ TEST_F(Serve, AServiceThatHangsDoesNotKeepItFromStopping) {
       [&] { return text("error").find("left undone at the deadline") != std::string::npos; }));
   // Who traces a thread must take note of its death before the process can be waited for.
   ::waitpid(pid_t(tid), nullptr, __WALL);
-  EXPECT_EQ(wait_for(pid_), 1);
+  EXPECT_EQ(wait_for(pid_), 0);
   pid_ = -1;
   (void)sh("$SLUICE recover");  // what the log, too, could not write in time
   EXPECT_NE(own_records().find("http: 1 left undone"), std::string::npos) << own_records();

@@ -69,6 +69,7 @@ sockets = ["/run/sluice/append.sock", "/run/sluice/\"odd\" \\ name"]
 directories = ["/var/log", "/srv/log"]
 connections = 100
 connections_per_user = 7
+bytes_per_second_per_user = "10MiB"
 memory_bytes = "64MiB"
 rotation_check = "250ms"
 
@@ -272,9 +273,10 @@ TEST_F(Config, AReloadKnowsWhatItCanApply) {
   ServeConfig after = before;
   after.log_level = Level::debug;
   after.append_connections = 5;
+  after.store_keep_rows = 5;
   const ConfigChange change = changes(before, after);
-  EXPECT_EQ(change.live, std::vector<std::string_view>{"log.level"});
-  EXPECT_EQ(change.restart, std::vector<std::string_view>{"append.connections"});
+  EXPECT_EQ(change.live, (std::vector<std::string_view>{"append.connections", "log.level"}));
+  EXPECT_EQ(change.restart, std::vector<std::string_view>{"store.keep_rows"});
 }
 
 // docs/serve.md has a row `| name | option | default | ... |` for every setting, and no others.

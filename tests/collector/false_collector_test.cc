@@ -2,6 +2,8 @@
 //
 // Collectors that do not do what they should: they take a region and die before they have answered,
 // refuse it, or never answer. The program goes on alone, and nothing is lost or stored twice.
+#include <map>
+
 #include "collector/region_mirror.h"
 #include "collector/support/regions_fixture.h"
 #include "os/child.h"

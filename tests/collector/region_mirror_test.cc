@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 
 #include "collector/support/mirror_drain.h"
 #include "region/image.h"
+#include "support/forwarding_io.h"
 
 namespace sluice::test {
 namespace {
@@ -83,6 +85,79 @@ TEST_F(Mirror, TakesAnyBytesThatChangeMeanwhile) {
       }
       if (round % 10 == 9 && turn == 5) {
         EXPECT_EQ(::ftruncate(fd, off_t(random() % image_.size())), 0);
+      }
+    });
+    ::close(fd);
+  }
+}
+
+constexpr u32 kPlace = region::kSinksMax - 1;  // one that nobody has had
+
+TEST_F(Mirror, ReadsTheJournalOfOneThatDrainsItself) {
+  put(image_);
+  const Drained all = drain([](int) {});
+  const Drained read = read_by_mirror(os::real_io(), path_, kPlace, [](int) {});
+  EXPECT_EQ(read.callers, all.callers);
+  EXPECT_EQ(read.json, all.json);
+  // Its cursor is in the file.
+  EXPECT_EQ(read_by_mirror(os::real_io(), path_, kPlace, [](int) {}).callers, 0U);
+  EXPECT_EQ(read_by_mirror(os::real_io(), path_, region::kSinksMax, [](int) {}).adopted, -1);
+}
+
+// The owner writes over the oldest batch while it is copied.
+class OvertakingIo final : public ::sluice::testing::ForwardingIo {
+ public:
+  OvertakingIo(const std::string& path, u64 journal)
+      : ForwardingIo(os::real_io()), path_(path), journal_(journal) {}
+  // Callers' records in the batch that is gone.
+  [[nodiscard]] u64 gone() const { return first_.callers; }
+
+  i64 pread(int fd, void* to, std::size_t size, u64 offset) override {
+    const u64 data = journal_ + sizeof(region::JournalLines);
+    if (offset == data && first_.bytes == 0) {
+      EXPECT_EQ(real_.pread(fd, &first_, sizeof first_, offset), i64(sizeof first_));
+      const u64 reclaimed = first_.bytes;
+      EXPECT_EQ(
+          real_.pwrite(fd, &reclaimed, 8, journal_ + offsetof(region::JournalLines, reclaimed)), 8);
+      const std::string over(first_.bytes, '\xa5');
+      EXPECT_EQ(real_.pwrite(fd, over.data(), over.size(), data), i64(over.size()));
+    }
+    return real_.pread(fd, to, size, offset);
+  }
+
+ private:
+  const std::string path_;
+  const u64 journal_;
+  BatchHeader first_{};
+};
+
+TEST_F(Mirror, PassesOverWhatWasWrittenOverWhileItReads) {
+  put(image_);
+  const Drained all = drain([](int) {});
+  region::RegionHeader header;
+  std::memcpy(static_cast<void*>(&header), image_.data(), sizeof header);
+  const auto* const journal =
+      std::find_if(header.areas, header.areas + header.area_count, [](const region::Area& area) {
+        return region::AreaKind(area.kind) == region::AreaKind::kJournal;
+      });
+  OvertakingIo io(path_, journal->offset);
+  const Drained read = read_by_mirror(io, path_, kPlace, [](int) {});
+  EXPECT_GT(io.gone(), 0U);
+  EXPECT_EQ(read.callers, all.callers - io.gone());
+}
+
+TEST_F(Mirror, ReadsAnyBytesThatChangeMeanwhile) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 60; ++round) {
+    put(image_);
+    (void)drain([](int) {});
+    const int fd = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_GE(fd, 0);
+    (void)read_by_mirror(os::real_io(), path_, kPlace, [&](int turn) {
+      for (int i = 0; i < 40 * turn; ++i) {
+        const u64 value = round % 2 ? random() : u64{1} << (random() % 64);
+        const off_t at = off_t(random() % image_.size()) / 8 * 8;
+        EXPECT_EQ(::pwrite(fd, &value, 8, at), 8);
       }
     });
     ::close(fd);

@@ -1,6 +1,6 @@
 // Edits to a region file (tests/region/edited_image.h) before a collector takes it and between the
-// turns of its drain: the mirror must cope with every one, and the file it writes back with the
-// next collector.
+// turns of its drain: the mirror must cope with every one, the file it writes back with the
+// next collector, and one that only reads with both.
 #include <cstdio>
 
 #include "collector/support/mirror_drain.h"
@@ -36,5 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
     std::abort();
   }
   (void)test::drain_by_mirror(image.path, "/other.db", [](int) {});
+  (void)test::read_by_mirror(os::real_io(), image.path, region::kSinksMax - 1,
+                             [&](int turn) { between(u32(turn)); });
   return 0;
 }

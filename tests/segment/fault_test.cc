@@ -4,6 +4,7 @@
 #include "fault_script.h"
 #include "segment/recover.h"
 #include "segment/verify.h"
+#include "support/forwarding_io.h"
 
 namespace sluice::testing {
 namespace {
@@ -128,37 +129,10 @@ TEST(FailedSync, LosesNothingThatWasAcknowledgedAsDurable) {
 }
 
 // The wrong way: asking again after a failed sync, until it "succeeds".
-class RetriesSync final : public os::Io {
+class RetriesSync final : public ForwardingIo {
  public:
-  explicit RetriesSync(os::Io& real) : real_(real) {}
+  explicit RetriesSync(os::Io& real) : ForwardingIo(real) {}
   int sync_data(int fd) override { return real_.sync_data(fd) < 0 ? real_.sync_data(fd) : 0; }
-  int open(const char* path, u32 flags) override { return real_.open(path, flags); }
-  int close(int fd) override { return real_.close(fd); }
-  i64 pread(int fd, void* to, std::size_t n, u64 at) override { return real_.pread(fd, to, n, at); }
-  i64 pwrite(int fd, const void* from, std::size_t n, u64 at) override {
-    return real_.pwrite(fd, from, n, at);
-  }
-  i64 read(int fd, void* to, std::size_t n) override { return real_.read(fd, to, n); }
-  i64 write(int fd, const void* from, std::size_t n) override { return real_.write(fd, from, n); }
-  int truncate(int fd, u64 size) override { return real_.truncate(fd, size); }
-  int allocate(int fd, u64 at, u64 size) override { return real_.allocate(fd, at, size); }
-  int sync_directory(const char* path) override { return real_.sync_directory(path); }
-  int stat(const char* path, os::FileInfo& out) override { return real_.stat(path, out); }
-  int stat_followed(const char* path, os::FileInfo& out) override {
-    return real_.stat_followed(path, out);
-  }
-  int stat_fd(int fd, os::FileInfo& out) override { return real_.stat_fd(fd, out); }
-  int rename(const char* from, const char* to) override { return real_.rename(from, to); }
-  int unlink(const char* path) override { return real_.unlink(path); }
-  int make_directory(const char* path) override { return real_.make_directory(path); }
-  int lock(int fd, u64 byte, bool wait) override { return real_.lock(fd, byte, wait); }
-  int unlock(int fd, u64 byte) override { return real_.unlock(fd, byte); }
-  int list(const char* path, const std::function<void(const char*)>& each) override {
-    return real_.list(path, each);
-  }
-
- private:
-  os::Io& real_;
 };
 
 TEST(FaultControl, AWriterThatRetriesSyncIsSeen) {

@@ -29,7 +29,7 @@ class PruneTest : public StoreFileTest {
         " first_record) VALUES(" +
         n + ", x'0" + n + "', 'run-" + n + "', 'p', '', 'h', 7, " + first + ", " + first +
         ", (SELECT coalesce(max(id), 0) + 1 FROM records));"
-        "INSERT INTO cursors VALUES(" +
+        "INSERT INTO cursors(run, next_sequence) VALUES(" +
         n +
         ", 5);"
         "INSERT INTO sites(id, kind, severity, logger, file, line, function, format) VALUES(" +

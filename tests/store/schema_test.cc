@@ -37,12 +37,28 @@ class SchemaTest : public ::testing::Test {
 
 TEST_F(SchemaTest, IsMadeOnceAndOnlyForItsUser) {
   EXPECT_TRUE(make_schema(*connection_).ok());
-  EXPECT_EQ(rows("SELECT version FROM schema_version"), std::vector<std::string>{"1"});
+  EXPECT_EQ(rows("SELECT version FROM schema_version"), std::vector<std::string>{"2"});
   EXPECT_EQ(rows("PRAGMA journal_mode"), std::vector<std::string>{"wal"});
   namespace fs = std::filesystem;
   for (const char* const suffix : {"", "-wal", "-shm"}) {
     EXPECT_EQ(fs::status(path_ + suffix).permissions(), fs::perms(0600)) << suffix;
   }
+}
+
+// As version 1 made it.
+TEST_F(SchemaTest, AnOlderStoreIsBroughtUpToDateByItsNextWriter) {
+  ASSERT_EQ(run("ALTER TABLE cursors DROP COLUMN callers; DELETE FROM schema_version;"
+                "INSERT INTO schema_version VALUES(1, 0); PRAGMA user_version = 1;"
+                "INSERT INTO runs(id, region, run_id, product, version, host, pid, started_ns)"
+                " VALUES(1, x'01', 'a', 'b', '', '', 1, 1); INSERT INTO cursors VALUES(1, 7)"),
+            "");
+  EXPECT_TRUE(storage::check_file(path_).ok());
+  ASSERT_TRUE(make_schema(*connection_).ok());
+  EXPECT_EQ(rows("SELECT version FROM schema_version ORDER BY 1"),
+            (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(rows("SELECT next_sequence, callers IS NULL FROM cursors"),
+            std::vector<std::string>{"7|1"});
+  EXPECT_TRUE(make_schema(*connection_).ok());
 }
 
 TEST_F(SchemaTest, OthersDatabasesAreRefusedAndLeftAlone) {
@@ -61,7 +77,7 @@ TEST_F(SchemaTest, OthersDatabasesAreRefusedAndLeftAlone) {
   ASSERT_EQ(run("PRAGMA user_version = 7"), "");
   const Status newer = storage::check_file(path_);
   EXPECT_EQ(newer.error_class(), ErrorClass::kFatal);
-  EXPECT_NE(newer.message().find("newer version than 1"), std::string::npos) << newer.message();
+  EXPECT_NE(newer.message().find("newer version than 2"), std::string::npos) << newer.message();
   EXPECT_TRUE(storage::check_file(folder_ / "nothing there.db").ok());
 }
 

@@ -163,6 +163,48 @@ TEST_F(WriterTest, TheHighestIdOfARunIsOneAsAnyOther) {
             "1");
 }
 
+// A program and its collector may both store a run for a moment.
+TEST_F(WriterTest, TwoWhoStoreTheSameRunKnowHowFarItIs) {
+  add(TestRecord("{}", {i64_arg(1)}));
+  auto other = Writer::open({.path = path_});
+  ASSERT_TRUE(other.ok());
+  Writer& others = *other.value();
+  ASSERT_TRUE(others.use_run({1, 2, 3}, run_, 1).ok());
+  ASSERT_TRUE(others.begin().ok());
+  ASSERT_TRUE(others.commit(40, 30).ok());
+  ASSERT_TRUE(writer_->begin().ok());
+  EXPECT_EQ(writer_->place().sequence, 40u);
+  ASSERT_TRUE(writer_->commit(30, 20).ok());
+  EXPECT_EQ(row("SELECT next_sequence, callers FROM cursors"), "40|30") << "never back";
+  ASSERT_TRUE(writer_->begin().ok());
+  ASSERT_TRUE(writer_->commit(50, 38).ok());
+  ASSERT_TRUE(others.begin().ok());
+  EXPECT_EQ(others.place().sequence, 50u);
+  EXPECT_EQ(others.missed_before(50, 38), 0u);
+  EXPECT_EQ(others.missed_before(60, 45), 7u) << "of ten records";
+  others.roll_back();
+}
+
+// What was overwritten in the journal is known by how far the run is stored, whoever asks.
+TEST_F(WriterTest, WhatNobodyHasStoredIsMissedFromWhereTheRunBegan) {
+  ASSERT_TRUE(writer_->use_run({9}, run_, 1, {100, 90}).ok());
+  ASSERT_TRUE(writer_->begin().ok());
+  EXPECT_EQ(writer_->missed_before(100, 90), 0u);
+  EXPECT_EQ(writer_->missed_before(120, 108), 18u);
+  ASSERT_TRUE(writer_->commit(130, 117).ok());
+  ASSERT_TRUE(writer_->use_run({9}, run_, 1, {100, 90}).ok());
+  ASSERT_TRUE(writer_->begin().ok());
+  EXPECT_EQ(writer_->missed_before(131, 118), 1u) << "further than it began";
+  writer_->roll_back();
+  // Where the store does not know it, nothing is made up.
+  ASSERT_TRUE(writer_->use_run({8}, run_, 1).ok());
+  ASSERT_TRUE(writer_->begin().ok());
+  ASSERT_TRUE(writer_->commit(10).ok());
+  ASSERT_TRUE(writer_->begin().ok());
+  EXPECT_EQ(writer_->missed_before(20, 15), 0u);
+  writer_->roll_back();
+}
+
 // Sites and series that were made in a transaction that failed are made again.
 TEST_F(WriterTest, NothingIsRememberedOfATransactionThatFailed) {
   TestRecord log("{}", {i64_arg(1)});

@@ -3,6 +3,7 @@
 #ifndef SLUICE_TESTS_COLLECTOR_SUPPORT_MIRROR_DRAIN_H_
 #define SLUICE_TESTS_COLLECTOR_SUPPORT_MIRROR_DRAIN_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,15 +15,14 @@ namespace sluice::test {
 
 // Everything that a mirror gets out of the file in 30 turns, with `between(turn)` before each.
 template <class Between>
-Drained drain_by_mirror(const std::string& path, const char* store, Between&& between) {
-  using collector::RegionMirror;
+Drained drain_by(const Result<std::unique_ptr<collector::RegionMirror>>& mirror,
+                 Between&& between) {
   Drained out;
-  auto mirror = RegionMirror::open(os::real_io(), path, store);
   if (!mirror.ok()) {
     out.adopted = -1;
     return out;
   }
-  RegionMirror& region = *mirror.value();
+  collector::RegionMirror& region = *mirror.value();
   back::Catalog catalog(region.region());
   back::Cursor cursor(region.entry());
   RenderingSink sink(out);
@@ -39,15 +39,29 @@ Drained drain_by_mirror(const std::string& path, const char* store, Between&& be
     for (int batch = 0; batch < 100 && region.merge(true) == back::Merged::kBatch; ++batch) {
     }
     if (!region.write_back().ok()) break;
-    while (reader.read(bytes.data()) == JournalRead::kBatch) {
+    for (;;) {
+      const JournalRead read = reader.read(bytes.data());
+      if (read == JournalRead::kPassed) reader.skip_to_oldest();
+      if (read == JournalRead::kNothing || read == JournalRead::kDamaged) break;
+      if (read != JournalRead::kBatch) continue;
       const BatchView batch(bytes.data());
       sink.write_batch(batch, catalog, cursor);
       reader.advance(batch.header().bytes);
       region.entry().cursor_position.store(reader.position(), JournalOrders::publish_cursor);
     }
   }
-  out.damaged = region.damaged();
+  if (!region.only_reads()) out.damaged = region.damaged();
   return out;
+}
+
+template <class Between>
+Drained drain_by_mirror(const std::string& path, const char* store, Between&& between) {
+  return drain_by(collector::RegionMirror::open(os::real_io(), path, store), between);
+}
+// As of a program that drains itself.
+template <class Between>
+Drained read_by_mirror(os::Io& io, const std::string& path, u32 place, Between&& between) {
+  return drain_by(collector::RegionMirror::open_to_read(io, path, place), between);
 }
 
 }  // namespace sluice::test
