@@ -243,6 +243,7 @@ u32 Engine::stop(i64 deadline_ns, bool hands_over) {
   for (std::size_t i = 0; i < runners_.size(); ++i) {
     SinkRunner& runner = *runners_[i];
     const i64 at_least = os::monotonic_ns() + kCloseLeastNs;
+    // One that an earlier stop() has left has no thread to wait for.
     const bool ended = runner.wait_for_thread(std::max(deadline_ns, at_least)) && runner.ended();
     // In a call: it goes on using its runner, this engine and the region.
     if (!ended) left_behind_ = true;

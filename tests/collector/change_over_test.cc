@@ -15,13 +15,6 @@ class ChangeOver : public Regions {
     Regions::SetUp();
     flushes_ = true;
   }
-  // Of a newer Sluice, for those that open the store from now on.
-  void set_schema_version(const std::string& version) const {
-    const storage::DatabaseUse use;
-    auto store = storage::Connection::open(path("all.db"), storage::Access::kWrite);
-    ASSERT_TRUE(store.ok());
-    EXPECT_TRUE(store.value()->run("PRAGMA user_version = " + version).ok());
-  }
   void end(u32 number, pid_t pid) {
     ::kill(pid, SIGKILL);
     (void)wait_for_program(pid);
@@ -33,19 +26,7 @@ class ChangeOver : public Regions {
 };
 
 TEST_F(ChangeOver, GoesOnWithoutItsCollectorAndBack) {
-  for (const int signal : {SIGKILL, SIGTERM}) {
-    serve();
-    const u32 number = u32(signal);
-    const pid_t pid = run_program(number, 0, 0);
-    ASSERT_TRUE(gets_on(number));
-    (void)stop(signal);
-    ASSERT_TRUE(gets_on(number)) << "without a collector";
-    serve();
-    ASSERT_TRUE(eventually([&] { return taken() == 1; })) << status("--json").out;
-    ASSERT_TRUE(gets_on(number)) << "with the next one";
-    end(number, pid);
-    EXPECT_EQ(stop(), 0) << text("error");
-  }
+  go_on_without_and_back([this](u32 number, pid_t pid) { end(number, pid); });
 }
 
 TEST_F(ChangeOver, ItsOwnOutputEndsWhereTheStoreBegins) {

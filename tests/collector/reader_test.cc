@@ -116,19 +116,7 @@ TEST_F(Reader, DrainsWhatAKilledProgramLeaves) {
 }
 
 TEST_F(Reader, TheProgramStoresInItsStead) {
-  for (const int signal : {SIGKILL, SIGTERM}) {
-    serve();
-    const u32 number = u32(signal);
-    const pid_t pid = run_program(number, 0, 0);
-    ASSERT_TRUE(gets_on(number));
-    (void)stop(signal);
-    ASSERT_TRUE(gets_on(number)) << "without a collector";
-    serve();
-    ASSERT_TRUE(eventually([&] { return taken() == 1; })) << status("--json").out;
-    ASSERT_TRUE(gets_on(number)) << "with the next one";
-    end(number, pid);
-    EXPECT_EQ(stop(), 0) << text("error");
-  }
+  go_on_without_and_back([this](u32 number, pid_t pid) { end(number, pid); });
 }
 
 // What the journal has of the program's start on is read too.
@@ -175,6 +163,32 @@ TEST_F(Reader, OneThatIsStoppedHoldsNothingUp) {
     expect_file_whole(number);
     EXPECT_EQ(stop(), 0) << text("error");
   }
+}
+
+// Both die, and the store cannot be opened at the program's next start: its own file gets its rest.
+TEST_F(Reader, AStoreThatTakesNothingKeepsNothingFromTheProgramsFile) {
+  journal_bytes_ = 1 << 20;
+  flushes_ = false;
+  serve();
+  const pid_t pid = run_program(1, 0, 0);
+  ASSERT_TRUE(gets_on(1));
+  ::kill(pid_, SIGSTOP);
+  const u64 before = kept(1);
+  ASSERT_TRUE(eventually([&] { return kept(1) > before + 30'000; }));
+  ::kill(pid, SIGKILL);
+  (void)wait_for_program(pid);
+  (void)stop(SIGKILL);
+  const std::string version = ask("PRAGMA user_version")[0][0];
+  set_schema_version("1000000");
+  recover(1);
+  expect_file_whole(1);
+  set_schema_version(version);
+  serve();
+  ASSERT_TRUE(eventually([&] { return has_ended(1); })) << own_records();
+  EXPECT_GT(missed(), 0U);
+  EXPECT_GE(stored(1) + missed(), kept(1));
+  EXPECT_LE(stored(1) + missed(), kept(1) + 1) << "the last may not have been told";
+  EXPECT_EQ(stop(), 0) << text("error");
 }
 
 // One process, started three times.

@@ -222,6 +222,30 @@ class Regions : public ServeCli {
       if (index < seen.size() && line.ends_with(text_of(number, index))) seen[index] = true;
     }
   }
+  // Of a newer Sluice, for those that open the store from now on.
+  void set_schema_version(const std::string& version) const {
+    const storage::DatabaseUse use;
+    auto store = storage::Connection::open(path("all.db"), storage::Access::kWrite);
+    ASSERT_TRUE(store.ok());
+    EXPECT_TRUE(store.value()->run("PRAGMA user_version = " + version).ok());
+  }
+  // A program whose collector is killed, then one that is stopped; each comes back.
+  template <class End>
+  void go_on_without_and_back(End&& end) {
+    for (const int signal : {SIGKILL, SIGTERM}) {
+      serve();
+      const u32 number = u32(signal);
+      const pid_t pid = run_program(number, 0, 0);
+      ASSERT_TRUE(gets_on(number));
+      (void)stop(signal);
+      ASSERT_TRUE(gets_on(number)) << "without a collector";
+      serve();
+      ASSERT_TRUE(eventually([&] { return taken() == 1; })) << status("--json").out;
+      ASSERT_TRUE(gets_on(number)) << "with the next one";
+      end(number, pid);
+      EXPECT_EQ(stop(), 0) << text("error");
+    }
+  }
   // Programs, while their collector comes and goes; now and then one of them dies, whoever drains
   // it, and another takes its place. `end`(number, pid) kills one and looks at what is left.
   template <class End>
