@@ -8,7 +8,7 @@ foreach(source ${bench_sources})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/bench)
-  if(name STREQUAL "call_bench")
+  if(name MATCHES "^(call|metric)_bench$")
     # As a user's program is: the shared library and what it exports.
     target_link_libraries(${name} PRIVATE sluice_flags sluice_lib_shared)
     target_compile_definitions(${name} PRIVATE SLUICE_BENCH_FLAGS="${bench_flags}")

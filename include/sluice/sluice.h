@@ -83,8 +83,9 @@ struct SinkStats {
   std::uint64_t queued = 0;           // committed, not yet passed by this sink
 };
 
-// attempted == filtered + merged + dropped() + queued, exactly once the callers are quiet; and for
-// each sink, its delivered + filtered + dropped_* + queued are the records merged since its start.
+// attempted == filtered + merged + dropped() + queued, exactly once the callers are quiet, samples
+// of metric cells (sluice/metric.h) counted as if a caller had said them; and for each sink, its
+// delivered + filtered + dropped_* + queued are the records merged since its start.
 struct Stats {
   std::uint64_t attempted = 0;
   std::uint64_t filtered = 0;  // kept out by levels
@@ -98,6 +99,7 @@ struct Stats {
   std::uint64_t late = 0;     // delivered out of time order
   std::uint64_t context_refused = 0;  // context fields that did not fit
   std::uint64_t site_overflow = 0;    // call sites that found no room in the dictionary
+  std::uint64_t series_refused = 0;   // handles of metrics that found no room
   std::uint64_t region_bytes = 0;     // shared memory in use
   bool shared = false;                // records survive the death of the process
   std::uint32_t sinks = 0;

@@ -174,7 +174,7 @@ FlushOutcome Engine::flush(bool durable, i64 deadline_ns, std::optional<u32> onl
   FlushOutcome outcome;
   {
     const std::lock_guard lock(drain_);
-    merger_.want_drop_report();
+    merger_.want_reports();
   }
   outcome.merged = merge_published(deadline_ns);
   u64 target;

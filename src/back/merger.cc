@@ -16,15 +16,8 @@ using region::SlotState;
 using region::ThreadSlot;
 using Handover = region::SlotHandover<RealSync>;
 
-constexpr i64 kReportIntervalNs = 100'000'000;
-constexpr u32 kRedactionGrowth = 4096;
-// What a context block and redaction add to a record at most.
-constexpr u32 kRebuildGrowth = kRedactionGrowth + sizeof(ContextCopy) + 64;
-static_assert(kRebuildGrowth <= kBatchGrowthMax);
 // A context that redaction makes longer than this is given up; the copies in the region bound it.
 constexpr u32 kContextRedactedMax = region::kContextBytesMax;
-constexpr u16 kEngineSlot = 0x0fff;  // records of the engine belong to no thread
-constexpr u32 kDropReportBytes = kRecordHeaderBytes + 6 * 8;
 
 std::string_view thread_name_of(const ThreadSlot& slot) { return field_text(slot.name); }
 
@@ -35,6 +28,7 @@ Merger::Merger(region::Region& region, const MergeOptions& options)
       options_(options),
       catalog_(region),
       redactor_(field_text(region.header().secrets)),
+      sampler_(region),
       sources_(region.header().slots_max),
       traits_(region.header().sites_max) {
   live_.reserve(sources_.size());
@@ -55,27 +49,11 @@ void Merger::resume(bool dead, bool slow_clock) {
   // Nothing to believe: it goes on with an empty journal. Readers find the end for themselves.
   if (committed - reclaimed > place.capacity || reclaimed % 8 != 0) reclaimed = committed;
   journal_ = {place, committed, reclaimed};
-  last_report_ticks_ = clock_.clock().ticks;
+  last_report_ticks_ = last_sample_ticks_ = clock_.clock().ticks;
   adopt_reported_drops();
+  sampler_.adopt(committed);
   adopt_positions();
   for (const u64 told : reported_) reported_drops_ += told;
-}
-
-void Merger::adopt_reported_drops() {
-  // relaxed: of a dead consumer, whose locks the kernel gave us
-  const u64 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
-                            region_.header().sites_max);
-  reported_.assign(region_.reported_drops(), region_.reported_drops() + used * kDropReasons);
-}
-
-void Merger::adopt_drop_report(const BatchRecord& record) {
-  if (record.header().site != kSiteDropReport || record.bytes.size() < kDropReportBytes) return;
-  const std::byte* const words = record.bytes.data() + kRecordHeaderBytes;
-  const u64 site = load<u64>(words), reason = load<u64>(words + 8);
-  if (site >= region_.header().sites_max || reason >= kDropReasons) return;
-  if (site >= reported_.size() / kDropReasons) reported_.resize((site + 1) * kDropReasons);
-  u64& reported = reported_[site * kDropReasons + reason];
-  reported = std::max(reported, load<u64>(words + 16));
 }
 
 // Walks the batches that are still there. Ring positions in a batch count even when the tail was
@@ -257,14 +235,12 @@ Merged Merger::merge(bool all, u64 floor) {
   take_in_sources();
   const bool moved_only =
       std::any_of(live_.begin(), live_.end(), [](const Source* s) { return s->moved; });
-  const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const bool report =
-      drops != reported_drops_ &&
-      (report_now_ || dead_ || now_ - last_report_ticks_ > clock_.ticks_of_ns(kReportIntervalNs));
+  const bool report = report_is_due(), samples = samples_are_due();
   const u64 horizon = find_horizon(all);
   u64 second_key;
   Source* source = earliest(second_key);
-  if ((!source || source->key > horizon) && !report && !moved_only) return Merged::kNothing;
+  if ((!source || source->key > horizon) && !report && !samples && !moved_only)
+    return Merged::kNothing;
 
   const u64 header_bytes = sizeof(BatchHeader) + live_.size() * sizeof(BatchThread);
   u64 room = kBatchRecordsBytes;
@@ -286,6 +262,7 @@ Merged Merger::merge(bool all, u64 floor) {
   }
   more_ = full;
   if (report) append_drop_reports();
+  if (samples) append_samples();
   commit_batch(header_bytes);
   return Merged::kBatch;
 }
@@ -385,34 +362,6 @@ const Merger::SiteTraits& Merger::traits(u32 site) {
   return about;
 }
 
-void Merger::append_drop_reports() {
-  const u64 drops = region_.wake().drops.load(std::memory_order_relaxed);
-  const u64 now = dead_ ? std::max(last_key_, last_report_ticks_) : now_;
-  const u32 used = std::min(region_.wake().sites_used.load(std::memory_order_relaxed),
-                            region_.header().sites_max);
-  reported_.resize(std::max<u64>(reported_.size(), u64{used} * kDropReasons));
-  for (u32 site = 0; site < used; ++site) {
-    for (u32 reason = 0; reason < kDropReasons; ++reason) {
-      const u64 total = region_.drop_cell(site, DropReason(reason)).load(std::memory_order_relaxed);
-      u64& reported = reported_[u64{site} * kDropReasons + reason];
-      if (total == reported) continue;
-      // What does not fit goes with the next report: `drops` is then still not what was reported.
-      if (write_at_ + kDropReportBytes > write_end_) return;
-      const RecordHeader header{kDropReportBytes / 8, kEngineSlot, kSiteDropReport, now};
-      const u64 words[] = {site, reason, total, total - reported, last_report_ticks_, now};
-      journal_.put_words(write_at_, &header, sizeof header);
-      journal_.put_words(write_at_ + sizeof header, words, sizeof words);
-      write_at_ += kDropReportBytes;
-      ++records_;
-      reported = total;
-      reports_.push_back(site * kDropReasons + reason);
-    }
-  }
-  reported_drops_ = drops;
-  last_report_ticks_ = now;
-  report_now_ = false;
-}
-
 void Merger::commit_batch(u64 header_bytes) {
   const u64 start = journal_.position();
   threads_.clear();
@@ -443,6 +392,7 @@ void Merger::commit_batch(u64 header_bytes) {
   journal_.put_words(start, &header, sizeof header);
   journal_.put_words(start + sizeof header, threads_.data(), threads_.size() * sizeof(BatchThread));
   store_contexts();
+  sampler_.store(write_at_);
   journal_.commit(header.bytes);
   next_sequence_ += records_;
   callers_ += batch_callers_;
@@ -452,15 +402,6 @@ void Merger::commit_batch(u64 header_bytes) {
     source->moved = false;
     if (Handover::look(source->slot->state) == SlotState::kLeft) recycle(*source);
   }
-}
-
-// Behind the commit: what these words say is in the journal, whenever we are killed.
-void Merger::store_reported_drops() {
-  if (reports_.empty()) return;
-  JournalSync::keep_order();
-  for (const u32 place : reports_) region_.reported_drops()[place] = reported_[place];
-  reports_.clear();
-  ++reports_told_;
 }
 
 // Before the commit, into the copy that is not in force: it counts only once the batch does.

@@ -20,12 +20,20 @@
 
 #include "back/catalog.h"
 #include "back/clock_keeper.h"
+#include "back/sampler.h"
 #include "record/redact.h"
 
 namespace sluice::back {
 
+// What a context block and redaction add to a record at most.
+inline constexpr u32 kRedactionGrowth = 4096;
+inline constexpr u32 kRebuildGrowth = kRedactionGrowth + sizeof(region::ContextCopy) + 64;
+static_assert(kRebuildGrowth <= kBatchGrowthMax);
+
 struct MergeOptions {
   i64 window_ns = 2'000'000;
+  i64 sample_interval_ns = 10'000'000'000;  // of metric cells; 0: only when told to
+  CellReader cells = {};                    // of a copy, which has none; none: the region's memory
 };
 
 enum class Merged {
@@ -49,9 +57,11 @@ class Merger {
   void looked_at(u64 ticks) { looked_at_ = ticks; }
   [[nodiscard]] u64 ticks() const { return clock_.now(); }
 
-  // Puts drop counters that have moved into the journal, as records; at most every 100 ms unless
-  // `now`. Part of merge() for the next batch.
-  void want_drop_report() { report_now_ = true; }
+  // Puts what counters say into the journal with the next batches: drops, else at most every 100
+  // ms, and samples of metrics, else at each interval.
+  void want_reports() { report_now_ = sample_now_ = true; }
+  // The next merge reads the cells of metrics.
+  [[nodiscard]] bool wants_cells() const;
 
   // The last batch was ended by its size: there is more to merge at once.
   [[nodiscard]] bool more() const { return more_; }
@@ -60,8 +70,9 @@ class Merger {
   [[nodiscard]] u64 journal_position() const { return journal_.position(); }
   [[nodiscard]] u64 damaged() const { return damaged_; }
   [[nodiscard]] u64 late() const { return late_; }
-  // Steps when the region's words of reported drops have changed.
+  // Steps when the region's words of reported drops have changed; of samples.
   [[nodiscard]] u64 reports_told() const { return reports_told_; }
+  [[nodiscard]] u64 samples_told() const { return sampler_.stored(); }
   // How far every ring is published, by slot; and whether all of that is in the journal, with the
   // drop report that is wanted.
   [[nodiscard]] std::vector<u64> published() const;
@@ -103,7 +114,11 @@ class Merger {
   bool append_plain(const RecordHeader& header, const char* bytes, u16 origin);
   bool append_rebuilt(Source& source, const RecordHeader& header, const char* bytes, u16 origin);
   void take_context(Source& source, const char* bytes, u32 size);
+  [[nodiscard]] bool report_is_due() const;
   void append_drop_reports();
+  [[nodiscard]] bool samples_are_due();
+  [[nodiscard]] bool sum_own_cells(std::span<u64> totals) const;
+  void append_samples();
   void adopt_drop_report(const BatchRecord& record);
   void adopt_reported_drops();
   void store_reported_drops();
@@ -118,6 +133,7 @@ class Merger {
   Catalog catalog_;
   ClockKeeper clock_;
   Redactor redactor_;
+  Sampler sampler_;
   JournalWriter<JournalSync> journal_;
   std::vector<Source> sources_;  // by slot index; no lines: slot not in use yet
   std::vector<Source*> live_;    // those with records in this batch
@@ -131,6 +147,9 @@ class Merger {
   std::vector<BatchThread> threads_;
   bool dead_ = false;
   bool report_now_ = false;
+  bool sample_now_ = false;
+  bool sampling_ = false;  // some that are due are not said yet
+  u64 last_sample_ticks_ = 0;
   u64 reported_drops_ = 0;
   u64 last_report_ticks_ = 0;
   u64 last_key_ = 0;

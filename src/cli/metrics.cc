@@ -5,6 +5,8 @@
 
 #include "cli/command.h"
 #include "cli/filter_options.h"
+#include "cli/live_regions.h"
+#include "cli/prometheus.h"
 #include "cli/rows.h"
 #include "cli/store_option.h"
 #include "record/time_text.h"
@@ -25,6 +27,7 @@ struct MetricsCommand {
   std::string name;
   std::string store;
   std::string every;
+  std::string prometheus;
   std::vector<std::string> aggregates;
   FilterOptions filter;
   FormOptions form;
@@ -150,7 +153,30 @@ Status show(Connection& store, const Wanted& wanted, Form& form, Output& output)
                                    : show_aggregates(store, series.value(), wanted, form, output);
 }
 
+// Of a process that runs, from its region.
+int show_prometheus(const MetricsCommand& command) {
+  std::vector<std::string> mistakes;
+  const bool of_store = !command.name.empty() || !command.store.empty() || !command.every.empty() ||
+                        !command.aggregates.empty();
+  if (of_store) {
+    mistakes.push_back(
+        "--prometheus: shows all metrics of a running process; without --prometheus the metrics of "
+        "a store are shown");
+  }
+  const std::vector<std::string> paths =
+      find_live_regions({.pid = command.prometheus, .option = "--prometheus"}, mistakes);
+  if (!mistakes.empty()) return refuse(mistakes);
+  Output output;
+  for (const std::string& path : paths) {
+    const auto image = RegionImage::open(os::real_io(), path);
+    if (image.ok()) output.write(prometheus_text(*image.value()));
+  }
+  output.flush();
+  return output.exit_code();
+}
+
 int metrics(MetricsCommand command) {
+  if (!command.prometheus.empty()) return show_prometheus(command);
   std::vector<std::string> mistakes;
   const Wanted wanted = read_options(command, mistakes);
   check_store_option(command.store, mistakes);
@@ -183,6 +209,9 @@ void add_metrics(CLI::App& app, Chosen& chosen) {
       ->type_name("LIST")
       ->delimiter(',')
       ->allow_extra_args(false);
+  sub->add_option("--prometheus", command->prometheus,
+                  "Counters and gauges of process N as they are now, as Prometheus's text")
+      ->type_name("N");
   add_form_options(*sub, command->form);
   sub->footer(
       "Samples, or with --every or --agg what they come to, a row for each series. The newest 100\n"

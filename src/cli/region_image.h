@@ -17,6 +17,7 @@
 #include "os/io.h"
 #include "record/entry.h"
 #include "region/layout.h"
+#include "region/metric_area.h"
 #include "ring/journal.h"
 
 namespace sluice::cli {
@@ -43,6 +44,16 @@ class RegionImage {
 
   // Bytes that threads have published and nobody has merged yet.
   [[nodiscard]] u64 unmerged_bytes();
+
+  // The totals of the process's metric cells as they are now. Empty: it has none, or they made no
+  // sense.
+  struct SeriesTotal {
+    u32 site = 0;
+    region::CellKind kind = region::CellKind::kCounter;
+    std::vector<std::string> labels;  // their values
+    u64 total = 0;                    // as in the cell
+  };
+  [[nodiscard]] std::vector<SeriesTotal> series();
 
   // Definition of a site and name of a logger; empty when there is no sound one.
   [[nodiscard]] std::vector<std::byte> site_text(u32 id);

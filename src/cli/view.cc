@@ -1,18 +1,14 @@
 #include "cli/view.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 
 #include "cli/command.h"
-#include "cli/region_image.h"
-#include "cli/region_place.h"
-#include "os/io.h"
+#include "cli/live_regions.h"
 #include "os/process.h"
 #include "record/escape.h"
 #include "record/json_lines.h"
 #include "record/json_text.h"
 #include "record/logfmt.h"
-#include "runtime/recover.h"
 
 namespace sluice::cli {
 namespace {
@@ -55,37 +51,6 @@ bool wants_color() {
          os::environment("TERM") != "dumb";
 }
 
-// Regions of live and dead processes by their labels.
-std::vector<std::string> find_by_label(const ViewOptions& options,
-                                       std::vector<std::string>& mistakes) {
-  std::vector<std::string> found;
-  if (options.pid.empty() && options.product.empty()) return found;
-  u32 pid = 0;
-  const char* const end = options.pid.data() + options.pid.size();
-  const auto read = std::from_chars(options.pid.data(), end, pid);
-  if (!options.pid.empty() && (read.ec != std::errc() || read.ptr != end || pid == 0)) {
-    mistakes.push_back("--pid: " + in_quotes(options.pid) + " is no process id; write its number");
-    return found;
-  }
-  const std::size_t before = mistakes.size();
-  const std::string place = region_place(options.directory, mistakes);
-  if (mistakes.size() > before) return found;
-  for (const std::string& path : runtime::find_regions(place)) {
-    const auto image = RegionImage::open(os::real_io(), path);
-    if (!image.ok()) continue;
-    const RunInfo& run = image.value()->run();
-    if (pid != 0 && run.pid != pid) continue;
-    if (!options.product.empty() && run.product != options.product) continue;
-    found.push_back(path);
-  }
-  if (found.empty()) {
-    mistakes.push_back("no region of " +
-                       (pid != 0 ? "process " + options.pid : in_quotes(options.product)) +
-                       " is there; is the program running, and as this user?");
-  }
-  return found;
-}
-
 }  // namespace
 
 void add_view_options(CLI::App& app, ViewOptions& options) {
@@ -109,7 +74,10 @@ std::vector<std::unique_ptr<RecordSource>> open_sources(const ViewOptions& optio
                                                         const SourceOptions& how,
                                                         std::vector<std::string>& mistakes) {
   std::vector<std::string> paths = options.sources;
-  for (std::string& path : find_by_label(options, mistakes)) paths.push_back(std::move(path));
+  for (std::string& path :
+       find_live_regions({options.pid, options.product, options.directory}, mistakes)) {
+    paths.push_back(std::move(path));
+  }
   if (paths.empty() && mistakes.empty()) {
     mistakes.push_back("nothing to read; name a file, a directory of segments, --pid or --product");
   }

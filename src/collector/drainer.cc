@@ -253,9 +253,9 @@ Result<bool> Drainer::drain(Client& client, u64 quota, bool all) {
   const std::atomic<u64>& committed = mirror.region().journal_lines().committed;
   const u64 before = committed.load(std::memory_order_relaxed);
   u64 now = before;
+  if (all) mirror.want_reports();
   Status status = mirror.refresh();
   if (!status.ok()) return status;
-  if (all) mirror.want_drop_report();
   back::Merged merged;
   do {
     merged = mirror.merge(all);

@@ -1,5 +1,8 @@
 #include "collector/metrics_text.h"
 
+#include <charconv>
+#include <cmath>
+
 #include "record/escape.h"
 
 namespace sluice::collector {
@@ -31,7 +34,7 @@ void MetricsText::family(std::string_view name, Type type, std::string_view help
   text_ += "# TYPE " + name_ + (type == kCounter ? " counter\n" : " gauge\n");
 }
 
-void MetricsText::begin_sample(std::initializer_list<Label> labels) {
+void MetricsText::begin_sample(std::span<const Label> labels) {
   text_ += name_;
   char before = '{';
   for (const auto& [name, value] : labels) {
@@ -40,16 +43,27 @@ void MetricsText::begin_sample(std::initializer_list<Label> labels) {
     text_ += "=\"" + quoted(value, true) + "\"";
     before = ',';
   }
-  text_ += labels.size() == 0 ? " " : "} ";
+  text_ += labels.empty() ? " " : "} ";
+}
+
+void MetricsText::number(double value, std::span<const Label> labels) {
+  begin_sample(labels);
+  if (std::isfinite(value)) {
+    char text[32];
+    const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+    text_.append(text, end).append("\n");
+  } else {
+    text_ += std::isnan(value) ? "NaN\n" : value > 0 ? "+Inf\n" : "-Inf\n";
+  }
 }
 
 void MetricsText::sample(u64 value, std::initializer_list<Label> labels) {
-  begin_sample(labels);
+  begin_sample(std::span(labels.begin(), labels.size()));
   text_ += std::to_string(value) + "\n";
 }
 
 void MetricsText::seconds(u64 ns, std::initializer_list<Label> labels) {
-  begin_sample(labels);
+  begin_sample(std::span(labels.begin(), labels.size()));
   const std::string rest = std::to_string(ns % kNsPerSecond);
   text_ +=
       std::to_string(ns / kNsPerSecond) + "." + std::string(9 - rest.size(), '0') + rest + "\n";

@@ -9,6 +9,7 @@
 #define SLUICE_SRC_COLLECTOR_METRICS_TEXT_H_
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,8 @@ class MetricsText {
   // Samples that follow are of this metric; each name once a page.
   void family(std::string_view name, Type type, std::string_view help);
   void sample(u64 value, std::initializer_list<Label> labels = {});
+  // Any number, NaN and infinities too, as short as it is exact.
+  void number(double value, std::span<const Label> labels);
   // Seconds, from nanoseconds, all digits.
   void seconds(u64 ns, std::initializer_list<Label> labels = {});
 
@@ -39,7 +42,7 @@ class MetricsText {
   [[nodiscard]] std::string take() { return std::move(text_); }
 
  private:
-  void begin_sample(std::initializer_list<Label> labels);
+  void begin_sample(std::span<const Label> labels);
 
   std::string text_;
   std::string name_;

@@ -171,7 +171,11 @@ Status RegionMirror::load_what_is_drained() {
   if (!read_here(clock_, sizeof(region::ClockPage))) return cut();
   const Status status = load_journal();
   if (!status.ok()) return status;
-  merger_ = std::make_unique<back::Merger>(region_, back::MergeOptions());
+  back::MergeOptions options;
+  options.cells = [this](std::span<u64> totals) { return read_cells(totals); };
+  merger_ = std::make_unique<back::Merger>(region_, options);
+  bool some_new = false;
+  if (!read_series(some_new)) return cut();
   const Status first = refresh();
   if (!first.ok()) return first;
   // relaxed: a word of the copy, that only this thread uses

@@ -28,6 +28,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -73,8 +74,8 @@ class RegionMirror {
   [[nodiscard]] bool more() const { return only_reads_ ? more_ : merger_->more(); }
   // Puts the progress into the file; then the reader may see it.
   [[nodiscard]] Status write_back();
-  void want_drop_report() {
-    if (!only_reads_) merger_->want_drop_report();
+  void want_reports() {
+    if (!only_reads_) merger_->want_reports();
   }
 
   // The owner's heartbeats as they are now; null: the file was cut. The drainer's, until the next.
@@ -161,6 +162,10 @@ class RegionMirror {
   [[nodiscard]] bool read_sites(u32 used);
   [[nodiscard]] bool take_site(u32 id, u64 place);
   [[nodiscard]] bool read_loggers(u32 used);
+  // region_metrics.cc. What is known of the series; whether there are new ones.
+  [[nodiscard]] bool read_series(bool& some_new);
+  [[nodiscard]] bool read_cells(std::span<u64> totals);
+  [[nodiscard]] bool write_told();
   [[nodiscard]] bool write_cursor();
   [[nodiscard]] bool write_journal();
   [[nodiscard]] bool write_contexts();
@@ -186,6 +191,8 @@ class RegionMirror {
   u32 dictionary_used_ = 0;
   u64 drops_ = 0;
   u64 reports_told_ = 0;  // by the merger, as the file has it
+  u64 samples_told_ = 0;
+  std::vector<region::ToldCopy> told_;  // as the file has them, two a series
   u64 damaged_ = 0;
   bool dead_ = false;
   // What of the journal the file has.

@@ -53,6 +53,8 @@ Status RegionMirror::refresh_rings() {
       std::min(word_at<u32>(before, offsetof(WakeLines, slots_used)), region_.header().slots_max);
   if (!read_slots(slots) || !read_heads()) return cut();
   merger_->looked_at(merger_->ticks());
+  bool new_series = false;
+  if (merger_->wants_cells() && !read_series(new_series)) return cut();
   // relaxed, here and below: words of the copy that only this thread uses
   wake.slots_used.store(slots, std::memory_order_relaxed);
   // Sites and loggers matter to records and to drops only; the first time to what is in the
@@ -61,7 +63,7 @@ Status RegionMirror::refresh_rings() {
     return ring.state == Ring::kSound && ring.head != ring.copied;
   });
   const bool has_drops = word_at<u64>(before, offsetof(WakeLines, drops)) != drops_;
-  if (!has_records && !has_drops && sites_known_ > 0) return {};
+  if (!has_records && !has_drops && !new_series && sites_known_ > 0) return {};
   fence_behind_heads();
   if (!read_at(wake_at, behind, sizeof behind) || !read_records()) return cut();
   const Status named = read_names(behind);
@@ -306,7 +308,7 @@ bool RegionMirror::write_journal() {
     }
     reclaimed_ = reclaimed;
   }
-  if (!write_contexts()) return false;
+  if (!write_contexts() || !write_told()) return false;
   const JournalPlace<JournalSync> place = region_.journal();
   for (u64 at = committed_; at != committed;) {
     const u64 run = place.run(at, committed - at);

@@ -6,6 +6,7 @@
 // so it is right whatever the parent's other threads were doing.
 #include "os/fork.h"
 #include "front/front.h"
+#include "front/series.h"
 #include "os/process.h"
 
 namespace sluice::front {
@@ -31,7 +32,8 @@ void in_child() {
   front.region.abandon_after_fork();
   kRuntimeHooks.forked();
   // They still write to the old place: zero pages now. The child's region goes elsewhere.
-  if (orphans.put_back()) front.reservation = nullptr;
+  const bool cells_in_use = forget_cells();
+  if (orphans.put_back() || cells_in_use) front.reservation = nullptr;
   // Its context goes on in the child.
   block.pending = detail::kPendingContext;
   block.in_sink = 0;
@@ -42,7 +44,10 @@ void in_child() {
   if (phase != Phase::kStopped) front.phase.set(Phase::kFresh);
 }
 
-void at_thread_exit(void* block) { detach_thread(*static_cast<ThreadBlock*>(block)); }
+void at_thread_exit(void* block) {
+  detach_thread(*static_cast<ThreadBlock*>(block));
+  detach_cells();
+}
 
 std::atomic<bool> installed{false};
 

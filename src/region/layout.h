@@ -35,8 +35,8 @@ namespace sluice::region {
 inline constexpr u64 kMagic = 0x314e4f4947455253;  // "SREGION1"
 // Raised by every change of what lies in a region, the chunks of sinks (sink/intent_area.h) too. A
 // region of another version is refused. 2: a place of an intent has the file's time of birth. 3:
-// names of secrets, what was handed over, reported drops, heartbeats.
-inline constexpr u32 kVersion = 3;
+// names of secrets, what was handed over, reported drops, heartbeats. 4: metric cells.
+inline constexpr u32 kVersion = 4;
 
 enum class AreaKind : u32 {
   kClock = 1,
@@ -44,7 +44,7 @@ enum class AreaKind : u32 {
   kLoggers = 3,         // LoggerEntry[loggers_max]
   kSites = 4,           // SiteEntry[sites_max]
   kDropCells = 5,       // u64[sites_max][kDropReasons]
-  kMetricCells = 6,     // reserved: per-thread metric cells
+  kMetricCells = 6,     // MetricArea (region/metric_area.h)
   kThreadSlots = 7,     // ThreadSlot[slots_max]
   kSinks = 8,           // SinkEntry[kSinksMax]
   kWake = 9,            // WakeLines

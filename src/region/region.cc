@@ -212,7 +212,7 @@ u64 Region::plan(const RegionOptions& options) {
       {AreaKind::kThreadSlots, options.slots_max * sizeof(ThreadSlot)},
       {AreaKind::kSinks, kSinksMax * kSinkEntryBytes},
       {AreaKind::kDictionary, options.dictionary_bytes},
-      {AreaKind::kMetricCells, 64 * kPage},
+      {AreaKind::kMetricCells, sizeof(MetricArea)},
       {AreaKind::kStreams, 4 * kPage},
       {AreaKind::kJournal, sizeof(JournalLines) + options.journal_bytes},
   };
@@ -340,6 +340,7 @@ bool Region::check_areas() {
          check_area(AreaKind::kSites, u64{header.sites_max} * sizeof(SiteEntry)) &&
          check_area(AreaKind::kDropCells, u64{header.sites_max} * kDropReasons * 8) &&
          check_area(AreaKind::kReportedDrops, u64{header.sites_max} * kDropReasons * 8) &&
+         check_area(AreaKind::kMetricCells, sizeof(MetricArea)) &&
          check_area(AreaKind::kHeartbeats, kHeartbeatsMax * sizeof(HeartbeatEntry)) &&
          check_area(AreaKind::kThreadSlots, u64{header.slots_max} * sizeof(ThreadSlot)) &&
          check_area(AreaKind::kSinks, kSinksMax * kSinkEntryBytes) &&

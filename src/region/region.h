@@ -11,6 +11,7 @@
 
 #include "os/io.h"
 #include "region/layout.h"
+#include "region/metric_area.h"
 #include "ring/journal.h"
 #include "ring/ring.h"
 
@@ -103,6 +104,7 @@ class Region {
   [[nodiscard]] HeartbeatEntry* heartbeats() const {
     return area<HeartbeatEntry>(AreaKind::kHeartbeats);
   }
+  [[nodiscard]] MetricArea& metrics() const { return *area<MetricArea>(AreaKind::kMetricCells); }
   [[nodiscard]] JournalLines& journal_lines() const {
     return *area<JournalLines>(AreaKind::kJournal);
   }

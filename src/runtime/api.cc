@@ -118,6 +118,7 @@ Stats runtime::Runtime::stats() {
   }
   stats.context_refused = region.wake().context_refused.load(std::memory_order_relaxed);
   stats.site_overflow = region.wake().site_overflow.load(std::memory_order_relaxed);
+  stats.series_refused = region.metrics().lines.refused.load(std::memory_order_relaxed);
   stats.region_bytes = region.header().grown.load(std::memory_order_relaxed);
   stats.shared = region.shared();
   for (u32 i = 0; i < region::kSinksMax; ++i) {

@@ -305,6 +305,7 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.merge_window_us = options.merge_window_us;
   config.stop_deadline_ms = options.stop_deadline_ms;
   config.sync_interval_ms = options.sync_interval_ms;
+  config.metrics_interval_ms = options.metrics_interval_ms;
   config.sites_max = options.sites_max;
   config.collector = options.collector;
   config.collector_socket = options.collector_socket;
@@ -349,6 +350,7 @@ std::string to_text(const Config& config) {
   line("merge_window_us", std::to_string(config.merge_window_us));
   line("stop_deadline_ms", std::to_string(config.stop_deadline_ms));
   line("sync_interval_ms", std::to_string(config.sync_interval_ms));
+  line("metrics_interval_ms", std::to_string(config.metrics_interval_ms));
   line("sites_max", std::to_string(config.sites_max));
   line("region_directory", config.region_directory.empty() ? "default" : config.region_directory);
   line("recover", config.recover ? "on" : "off");

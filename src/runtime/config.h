@@ -29,6 +29,7 @@ struct Config {
   u32 merge_window_us = 0;
   u32 stop_deadline_ms = 0;
   u32 sync_interval_ms = 0;
+  u32 metrics_interval_ms = 0;
   u32 sites_max = 0;
   std::string region_directory;
   bool recover = true;

@@ -143,6 +143,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_number("SLUICE_MERGE_WINDOW_US", config.merge_window_us, mistakes);
   read_number("SLUICE_STOP_DEADLINE_MS", config.stop_deadline_ms, mistakes);
   read_number("SLUICE_SYNC_INTERVAL_MS", config.sync_interval_ms, mistakes);
+  read_number("SLUICE_METRICS_INTERVAL_MS", config.metrics_interval_ms, mistakes);
   read_number("SLUICE_SITES_MAX", config.sites_max, mistakes);
   read_switch("SLUICE_RECOVER", config.recover, mistakes);
   read_switch("SLUICE_QUIET", config.quiet, mistakes);

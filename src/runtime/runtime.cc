@@ -158,6 +158,7 @@ std::string Runtime::make_engine() {
   find_collectors_place();
   back::EngineOptions options;
   options.merge.window_ns = i64{config_.merge_window_us} * 1000;
+  options.merge.sample_interval_ns = i64{config_.metrics_interval_ms} * kNsPerMs;
   options.runner.sync_interval_ns = i64{config_.sync_interval_ms} * kNsPerMs;
   options.threads = config_.mode == Mode::asynchronous;
   // relaxed: written once, before any thread of ours

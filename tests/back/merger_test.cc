@@ -158,12 +158,12 @@ TEST_F(MergerTest, DropsBecomeRecordsWithTotals) {
     region_.wake().drops.fetch_add(count);
   };
   drop(3);
-  merger.want_drop_report();
+  merger.want_reports();
   EXPECT_EQ(merger.merge(true, kNoFloor), Merged::kBatch);
   drop(4);
-  merger.want_drop_report();
+  merger.want_reports();
   EXPECT_EQ(merger.merge(true, kNoFloor), Merged::kBatch);
-  merger.want_drop_report();
+  merger.want_reports();
   EXPECT_EQ(merger.merge(true, kNoFloor), Merged::kNothing) << "nothing new to say";
   std::vector<u64> totals, news;
   JournalReader<JournalSync> reader(region_.journal(), 0);
@@ -193,7 +193,7 @@ TEST_F(MergerTest, ASuccessorTellsOnlyOfNewDrops) {
     {
       Merger killed(region_, {});
       killed.resume(true, false);
-      killed.want_drop_report();
+      killed.want_reports();
       ASSERT_EQ(killed.merge(true, kNoFloor), Merged::kBatch);
       EXPECT_EQ(told, cell.load());
     }
@@ -201,7 +201,7 @@ TEST_F(MergerTest, ASuccessorTellsOnlyOfNewDrops) {
     if (was_told) region_.journal_lines().reclaimed.store(region_.journal_lines().committed.load());
     Merger successor(region_, {});
     successor.resume(true, false);
-    successor.want_drop_report();
+    successor.want_reports();
     EXPECT_EQ(successor.merge(true, kNoFloor), Merged::kNothing) << was_told;
   }
 }

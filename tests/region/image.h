@@ -5,6 +5,7 @@
 #ifndef SLUICE_TESTS_REGION_IMAGE_H_
 #define SLUICE_TESTS_REGION_IMAGE_H_
 
+#include <sluice/metric.h>
 #include <sluice/sluice.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +54,8 @@ inline void live_and_die(const std::string& directory) {
   std::thread([&] { say(100, 130); }).join();
   info("{}", std::string(20'000, 'x'));  // too big: a drop
   say(200, 260);
+  Counter added("added", "1", {{"of", "image"}, {"password", "hunter2"}});
+  added.add(1000);
   while (calls.load() <= 20) std::this_thread::yield();  // the image is always the same
 }
 
