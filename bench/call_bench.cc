@@ -8,6 +8,7 @@
 // median of the starts, the smallest and the largest, and the median of the ratios.
 //
 //   call_bench [starts [bursts]]      default: 20 starts, 1500 bursts a row in each
+#include <sluice/limit.h>
 #include <sluice/sluice.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +41,18 @@ void call_numbers(u32 i) {
 void call_string(u32 i) {
   static const std::string text = "0123456789abcdef";
   SLUICE_INFO("Logging int: {}, int: {}, string: {}", i, i + 1, std::string_view(text));
+}
+
+// What a level, or a limit, keeps out.
+void call_filtered(u32 i) { SLUICE_DEBUG("Logging int: {}, int: {}", i, i + 1); }
+void call_once(u32 i) {
+  SLUICE_LOG_LIMITED(Level::info, once_in_ms(3'600'000), "Logging int: {}, int: {}", i, i + 1);
+}
+void call_nth(u32 i) {
+  SLUICE_LOG_LIMITED(Level::info, every_nth(1'000'000'000), "Logging int: {}, int: {}", i, i + 1);
+}
+void call_sample(u32 i) {
+  SLUICE_LOG_LIMITED(Level::info, one_in(1'000'000'000), "Logging int: {}, int: {}", i, i + 1);
 }
 
 // The same call from 1,000 places: what each costs when neither its code nor its site is cached.
@@ -82,7 +95,20 @@ class ColdLines {
   volatile unsigned char sum_ = 0;
 };
 
-enum Kind : u32 { kFloor, kFloorLines, kNumbers, kString, kFloorMany, kMany, kSpdlog, kKinds };
+enum Kind : u32 {
+  kFloor,
+  kFloorLines,
+  kNumbers,
+  kString,
+  kFiltered,
+  kOnce,
+  kNth,
+  kSample,
+  kFloorMany,
+  kMany,
+  kSpdlog,
+  kKinds
+};
 
 struct RowName {
   const char* name;
@@ -93,6 +119,10 @@ constexpr RowName kRows[] = {{"floor", kFloor, kFloor},
                              {"floor and 4 more lines", kFloorLines, kFloor},
                              {"call", kNumbers, kFloor},
                              {"call with 16-byte string", kString, kNumbers},
+                             {"filtered call", kFiltered, kFiltered},
+                             {"kept out by once_in_ms()", kOnce, kFiltered},
+                             {"kept out by every_nth()", kNth, kFiltered},
+                             {"kept out by one_in()", kSample, kFiltered},
                              {"floor, 1,000 functions", kFloorMany, kFloorMany},
                              {"call, 1,000 sites", kMany, kFloorMany},
                              {"spdlog async", kSpdlog, kNumbers}};
@@ -145,6 +175,10 @@ void measure_one_thread(const Scale& scale, u32 bursts, const std::string& direc
     });
     time_burst(scale, round, samples[kNumbers], call_numbers);
     time_burst(scale, round, samples[kString], call_string);
+    time_burst(scale, round, samples[kFiltered], call_filtered);
+    time_burst(scale, round, samples[kOnce], call_once);
+    time_burst(scale, round, samples[kNth], call_nth);
+    time_burst(scale, round, samples[kSample], call_sample);
   }
   std::size_t call = 0, floor = 0;
   for (u32 round = 0; round < bursts + kWarmBursts; ++round) {
@@ -289,7 +323,7 @@ int run(int starts, u32 bursts) {
   if (int(all.size()) != starts) return 1;
   std::printf(
       "g++ %s, %s, %d starts, %u bursts of 20; ratio: to the floor; string and spdlog: to "
-      "the call\n",
+      "the call; kept out: to the filtered call\n",
       __VERSION__, SLUICE_BENCH_FLAGS, starts, bursts);
   print(all);
   if (dropped > 0) std::printf("%llu records dropped\n", static_cast<unsigned long long>(dropped));

@@ -9,7 +9,7 @@
 
 #include "back/engine.h"
 #include "os/process.h"
-#include "sluice/detail/thread_block.h"
+#include "sluice/detail/site_limit.h"
 
 namespace sluice::back {
 namespace {
@@ -63,6 +63,8 @@ void Engine::thread_main() {
       if (!merger_.more()) break;
     }
     const i64 now = os::monotonic_ns();
+    // relaxed: a time by itself, for limits of call sites
+    detail::g_backend_ns.store(u64(now), std::memory_order_relaxed);
     // relaxed: how much there is, see above
     position = committed.load(std::memory_order_relaxed);
     const i64 wake_interval =
@@ -89,6 +91,7 @@ void Engine::thread_main() {
     // Not when something came in between: flush() and waiting callers step the word.
     os::wait_on(wake, seen, std::min(nap, untold));
   }
+  detail::g_backend_ns.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace sluice::back

@@ -8,6 +8,7 @@
 #include "front/front.h"
 #include "front/series.h"
 #include "os/process.h"
+#include "sluice/detail/site_limit.h"
 
 namespace sluice::front {
 namespace {
@@ -18,6 +19,7 @@ void in_child() {
   // relaxed: the child has one thread, and a copy of all memory
   const Phase phase = front.phase.word.load(std::memory_order_relaxed);
   os::close_inherited();
+  detail::g_backend_ns.store(0, std::memory_order_relaxed);  // its thread is not here
   if (phase == Phase::kFresh) return;
   if (front.creating_here()) {
     // A handler that interrupted the making of the region has forked: its child goes on making

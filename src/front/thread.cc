@@ -332,9 +332,9 @@ void put_back(ThreadBlock& block) {
   const front::Interrupted& saved = nesting.saved[nesting.depth - 1];
   block.ring.take_up(saved.ring);
   block.filtered = saved.filtered;
+  block.slot = saved.slot;
   block.attached = saved.attached;
   block.pending = u8(left_to_write | saved.pending);
-  block.slot = saved.slot;
   if (left_to_write && block.attached) block.ring.limit = block.ring.load() & ~kInCall;
   const u8 in_cold = saved.in_cold;
   std::atomic_signal_fence(std::memory_order_seq_cst);
