@@ -105,6 +105,8 @@ bool ensure_region(const RegionWanted* wanted = nullptr);
 // Registers a site: its definition, its control byte. Never fails: without room the site becomes
 // kSiteUnknown.
 void publish_site(CallSite& site, const SiteShape& shape);
+// The name that the format text gives to positional argument `wanted`; empty for {} and {0}.
+[[nodiscard]] std::string_view name_from_format(const SiteShape& shape, u32 hidden, u32 wanted);
 // Index of a logger in the region, made if need be; 0, the root, when the table is full.
 u32 find_logger(std::string_view name);
 // Sets the threshold of a logger and everything below it. One caller at a time (the runtime).

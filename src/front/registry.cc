@@ -20,27 +20,6 @@ using region::SiteEntry;
 
 std::string_view cut(std::string_view text) { return text.substr(0, detail::kSiteTextBytesMax); }
 
-// The name that the format text gives to positional argument `wanted`; empty for {} and {0}.
-std::string_view name_from_format(const SiteShape& shape, u32 hidden, u32 wanted) {
-  std::string_view seen[kSiteArgumentsMax];
-  u32 named = 0, position = 0;
-  std::string_view found;
-  detail::for_each_placeholder(shape.text->format, [&](std::string_view name) {
-    if (detail::is_index(name)) return;
-    if (!name.empty()) {
-      for (u32 i = 0; i < named; ++i) {
-        if (seen[i] == name) return;
-      }
-      for (u32 i = hidden; shape.names && i < shape.count; ++i) {
-        if (shape.names[i] == name) return;  // a kv() feeds it
-      }
-      if (named < kSiteArgumentsMax) seen[named++] = name;
-    }
-    if (position++ == wanted) found = name;
-  });
-  return found.substr(0, 255);
-}
-
 struct Names {
   std::string_view of[kSiteArgumentsMax];
   u32 bytes = 0;
@@ -153,6 +132,26 @@ void refresh(Region& region, u32 id) {
 }
 
 }  // namespace
+
+std::string_view name_from_format(const SiteShape& shape, u32 hidden, u32 wanted) {
+  std::string_view seen[kSiteArgumentsMax];
+  u32 named = 0, position = 0;
+  std::string_view found;
+  detail::for_each_placeholder(shape.text->format, [&](std::string_view name) {
+    if (detail::is_index(name)) return;
+    if (!name.empty()) {
+      for (u32 i = 0; i < named; ++i) {
+        if (seen[i] == name) return;
+      }
+      for (u32 i = hidden; shape.names && i < shape.count; ++i) {
+        if (shape.names[i] == name) return;  // a kv() feeds it
+      }
+      if (named < kSiteArgumentsMax) seen[named++] = name;
+    }
+    if (position++ == wanted) found = name;
+  });
+  return found.substr(0, 255);
+}
 
 u32 find_logger(std::string_view name) {
   Region& region = g_front.region;

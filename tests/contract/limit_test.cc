@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 #include <sluice/limit.h>
 #include <sluice/sluice.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -170,22 +168,6 @@ ISOLATED_TEST(Limit, ARecordThatIsDroppedLeavesItsCountToTheNext) {
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[1].message, "ok suppressed=4");
   EXPECT_EQ(stats().dropped_too_big, 1u);
-}
-
-// The child has no region until it logs: what a limit keeps out there makes one, to count in.
-ISOLATED_TEST(Limit, AForkedChildCountsItsOwn) {
-  Kept kept;
-  ASSERT_TRUE(start(options_for(dirs, kept)));
-  const auto call = [] { SLUICE_LOG_LIMITED(Level::info, once_in_ms(3'600'000), "x"); };
-  call();
-  const pid_t child = ::fork();
-  if (child == 0) {
-    for (int i = 0; i < 3; ++i) call();
-    ::_exit(stats().filtered == 3 && stats().attempted == 3 ? 0 : 1);
-  }
-  int status = -1;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
 }
 
 TEST(SiteLimit, AClockThatStepsDoesNoHarm) {
