@@ -21,10 +21,17 @@ FLAGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror"
          "-fno-exceptions", "-fno-rtti", "-fsyntax-only"]
 USES = """
 #include <sluice/sluice.h>
+#include <sluice/fmt.h>
 #include <sluice/heartbeat.h>
+#include <sluice/limit.h>
+#include <sluice/ostream.h>
+#include <sluice/runtime_format.h>
+#include <sluice/std.h>
+#include <vector>
 struct Price { long ticks; };
 auto sluice_value(const Price& p) { return double(p.ticks) * 0.01; }
 int main() {
+  const char* format = "{}";
   static sluice::Logger net{"net"};
   sluice::Context context(sluice::kv("run", 7));
   SLUICE_INFO("order {id} at {px}", 17, Price{9950});
@@ -33,6 +40,11 @@ int main() {
   SLUICE_GAUGE("fps", 60, sluice::kv("scene", "menu"));
   SLUICE_STATE(sluice::kv("hp", 93));
   sluice::info("order {} at {}", 17, 99.5);
+  SLUICE_LOG_LIMITED(sluice::Level::info, sluice::every_nth(10), "tenth {}", 10);
+  SLUICE_LOG_LIMITED(sluice::Level::info, sluice::one_in(10), "sampled {}", 10);
+  SLUICE_LOGGER_LOG_LIMITED(net, sluice::Level::info, sluice::once_in_ms(10), "rare");
+  SLUICE_LOG_RUNTIME(sluice::Level::info, format, 1, sluice::kv("px", Price{1}));
+  SLUICE_INFO("{}", std::vector<Price>{{1}}, sluice::kv("at", std::chrono::seconds(1)));
   sluice::Heartbeat frames("main loop", 2000);
   frames.beat();
   return static_cast<int>(sluice::stats().dropped());

@@ -36,7 +36,7 @@ LEVELS = {
 # Third-party headers, by the layers that may include them.
 THIRD_PARTY = {
     "fmt/": {"record", "segment", "back", "store", "net", "sink", "upload", "runtime", "collector",
-             "cli"},
+             "cli", "include/sluice"},  # sluice/fmt.h, for whoever has it
     "nlohmann/": {"record", "segment", "back", "store", "net", "sink", "upload", "runtime",
                   "collector", "cli"},
     "CLI/": {"cli"},

@@ -12,27 +12,12 @@
 
 #include <initializer_list>
 
+#include "sluice/detail/any_argument.h"
 #include "sluice/log.h"
 
 namespace sluice {
 inline namespace v1 {
 namespace detail {
-
-struct RuntimeArgument {
-  ArgType type;
-  std::string_view name;  // empty: none, or by the format
-  std::uint64_t word;
-  const char* tail;
-
-  template <ArgType kType>
-  RuntimeArgument(Scalar<kType> value) noexcept : type(kType), word(value.word), tail(nullptr) {}
-  template <ArgType kType>
-  RuntimeArgument(Tail<kType> value) noexcept : type(kType), word(value.size), tail(value.data) {}
-  template <class V>
-  RuntimeArgument(const Named<V>& value) noexcept : RuntimeArgument(value.value) {
-    name = value.name;
-  }
-};
 
 // One call in the source: a record has fields, or none.
 struct RuntimeSites {
@@ -43,14 +28,14 @@ struct RuntimeSites {
 };
 
 SLUICE_API Admission log_runtime(RuntimeSites& sites, const SiteText& text, std::string_view format,
-                                 std::initializer_list<RuntimeArgument> arguments) noexcept;
+                                 std::initializer_list<AnyArgument> arguments) noexcept;
 
 template <class... A>
 SLUICE_COLD Admission call_runtime(RuntimeSites& sites, const SiteText& text,
                                    std::string_view format, const A&... arg) noexcept {
   static_assert(sizeof...(A) < kSiteArgumentsMax, "sluice: a call takes at most 31 arguments");
   // What a value of the user's own type is made to lives to the end of this expression.
-  return log_runtime(sites, text, format, {RuntimeArgument(Holder<A>{arg}.encode())...});
+  return log_runtime(sites, text, format, {AnyArgument(Holder<A>{arg}.encode())...});
 }
 
 }  // namespace detail

@@ -16,12 +16,12 @@ inline namespace v1 {
 namespace detail {
 namespace {
 
-using Arguments = std::initializer_list<RuntimeArgument>;
+using Arguments = std::initializer_list<AnyArgument>;
 
 Site site_of(std::string_view format, const Arguments& arguments) {
   std::string_view names[kSiteArgumentsMax];
   u32 count = 0;
-  for (const RuntimeArgument& argument : arguments) names[count++] = argument.name;
+  for (const AnyArgument& argument : arguments) names[count++] = argument.name;
   SiteText text;
   text.format = format;
   const SiteShape shape{&text, nullptr, names, count};
@@ -29,7 +29,7 @@ Site site_of(std::string_view format, const Arguments& arguments) {
   site.id = kSiteFirstCaller;
   site.format = format;
   u32 position = 0;
-  for (const RuntimeArgument& argument : arguments) {
+  for (const AnyArgument& argument : arguments) {
     const std::string_view name =
         argument.name.empty() ? front::name_from_format(shape, 0, position++) : argument.name;
     site.arguments.push_back({argument.type, std::string(name.substr(0, 255))});
@@ -40,7 +40,7 @@ Site site_of(std::string_view format, const Arguments& arguments) {
 // Empty: too big.
 std::vector<std::byte> record_of(const Site& site, const Arguments& arguments) {
   u64 bytes = kRecordHeaderBytes + 8 * arguments.size();
-  for (const RuntimeArgument& argument : arguments) {
+  for (const AnyArgument& argument : arguments) {
     if (argument.tail && argument.word > kRecordBytesMax) return {};
     if (argument.tail) bytes += argument.word;
   }
@@ -49,11 +49,11 @@ std::vector<std::byte> record_of(const Site& site, const Arguments& arguments) {
   std::vector<std::byte> record(redacted_bytes_max(bytes));
   store(record.data(), RecordHeader{u16(bytes / 8), 0, site.id, 0});
   std::byte* to = record.data() + kRecordHeaderBytes;
-  for (const RuntimeArgument& argument : arguments) {
+  for (const AnyArgument& argument : arguments) {
     store(to, argument.word);
     to += 8;
   }
-  for (const RuntimeArgument& argument : arguments) {
+  for (const AnyArgument& argument : arguments) {
     if (!argument.tail || argument.word == 0) continue;
     std::memcpy(to, argument.tail, argument.word);
     to += argument.word;
@@ -90,7 +90,7 @@ Admission log_rendered(RuntimeSites& sites, const SiteText& text, std::string_vi
 }  // namespace
 
 Admission log_runtime(RuntimeSites& sites, const SiteText& text, std::string_view format,
-                      std::initializer_list<RuntimeArgument> arguments) noexcept {
+                      std::initializer_list<AnyArgument> arguments) noexcept {
   const os::KeepErrno keep;
   try {
     return log_rendered(sites, text, format, arguments);
