@@ -27,6 +27,7 @@ USES = """
 #include <sluice/ostream.h>
 #include <sluice/runtime_format.h>
 #include <sluice/std.h>
+#include <sluice/trace.h>
 #include <vector>
 struct Price { long ticks; };
 auto sluice_value(const Price& p) { return double(p.ticks) * 0.01; }
@@ -40,6 +41,8 @@ int main() {
   SLUICE_GAUGE("fps", 60, sluice::kv("scene", "menu"));
   SLUICE_STATE(sluice::kv("hp", 93));
   sluice::info("order {} at {}", 17, 99.5);
+  sluice::TraceContext trace;
+  if (trace.parse_environment()) sluice::TraceScope scope(trace);
   SLUICE_LOG_LIMITED(sluice::Level::info, sluice::every_nth(10), "tenth {}", 10);
   SLUICE_LOG_LIMITED(sluice::Level::info, sluice::one_in(10), "sampled {}", 10);
   SLUICE_LOGGER_LOG_LIMITED(net, sluice::Level::info, sluice::once_in_ms(10), "rare");
