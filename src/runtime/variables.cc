@@ -6,6 +6,7 @@
 #include "os/process.h"
 #include "record/escape.h"
 #include "runtime/nearest.h"
+#include "sluice/trace.h"
 
 namespace sluice::runtime {
 namespace {
@@ -63,6 +64,12 @@ std::vector<std::string> unknown_variables() {
     sentences.push_back(escaped(TextForm::kText, name) +
                         " is no variable of Sluice; did you mean " +
                         std::string(nearest(name, kKnown)) + "?");
+  }
+  const std::string trace = os::environment("TRACEPARENT");
+  if (TraceContext context; !trace.empty() && !context.parse(trace)) {
+    sentences.push_back("TRACEPARENT is no W3C trace context and is ignored: " +
+                        escaped(TextForm::kText, trace.substr(0, 80)) +
+                        "; it is 00-TRACE_ID-SPAN_ID-FLAGS in 32, 16 and 2 lower-case hex digits");
   }
   return sentences;
 }

@@ -10,7 +10,8 @@
 namespace sluice::runtime {
 
 // One sentence for each SLUICE_* variable that neither the library nor another tool of the project
-// reads, with the nearest name that it does. Safe for a terminal.
+// reads, with the nearest name that it does; and for a TRACEPARENT that is none. Safe for a
+// terminal.
 std::vector<std::string> unknown_variables();
 
 }  // namespace sluice::runtime

@@ -9,6 +9,7 @@
 
 #include "contract/isolated.h"
 #include "contract/outputs.h"
+#include "runtime/variables.h"
 
 namespace sluice::test {
 namespace {
@@ -58,8 +59,11 @@ ISOLATED_TEST(Trace, IdsAreOnTheRecordsOfTheScope) {
   EXPECT_FALSE(trace.parse_environment());
   ::setenv("TRACEPARENT", "none", 1);
   EXPECT_FALSE(trace.parse_environment());
+  ASSERT_EQ(runtime::unknown_variables().size(), 1u) << "start() says it";
+  EXPECT_TRUE(runtime::unknown_variables()[0].starts_with("TRACEPARENT is no W3C trace context"));
   ::setenv("TRACEPARENT", kText.c_str(), 1);
   ASSERT_TRUE(trace.parse_environment());
+  EXPECT_TRUE(runtime::unknown_variables().empty());
   {
     const TraceScope scope(trace);
     SLUICE_INFO("within");
