@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "record/escape.h"
 #include "record/text_pattern.h"
 
 namespace sluice {
@@ -18,7 +19,8 @@ constexpr Name kNames[] = {
     {"clock", 'T', PatternField::kClock},
     {"thread_id", 't', PatternField::kThreadId},
     {"thread_name", 0, PatternField::kThreadName},
-    {"source", '@', PatternField::kSource},
+    {"source", 0, PatternField::kSource},
+    {"path_line", '@', PatternField::kPathLine},
     {"file", 's', PatternField::kFileName},
     {"path", 'g', PatternField::kPath},
     {"line", '#', PatternField::kLine},
@@ -45,9 +47,41 @@ constexpr Name kNames[] = {
     {"us", 'f', PatternField::kMicroseconds},
     {"ns", 'F', PatternField::kNanoseconds},
     {"unix", 'E', PatternField::kUnixSeconds},
+    {"weekday", 'A', PatternField::kWeekday},
+    {"weekday_short", 'a', PatternField::kWeekdayShort},
+    {"month_name", 'B', PatternField::kMonthName},
+    {"month_short", 'b', PatternField::kMonthShort},
+    {"year_short", 'C', PatternField::kYearShort},
+    {"hour12", 'I', PatternField::kHour12},
+    {"am_pm", 'p', PatternField::kAmPm},
+    {"elapsed_s", 'O', PatternField::kElapsedSeconds},
+    {"elapsed_ms", 'o', PatternField::kElapsedMilliseconds},
+    {"elapsed_us", 'i', PatternField::kElapsedMicroseconds},
+    {"elapsed_ns", 'u', PatternField::kElapsedNanoseconds},
+    {"context", '&', PatternField::kContext},
     {"color_on", '^', PatternField::kColorOn},
     {"color_off", '$', PatternField::kColorOff},
 };
+
+// Flags that are several fields.
+struct Composed {
+  char flag;
+  std::string_view pattern;
+};
+constexpr Composed kComposed[] = {
+    {'+', kDefaultPattern}, {'c', "%a %b %d %T %Y"}, {'D', "%m/%d/%C"}, {'x', "%m/%d/%C"},
+    {'r', "%I:%M:%S %p"},   {'R', "%H:%M"},          {'X', "%T"},       {'h', "%b"},
+    {'z', "+00:00"},
+};
+
+std::string all_flags() {
+  std::string flags;
+  for (const Name& name : kNames) {
+    if (name.flag != 0) flags += name.flag;
+  }
+  for (const Composed& composed : kComposed) flags += composed.flag;
+  return flags;
+}
 
 std::string all_names() {
   std::string names;
@@ -107,13 +141,16 @@ class Parser {
     const std::string_view wanted = inside.substr(0, colon);
     PatternPart part;
     if (colon != std::string_view::npos) {
-      const std::string_view spec = inside.substr(colon + 1);
+      std::string_view spec = inside.substr(colon + 1);
+      part.cut = spec.ends_with('!');
+      if (part.cut) spec.remove_suffix(1);
       const auto sign =
           spec.empty() ? std::string_view::npos : std::string_view("<>^").find(spec[0]);
       if (sign == std::string_view::npos || !width(spec.substr(1), part.width)) {
         return error(at_ + 2 + colon,
-                     fmt::format("\"{}\" is no width; write <8, >8 or ^8, at most {}", spec,
-                                 kPatternWidthMax));
+                     fmt::format("\"{}\" is no width; write <8, >8 or ^8, at most {}, with a ! "
+                                 "behind it to cut what is longer",
+                                 spec, kPatternWidthMax));
       }
       part.align = PatternAlign(sign + 1);
     }
@@ -142,6 +179,10 @@ class Parser {
                    : text_[at_] == '-' ? PatternAlign::kLeft
                                        : PatternAlign::kCenter;
     }
+    if (part.width > 0 && end < text_.size() && text_[end] == '!') {
+      part.cut = true;
+      ++end;
+    }
     if (end == text_.size()) return error(percent, "\"%\" at the end; write %% for a percent sign");
     const char letter = text_[end];
     at_ = end + 1;
@@ -149,24 +190,27 @@ class Parser {
       literal("%");
       return {};
     }
-    if (letter == 'z') {
-      literal("+00:00");
-      return {};
-    }
-    if (letter == '+') return append_default();
     for (const Name& name : kNames) {
       if (name.flag != letter) continue;
       part.field = name.field;
       parts_.push_back(std::move(part));
       return {};
     }
-    return error(percent, fmt::format("there is no flag \"%{}\"; write %(name) with one of {}, or "
-                                      "%% for a percent sign",
-                                      letter, all_names()));
+    for (const Composed& composed : kComposed) {
+      if (composed.flag != letter) continue;
+      if (part.width == 0) return append(composed.pattern);
+      return error(percent, fmt::format("\"%{}\" stands for several fields and takes no width; "
+                                        "give them theirs: {}",
+                                        letter, composed.pattern));
+    }
+    return error(percent,
+                 fmt::format("there is no flag \"%{}\"; there are {}; or write %(name) "
+                             "with one of {}, or %% for a percent sign",
+                             escaped(TextForm::kText, {&letter, 1}), all_flags(), all_names()));
   }
 
-  Status append_default() {
-    auto parts = Parser(kDefaultPattern).parse();
+  Status append(std::string_view pattern) {
+    auto parts = Parser(pattern).parse();
     if (!parts.ok()) return parts.status();
     for (PatternPart& part : parts.value()) {
       if (part.field == PatternField::kLiteral) {

@@ -29,6 +29,18 @@ enum class PatternField : u8 {
   kMicroseconds,
   kNanoseconds,
   kUnixSeconds,
+  kWeekday,
+  kWeekdayShort,
+  kMonthName,
+  kMonthShort,
+  kYearShort,
+  kHour12,
+  kAmPm,
+  kElapsedSeconds,
+  kElapsedMilliseconds,
+  kElapsedMicroseconds,
+  kElapsedNanoseconds,
+  kContext,
   kThreadId,
   kThreadName,
   kMessage,
@@ -43,6 +55,7 @@ enum class PatternField : u8 {
   kSource,
   kFileName,
   kPath,
+  kPathLine,
   kLine,
   kFunction,
   kLevel,
@@ -59,7 +72,8 @@ struct PatternPart {
   PatternField field = PatternField::kLiteral;
   PatternAlign align = PatternAlign::kNone;
   u16 width = 0;
-  std::string literal;  // as written; only for kLiteral
+  bool cut = false;          // what is longer than the width
+  std::string literal = {};  // as written; only for kLiteral
 };
 
 inline constexpr u32 kPatternWidthMax = 256;

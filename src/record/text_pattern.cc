@@ -47,6 +47,8 @@ std::string fixed_text(PatternField field, const Site& site) {
       return source.substr(0, source.rfind(':'));
     case PatternField::kPath:
       return site.file;
+    case PatternField::kPathLine:
+      return site.file.empty() ? "" : site.file + ":" + std::to_string(site.line);
     case PatternField::kLine:
       return site.file.empty() ? "" : std::to_string(site.line);
     case PatternField::kFunction:
@@ -77,20 +79,56 @@ std::size_t blanks_before(PatternAlign align, std::size_t missing) {
   return align == PatternAlign::kCenter ? missing / 2 : 0;
 }
 
-// Fills the field that began `start` bytes into the record up to its width.
-char* put_aligned(PatternAlign align, std::size_t width, std::size_t start, TextBuffer& out,
-                  char* at) {
-  at = out.room(at, width);
+// Where the character number `index` begins.
+std::size_t character_at(std::string_view text, std::size_t index) {
+  std::size_t at = 0;
+  for (; at < text.size(); ++at) {
+    if ((u8(text[at]) & 0xc0) != 0x80 && index-- == 0) break;
+  }
+  return at;
+}
+
+struct Alignment {
+  PatternAlign align;
+  bool cut;
+  std::size_t width;
+};
+
+// Brings the field that began `start` bytes into the record to its width.
+char* put_aligned(const Alignment& to, std::size_t start, TextBuffer& out, char* at) {
+  at = out.room(at, to.width);
   char* const begin = out.record() + start;
   const auto bytes = std::size_t(at - begin);
   const std::size_t used = code_points({begin, bytes});
-  if (used >= width) return at;
-  const std::size_t before = blanks_before(align, width - used);
+  if (used > to.width && to.cut) return begin + character_at({begin, bytes}, to.width);
+  if (used >= to.width) return at;
+  const std::size_t before = blanks_before(to.align, to.width - used);
   std::memmove(begin + before, begin, bytes);
   std::memset(begin, ' ', before);
-  std::memset(begin + before + bytes, ' ', width - used - before);
-  return at + (width - used);
+  std::memset(begin + before + bytes, ' ', to.width - used - before);
+  return at + (to.width - used);
 }
+
+constexpr std::string_view kWeekdays[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                          "Thursday", "Friday", "Saturday"};
+constexpr std::string_view kMonths[] = {"January",   "February", "March",    "April",
+                                        "May",       "June",     "July",     "August",
+                                        "September", "October",  "November", "December"};
+
+i64 floor_divide(i64 value, i64 by) { return value / by - (value % by < 0 ? 1 : 0); }
+
+std::string_view weekday_of(i64 wall_ns) {
+  constexpr i64 kNsPerDay = 86'400 * kNsPerSecond;
+  constexpr i64 kFirst = 4;  // 1970-01-01 was a Thursday
+  return kWeekdays[std::size_t(((floor_divide(wall_ns, kNsPerDay) + kFirst) % 7 + 7) % 7)];
+}
+
+char* put_name(std::string_view name, char* at) {
+  std::memcpy(at, name.data(), name.size());
+  return at + name.size();
+}
+
+u32 two_digits(const char* at) { return u32(at[0] - '0') * 10 + u32(at[1] - '0'); }
 
 }  // namespace
 
@@ -140,13 +178,13 @@ class TextPattern::LineMaker {
       return;
     }
     if (varies(part.field)) {
-      finish(Step{{}, 0, part.field, part.align, part.width});
+      finish(Step{{}, 0, part.field, part.align, part.cut, part.width});
       return;
     }
     TextBuffer text;
     const std::string safe = escaped(TextForm::kText, fixed_text(part.field, site_));
     char* at = put_raw(text, text.begin_record(), safe);
-    if (part.width > 0) at = put_aligned(part.align, part.width, 0, text, at);
+    if (part.width > 0) at = put_aligned({part.align, part.cut, part.width}, 0, text, at);
     (void)text.end_record(at);
     empty_before_ = text.empty();
     literal_ += text.text();
@@ -173,8 +211,8 @@ Result<TextPattern> TextPattern::compile(std::string_view pattern, TextPatternOp
       continue;
     }
     const auto at = parts.begin() + std::ptrdiff_t(i);
-    parts.insert(parts.insert(at + 1, {PatternField::kColorOff, PatternAlign::kNone, 0, {}}) - 1,
-                 {PatternField::kColorOn, PatternAlign::kNone, 0, {}});
+    parts.insert(parts.insert(at + 1, {.field = PatternField::kColorOff}) - 1,
+                 {.field = PatternField::kColorOn});
     i += 2;
   }
   return TextPattern(std::move(parts), options.color);
@@ -203,6 +241,20 @@ char* TextPattern::put_time_part(PatternField field, i64 wall_ns, char* at) {
       return slice(14, 2);
     case PatternField::kSecond:
       return slice(17, 2);
+    case PatternField::kYearShort:
+      return slice(2, 2);
+    case PatternField::kHour12:
+      return put_2_digits(at, (two_digits(prefix + 11) + 11) % 12 + 1);
+    case PatternField::kAmPm:
+      return put_name(two_digits(prefix + 11) < 12 ? "AM" : "PM", at);
+    case PatternField::kWeekday:
+      return put_name(weekday_of(wall_ns), at);
+    case PatternField::kWeekdayShort:
+      return put_name(weekday_of(wall_ns).substr(0, 3), at);
+    case PatternField::kMonthName:
+      return put_name(kMonths[two_digits(prefix + 5) - 1], at);
+    case PatternField::kMonthShort:
+      return put_name(kMonths[two_digits(prefix + 5) - 1].substr(0, 3), at);
     default:
       break;
   }
@@ -213,6 +265,21 @@ char* TextPattern::put_time_part(PatternField field, i64 wall_ns, char* at) {
                                                                    : 9;
   std::memcpy(at, digits + 20, bytes);
   return at + bytes;
+}
+
+i64 TextPattern::elapsed_ns(const Entry& entry) const {
+  if (!last_wall_ns_) return 0;
+  i64 passed = 0;
+  return __builtin_sub_overflow(entry.wall_ns, *last_wall_ns_, &passed) || passed < 0 ? 0 : passed;
+}
+
+char* TextPattern::put_context(const Entry& entry, TextBuffer& out, char* at) {
+  const std::size_t start = out.written(at);
+  at = put_logfmt_context(out, at, entry.record.context(), {});
+  char* const begin = out.record() + start;
+  if (at == begin) return at;
+  std::memmove(begin, begin + 1, std::size_t(at - begin - 1));  // without the blank in front
+  return at - 1;
 }
 
 char* TextPattern::put_rare(PatternField field, const Entry& entry, TextBuffer& out, char* at) {
@@ -239,7 +306,17 @@ char* TextPattern::put_rare(PatternField field, const Entry& entry, TextBuffer& 
     case PatternField::kSequence:
       return put_u64(at, entry.sequence);
     case PatternField::kUnixSeconds:
-      return put_i64(at, entry.wall_ns / kNsPerSecond - (entry.wall_ns % kNsPerSecond < 0 ? 1 : 0));
+      return put_i64(at, floor_divide(entry.wall_ns, kNsPerSecond));
+    case PatternField::kElapsedSeconds:
+      return put_i64(at, elapsed_ns(entry) / kNsPerSecond);
+    case PatternField::kElapsedMilliseconds:
+      return put_i64(at, elapsed_ns(entry) / 1'000'000);
+    case PatternField::kElapsedMicroseconds:
+      return put_i64(at, elapsed_ns(entry) / 1000);
+    case PatternField::kElapsedNanoseconds:
+      return put_i64(at, elapsed_ns(entry));
+    case PatternField::kContext:
+      return put_context(entry, out, at);
     default:
       return put_time_part(field, entry.wall_ns, at);
   }
@@ -273,14 +350,16 @@ bool TextPattern::append(const Entry& entry, TextBuffer& out) {
         break;
     }
     if (step.width > 0) {
-      at = put_aligned(step.align, step.width, start, out, at);
+      at = put_aligned({step.align, step.cut, step.width}, start, out, at);
     } else if (out.written(at) == start) {
       const Step& next = *(&step + 1);  // the last step is the newline's
       const bool behind_blank = start == 0 || at[-1] == ' ';
       swallow = behind_blank && next.literal[0] == ' ' ? 1 : 0;
     }
   }
-  return out.end_record(at);
+  if (!out.end_record(at)) return false;
+  last_wall_ns_ = entry.wall_ns;
+  return true;
 }
 
 }  // namespace sluice

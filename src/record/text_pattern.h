@@ -3,12 +3,16 @@
 //   %(time) [%(thread_id)] %(source) %(level:<8) %(message)
 //
 // Names: time (RFC 3339, UTC, nine digits), date, clock (HH:MM:SS), thread_id, thread_name, source
-// (file name and line), file, path, line, function, level, LEVEL, level_short, logger, message,
-// product, version, run_id, host, pid, sequence, kind, and the parts of the time: year month day
-// hour minute second ms us ns unix. %% is a percent sign. A width comes behind a colon: <8 left, >8
-// right, ^8 centred; it fills with blanks and never cuts. spdlog's one-letter flags mean what they
-// mean there (%v %t %P %n %l %L %s %g %# %! %@ %Y %m %d %H %M %S %e %f %F %T %z %E %+ %^ %$), times
-// in UTC.
+// (file name and line), file, path, path_line, line, function, level, LEVEL, level_short, logger,
+// message, context, product, version, run_id, host, pid, sequence, kind; of the time: year
+// year_short month month_name month_short day weekday weekday_short hour hour12 am_pm minute second
+// ms us ns unix; of the time since the line before: elapsed_s elapsed_ms elapsed_us elapsed_ns. %%
+// is a percent sign. A width comes behind a colon: <8 left, >8 right, ^8 centred; it fills with
+// blanks, and with a ! behind it (<8!) cuts what is longer.
+//
+// spdlog's flags mean what they mean there, times in UTC: all that its pattern_formatter knows,
+// with -8 left, 8 right, =8 centred and ! to cut. %+ is the pattern above with the level padded and
+// the logger; %& writes context as key=value.
 //
 // A field that is empty takes one of the two blanks around it away: without a logger
 // "a %(logger) b" is "a b".
@@ -21,6 +25,7 @@
 #ifndef SLUICE_SRC_RECORD_TEXT_PATTERN_H_
 #define SLUICE_SRC_RECORD_TEXT_PATTERN_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +66,7 @@ class TextPattern {
     u32 literal_bytes = 0;
     PatternField field = PatternField::kLiteral;  // kLiteral: nothing follows
     PatternAlign align = PatternAlign::kNone;
+    bool cut = false;
     u16 width = 0;
   };
   struct Line {
@@ -74,12 +80,15 @@ class TextPattern {
   explicit TextPattern(std::vector<PatternPart> parts, bool color)
       : parts_(std::move(parts)), color_(color) {}
   char* put_rare(PatternField field, const Entry& entry, TextBuffer& out, char* at);
+  char* put_context(const Entry& entry, TextBuffer& out, char* at);
+  [[nodiscard]] i64 elapsed_ns(const Entry& entry) const;
   char* put_time_part(PatternField field, i64 wall_ns, char* at);
 
   std::vector<PatternPart> parts_;
   bool color_;
   SiteCache<Line> lines_;
   TimeText time_;
+  std::optional<i64> last_wall_ns_;  // of the line before
 };
 
 }  // namespace sluice

@@ -41,10 +41,58 @@ TEST(TextPattern, EveryName) {
 TEST(TextPattern, SpdlogFlags) {
   EXPECT_EQ(line("[%Y-%m-%d %H:%M:%S.%e] [%n] [%l] [%t] %v"),
             "[2023-11-14 22:13:20.123] [net.http] [warning] [42] hello 1\n");
-  EXPECT_EQ(line("%T.%f %F %E %P %L %s:%# %! %@ %z%^%$"),
-            "22:13:20.123456 123456789 1700000000 99 W game.cc:42 tick game.cc:42 +00:00\n");
+  EXPECT_EQ(
+      line("%T.%f %F %E %P %L %s:%# %! %@ %z%^%$"),
+      "22:13:20.123456 123456789 1700000000 99 W game.cc:42 tick src/game/game.cc:42 +00:00\n");
+  EXPECT_EQ(line("%a %A %b %h %B %C %I %p|%c|%D %x|%r|%R %X"),
+            "Tue Tuesday Nov Nov November 23 10 PM|Tue Nov 14 22:13:20 2023|11/14/23 11/14/23|"
+            "10:13:20 PM|22:13 22:13:20\n");
   EXPECT_EQ(line("%-9l|%9l|%=9l|"), "warning  |  warning| warning |\n");
   EXPECT_EQ(line("%+"), line(kDefaultPattern));
+}
+
+TEST(TextPattern, HoursAndDaysAtTheirEdges) {
+  const auto at = [](i64 seconds, std::string_view pattern) {
+    TestRecord record("m");
+    record.wall_ns = seconds * 1'000'000'000;
+    return text_line(record, pattern);
+  };
+  EXPECT_EQ(at(0, "%a %I %p"), "Thu 12 AM\n");
+  EXPECT_EQ(at(12 * 3600, "%a %I %p"), "Thu 12 PM\n");
+  EXPECT_EQ(at(-1, "%a %I %p %E"), "Wed 11 PM -1\n");
+  EXPECT_EQ(at(-86'400 * 7, "%A"), "Thursday\n");
+  EXPECT_EQ(at(951'782'400, "%c"), "Tue Feb 29 00:00:00 2000\n");
+}
+
+TEST(TextPattern, ElapsedIsSinceTheLineBefore) {
+  auto pattern = TextPattern::compile("%O %o %i %u");
+  ASSERT_TRUE(pattern.ok());
+  TestRecord record("m");
+  EXPECT_EQ(line_of(pattern.value(), record), "0 0 0 0\n");
+  record.wall_ns += 1'002'003'004;
+  EXPECT_EQ(line_of(pattern.value(), record), "1 1002 1002003 1002003004\n");
+  record.wall_ns -= 5;
+  EXPECT_EQ(line_of(pattern.value(), record), "0 0 0 0\n") << "a clock that went back";
+}
+
+TEST(TextPattern, Context) {
+  TestRecord record("m");
+  EXPECT_EQ(text_line(record, "[%&]"), "[]\n");
+  std::byte memory[64];
+  FieldBlockWriter fields(memory);
+  ASSERT_TRUE(fields.add_text("trace", "ab"));
+  ASSERT_TRUE(fields.add_text("user", "a b"));
+  record.add_context(fields.bytes());
+  EXPECT_EQ(text_line(record, "[%&]"), "[trace=ab user=\"a b\"]\n");
+}
+
+TEST(TextPattern, WidthsThatCut) {
+  EXPECT_EQ(line("%3!l|%-3!l|%=3!l|%9!l|%-9!l|%12!v|"),
+            "war|war|war|  warning|warning  |     hello 1|\n");
+  EXPECT_EQ(line("%(message:<4!)|%(level:>3!)|%(level:>9!)"), "hell|war|  warning\n");
+  EXPECT_EQ(line("%2!!|%!"), "ti|tick\n") << "the function, cut and whole";
+  TestRecord record("{}", {text_arg("gr\xc3\xbc\xc3\x9f")});
+  EXPECT_EQ(text_line(record, "%3!v"), "gr\xc3\xbc\n") << "characters, not bytes";
 }
 
 TEST(TextPattern, Widths) {
@@ -99,6 +147,9 @@ TEST(TextPattern, MistakesSayWhatWhereAndHow) {
   EXPECT_NE(error("%(level:<9999)").find("at most 256"), std::string::npos);
   EXPECT_NE(error("%999l").find("at most 256"), std::string::npos);
   EXPECT_NE(error("ab %q").find("column 4: there is no flag \"%q\""), std::string::npos);
+  EXPECT_NE(error("ab %q").find("there are T"), std::string::npos);
+  EXPECT_NE(error("ab %3!").find("column 4: \"%\" at the end"), std::string::npos);
+  EXPECT_NE(error("a %8c").find("column 3: \"%c\" stands for several fields"), std::string::npos);
   EXPECT_NE(error("50%").find("write %% for a percent sign"), std::string::npos);
   EXPECT_EQ(error("%(time)"), "compiles");
 }
