@@ -14,7 +14,8 @@ set_name=${1:-test}
 run_set="g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev
   zlib1g-dev libzstd-dev libcurl4-openssl-dev libssl-dev libtomlplusplus-dev libboost1.81-dev"
 test_set="$run_set ccache python3 libgtest-dev libspdlog-dev clang-16 libclang-rt-16-dev
-  clang-format-16 strace zstd e2fsprogs python3-prometheus-client python3-venv"
+  clang-format-16 strace zstd e2fsprogs python3-prometheus-client python3-venv
+  rsyslog lnav"
 full_set="$test_set clang-tidy-16 rclone"
 case $set_name in
   run) wanted=$run_set ;;

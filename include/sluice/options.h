@@ -33,7 +33,17 @@ enum class SinkKind : std::uint8_t {
   json_lines = 3,
   segments = 4,
   callback = 5,
-  store = 6
+  store = 6,
+  logfmt = 7,
+  syslog = 8,
+  journald = 9
+};
+
+// What the members of a JSON Lines file are called.
+enum class JsonSchema : std::uint8_t {
+  sluice,  // docs/commands.md
+  otel,    // OpenTelemetry: OTLP/JSON, one LogsData a line
+  ecs,     // Elastic Common Schema
 };
 
 enum class Color : std::uint8_t { automatic, always, never };
@@ -51,15 +61,18 @@ struct CallbackRecord {
 
 struct Sink {
   SinkKind kind = SinkKind::console;
-  // text, json_lines: a file; segments: a directory; store: a database file, ":memory:" for a
-  // private one that is removed at the end
+  // text, json_lines, logfmt: a file; segments: a directory; store: a database file, ":memory:" for
+  // a private one that is removed at the end; syslog, journald: a socket, or "udp:ADDRESS:PORT",
+  // "tcp:ADDRESS:PORT" for syslog
   std::string path = {};
-  std::string name = {};           // segments: file names begin with it; default: the product
-  std::string pattern = {};        // console, text: see docs/logging.md
-  Level level = Level::trace;      // what this sink takes, of what the loggers let through
-  std::string logger = {};         // only this logger and those below it ("net.*", "net")
-  std::uint64_t rotate_bytes = 0;  // text, json_lines: a new file above this size; 0: never
-  std::uint32_t keep_files = 0;    // rotated files of its own kept; 0: all
+  std::string name = {};     // segments: file names begin with it; default: the product
+  std::string pattern = {};  // console, text: see docs/logging.md
+  JsonSchema schema = JsonSchema::sluice;  // json_lines
+  std::uint8_t facility = 1;               // syslog: 0 to 23 (RFC 5424); 1 is "user"
+  Level level = Level::trace;              // what this sink takes, of what the loggers let through
+  std::string logger = {};                 // only this logger and those below it ("net.*", "net")
+  std::uint64_t rotate_bytes = 0;          // text, json_lines: a new file above this size; 0: never
+  std::uint32_t keep_files = 0;            // rotated files of its own kept; 0: all
   Color color = Color::automatic;
   Level stderr_level = Level::error;      // console: from here on to standard error
   std::uint32_t commit_records = 10'000;  // store: at most so many in one transaction
@@ -78,7 +91,7 @@ struct Sink {
   void* user = nullptr;
   // A required sink is never skipped: when it is stuck the journal fills, then the rings, then
   // `overflow` decides. A best-effort sink misses what it is too slow for, counted and said.
-  // Default: files, segments and stores are required, console and callbacks are not.
+  // Default: files, segments and stores are required, all others are not.
   enum class Need : std::uint8_t { by_kind, required, best_effort } need = Need::by_kind;
 };
 
@@ -94,6 +107,23 @@ struct Sink {
 [[nodiscard]] inline Sink json_file(std::string path, Sink sink = {}) {
   sink.kind = SinkKind::json_lines;
   sink.path = std::move(path);
+  return sink;
+}
+[[nodiscard]] inline Sink logfmt_file(std::string path, Sink sink = {}) {
+  sink.kind = SinkKind::logfmt;
+  sink.path = std::move(path);
+  return sink;
+}
+// RFC 5424, to the daemon of this machine or to "udp:10.0.0.1:514".
+[[nodiscard]] inline Sink syslog(std::string to = "/dev/log", Sink sink = {}) {
+  sink.kind = SinkKind::syslog;
+  sink.path = std::move(to);
+  return sink;
+}
+[[nodiscard]] inline Sink journald(std::string socket = "/run/systemd/journal/socket",
+                                   Sink sink = {}) {
+  sink.kind = SinkKind::journald;
+  sink.path = std::move(socket);
   return sink;
 }
 [[nodiscard]] inline Sink segment_files(std::string directory, Sink sink = {}) {

@@ -22,12 +22,23 @@
 
 namespace sluice::back {
 
+// A file of lines, which goes on after a kill where it was (sink/file_sink.h).
+[[nodiscard]] constexpr bool is_line_file(SinkKind kind) {
+  return kind == SinkKind::text || kind == SinkKind::json_lines || kind == SinkKind::logfmt;
+}
+// Something in the file system that is the sink's own.
+[[nodiscard]] constexpr bool owns_files(SinkKind kind) {
+  return is_line_file(kind) || kind == SinkKind::segments || kind == SinkKind::store;
+}
+
 // What a sink was configured to be, as it stands in the region's sink table too.
 struct SinkConfig {
   SinkKind kind = SinkKind::console;
   std::string path;  // absolute
   std::string name;
   std::string pattern;
+  JsonSchema schema = JsonSchema::sluice;
+  u8 facility = 1;
   Level level = Level::trace;
   std::string logger;
   u64 rotate_bytes = 0;

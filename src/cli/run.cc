@@ -53,6 +53,7 @@ bool names_a_destination(const RunOptions& options) {
   const auto is_set = [](const char* variable) { return !os::environment(variable).empty(); };
   return !options.text.empty() || !options.json_lines.empty() || !options.segments.empty() ||
          !options.store.empty() || is_set("SLUICE_TEXT") || is_set("SLUICE_JSON_LINES") ||
+         is_set("SLUICE_LOGFMT") || is_set("SLUICE_SYSLOG") || is_set("SLUICE_JOURNALD") ||
          is_set("SLUICE_SEGMENTS") || is_set("SLUICE_STORE");
 }
 

@@ -5,10 +5,12 @@
 #include "cli/command.h"
 #include "cli/live_regions.h"
 #include "os/process.h"
+#include "record/ecs_json.h"
 #include "record/escape.h"
 #include "record/json_lines.h"
 #include "record/json_text.h"
 #include "record/logfmt.h"
+#include "record/otel_json.h"
 
 namespace sluice::cli {
 namespace {
@@ -64,7 +66,7 @@ void add_view_options(CLI::App& app, ViewOptions& options) {
   app.add_option("--directory", options.directory, "Look for live regions in this directory")
       ->type_name("DIR");
   add_filter_options(app, options);
-  app.add_option("--format", options.format, "text, json or logfmt")->type_name("FORM");
+  app.add_option("--format", options.format, "text, json, logfmt, otel or ecs")->type_name("FORM");
   app.add_flag("--json", options.json, "The same as --format json");
   app.add_option("--pattern", options.pattern, "Layout of text lines, see docs/logging.md")
       ->type_name("PATTERN");
@@ -107,8 +109,11 @@ std::unique_ptr<Renderer> make_renderer(const ViewOptions& options,
   const std::string form = options.json ? "json" : options.format;
   if (form == "json") return std::make_unique<RenderedBy<JsonLines>>(true);
   if (form == "logfmt") return std::make_unique<RenderedBy<Logfmt>>(false);
+  if (form == "otel") return std::make_unique<RenderedBy<OtelJson>>(false);
+  if (form == "ecs") return std::make_unique<RenderedBy<EcsJson>>(false);
   if (form != "text") {
-    mistakes.push_back("--format: " + in_quotes(form) + " is no form; write text, json or logfmt");
+    mistakes.push_back("--format: " + in_quotes(form) +
+                       " is no form; write text, json, logfmt, otel or ecs");
     return nullptr;
   }
   auto pattern = make_pattern(options.pattern, mistakes);

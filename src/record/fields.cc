@@ -73,6 +73,21 @@ char* put_suffix(TextBuffer& out, char* at, u32 suffix) {
   return put_u64(at, suffix);
 }
 
+// The members of valid JSON, each value as JSON.
+void visit_json_object(std::string_view json, FieldVisitor& visitor) {
+  JsonScanner scanner(json);
+  (void)scanner.next();  // {
+  while (scanner.next() == JsonScanner::Token::kKey) {
+    const std::string_view key = scanner.token_text();
+    const unsigned depth = scanner.depth();
+    (void)scanner.next();
+    const std::size_t begin = scanner.begin();
+    while (scanner.depth() > depth) (void)scanner.next();
+    const std::string_view value = json.substr(begin, scanner.end() - begin);
+    visitor.field(key, {ArgType::kJson, value.size(), value});
+  }
+}
+
 }  // namespace
 
 std::string field_name(const Site& site, u32 argument) {
@@ -134,6 +149,19 @@ char* FieldPlan::put_json(TextBuffer& out, char* at, const RecordView& record) c
   return put_raw(out, at, "}");
 }
 
+void FieldPlan::visit(const RecordView& record, FieldVisitor& visitor) const {
+  if (payload_ >= 0) {
+    const Value value = record.value(u32(payload_));
+    if (!is_json(value.text) || !is_json_object(value.text))
+      return visitor.field("\"arg0\"", value);
+    return visit_json_object(value.text, visitor);
+  }
+  for (const Key& key : keys_) {
+    const std::string_view colon(key.json);
+    visitor.field(colon.substr(0, colon.size() - 1), key.value_in(record));
+  }
+}
+
 char* FieldPlan::put_logfmt(TextBuffer& out, char* at, const RecordView& record) const {
   if (payload_ >= 0) {
     at = put_raw(out, at, " payload=");
@@ -174,6 +202,19 @@ char* put_json_context(TextBuffer& out, char* at, const FieldBlock& context) {
     comma = ",";
   });
   return put_raw(out, at, "}");
+}
+
+void visit_context(const FieldBlock& context, std::string_view prefix, FieldVisitor& visitor) {
+  TextBuffer key;
+  each_context_field(context, [&](const ContextField& field, u32 suffix) {
+    key.clear();
+    char* at = put_raw(key, key.begin_record(), "\"");
+    at = put_raw(key, at, prefix);
+    at = put_escaped<TextForm::kJson>(key, at, field.name);
+    at = put_suffix(key, at, suffix);
+    (void)key.end_record(put_raw(key, at, "\""));
+    visitor.field(key.text(), field.value);
+  });
 }
 
 char* put_logfmt_context(TextBuffer& out, char* at, const FieldBlock& context,

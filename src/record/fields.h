@@ -17,6 +17,15 @@
 
 namespace sluice {
 
+// What walks over fields one by one; `key` as JSON, with its quotes.
+class FieldVisitor {
+ public:
+  virtual void field(std::string_view key, const Value& value) = 0;
+
+ protected:
+  ~FieldVisitor() = default;
+};
+
 class FieldPlan {
  public:
   // `taken` are keys that the record's line uses itself (logfmt has one namespace only).
@@ -28,6 +37,8 @@ class FieldPlan {
 
   // {"key":value,...}; with a payload, the payload (as {"arg0":...} when it is no object).
   [[nodiscard]] char* put_json(TextBuffer& out, char* at, const RecordView& record) const;
+  // The same, field by field; a payload that is an object as its members.
+  void visit(const RecordView& record, FieldVisitor& visitor) const;
   // " key=value" for each; with a payload, " payload={...}".
   [[nodiscard]] char* put_logfmt(TextBuffer& out, char* at, const RecordView& record) const;
   // The same for people, of the arguments in the bit set `which`; a payload without its key.
@@ -51,6 +62,8 @@ class FieldPlan {
 [[nodiscard]] std::string field_name(const Site& site, u32 argument);
 
 [[nodiscard]] char* put_json_context(TextBuffer& out, char* at, const FieldBlock& context);
+// Keys are `prefix` and the field's name.
+void visit_context(const FieldBlock& context, std::string_view prefix, FieldVisitor& visitor);
 // " prefixkey=value" for each.
 [[nodiscard]] char* put_logfmt_context(TextBuffer& out, char* at, const FieldBlock& context,
                                        std::string_view prefix);

@@ -56,13 +56,9 @@ void check_label(const char* name, const std::string& text, Mistakes& mistakes) 
   }
 }
 
-bool is_log(const back::SinkConfig& sink) {
-  return sink.kind == SinkKind::text || sink.kind == SinkKind::json_lines;
-}
-
 // True when rotation of `log` may give a file the path of `other`.
 bool rotates_to(const back::SinkConfig& log, const back::SinkConfig& other) {
-  if (!is_log(log) || !is_log(other)) return false;
+  if (!back::is_line_file(log.kind) || !back::is_line_file(other.kind)) return false;
   const sink::FileName name(log.path), there(other.path);
   return name.directory() == there.directory() && name.rotated_number(there.name()).has_value();
 }
@@ -133,7 +129,7 @@ void check(const Config& config, Mistakes& mistakes) {
   for (std::size_t i = 0; i < config.sinks.size(); ++i) {
     const back::SinkConfig& sink = config.sinks[i];
     const std::string where = name_of_sink(config, i);
-    const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
+    const bool file = back::owns_files(sink.kind);
     if (file && sink.path.empty()) mistakes.add(where, "no path", "give a file or directory");
     if (file && sink.path.size() >= sizeof(region::SinkEntry::path)) {
       mistakes.add(where, "the path is longer than 1023 bytes", "use a shorter one");
@@ -149,6 +145,9 @@ void check(const Config& config, Mistakes& mistakes) {
     }
     if (sink.keep_bytes != 0 && sink.keep_bytes < kKeepBytesMin) {
       mistakes.add(where, "keep_bytes is below 1 MiB", "give the store more room");
+    }
+    if (sink.schema != JsonSchema::sluice && sink.kind != SinkKind::json_lines) {
+      mistakes.add(where, "schema is for JSON Lines", "leave it out");
     }
     if (sink.kind == SinkKind::callback && !sink.callback) {
       mistakes.add(where, "no function", "set .callback");
@@ -170,6 +169,12 @@ std::string_view kind_name(SinkKind kind) {
       return "callback";
     case SinkKind::store:
       return "store";
+    case SinkKind::logfmt:
+      return "logfmt";
+    case SinkKind::syslog:
+      return "syslog";
+    case SinkKind::journald:
+      return "journald";
   }
   return "unknown";
 }
@@ -256,7 +261,11 @@ bool parse_age(std::string_view text, u64& seconds) {
 back::SinkConfig sink_config(const Sink& sink) {
   back::SinkConfig out;
   out.kind = sink.kind;
-  out.path = os::absolute_path(sink.path);
+  const bool address = sink.kind == SinkKind::syslog &&
+                       (sink.path.starts_with("udp:") || sink.path.starts_with("tcp:"));
+  out.path = address ? sink.path : os::absolute_path(sink.path);
+  out.schema = sink.schema;
+  out.facility = sink.facility;
   out.name = sink.name;
   out.pattern = sink.pattern;
   out.level = sink.level;
@@ -276,7 +285,7 @@ back::SinkConfig sink_config(const Sink& sink) {
   out.keep_bytes = sink.keep_bytes;
   out.keep_whole_runs = sink.keep_whole_runs;
   out.full_text = sink.full_text;
-  const bool file = sink.kind != SinkKind::console && sink.kind != SinkKind::callback;
+  const bool file = back::owns_files(sink.kind);
   out.required = sink.need == Sink::Need::required || (sink.need == Sink::Need::by_kind && file);
   out.callback = sink.callback;
   out.user = sink.user;
@@ -380,6 +389,9 @@ std::string to_text(const Config& config) {
     if (sink.color != Color::automatic) {
       value += sink.color == Color::always ? ", always in colour" : ", never in colour";
     }
+    if (sink.schema == JsonSchema::otel) value += ", schema otel";
+    if (sink.schema == JsonSchema::ecs) value += ", schema ecs";
+    if (sink.kind == SinkKind::syslog) value += ", facility " + std::to_string(sink.facility);
     if (!sink.pattern.empty()) value += ", pattern " + sink.pattern;
     line("sink[" + std::to_string(i) + "]", value);
   }

@@ -178,6 +178,9 @@ void read_environment(Config& config, Mistakes& mistakes) {
   }
   read_sink("SLUICE_TEXT", SinkKind::text, config);
   read_sink("SLUICE_JSON_LINES", SinkKind::json_lines, config);
+  read_sink("SLUICE_LOGFMT", SinkKind::logfmt, config);
+  read_sink("SLUICE_SYSLOG", SinkKind::syslog, config);
+  read_sink("SLUICE_JOURNALD", SinkKind::journald, config);
   read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
   read_sink("SLUICE_STORE", SinkKind::store, config);
   read_store_options(config, mistakes);

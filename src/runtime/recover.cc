@@ -140,7 +140,7 @@ void add_extra_sinks(back::Engine& engine, region::Region& region, const Recover
       continue;
     }
     sink::write_entry(config, *entry);
-    if (config.kind == SinkKind::text || config.kind == SinkKind::json_lines) {
+    if (back::is_line_file(config.kind)) {
       entry->intent_offset = region.allocate(kIntentBytes);
       entry->intent_bytes = entry->intent_offset ? kIntentBytes : 0;
     }

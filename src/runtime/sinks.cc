@@ -14,8 +14,6 @@ namespace {
 
 constexpr u64 kIntentBytes = 256 * 1024;
 
-bool is_file(SinkKind kind) { return kind == SinkKind::text || kind == SinkKind::json_lines; }
-
 // Why a sink's place in the region may not be given to another: an earlier stop() left records that
 // only this one still has to get. Empty: it may.
 std::string what_is_owed(back::Engine& engine, const region::SinkEntry& entry) {
@@ -85,7 +83,7 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
     }
   }
   sink::write_entry(config, entry);
-  if (is_file(config.kind) && entry.intent_offset == 0) {
+  if (back::is_line_file(config.kind) && entry.intent_offset == 0) {
     entry.intent_offset = region.allocate(kIntentBytes);
     entry.intent_bytes = entry.intent_offset ? kIntentBytes : 0;
   }

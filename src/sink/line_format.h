@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "record/entry.h"
 #include "record/text_buffer.h"
+#include "sluice/options.h"
 
 namespace sluice::sink {
 
@@ -24,7 +25,11 @@ class LineFormat {
 // it.
 [[nodiscard]] Result<std::unique_ptr<LineFormat>> make_text_format(const std::string& pattern,
                                                                    bool color);
-[[nodiscard]] std::unique_ptr<LineFormat> make_json_format();
+[[nodiscard]] std::unique_ptr<LineFormat> make_json_format(JsonSchema schema);
+[[nodiscard]] std::unique_ptr<LineFormat> make_logfmt_format();
+// Messages: without a newline of their own behind them.
+[[nodiscard]] std::unique_ptr<LineFormat> make_syslog_format(u8 facility);
+[[nodiscard]] std::unique_ptr<LineFormat> make_journal_format(u8 facility);
 
 }  // namespace sluice::sink
 

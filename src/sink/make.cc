@@ -9,6 +9,7 @@
 #include "sink/callback_sink.h"
 #include "sink/console_sink.h"
 #include "sink/file_sink.h"
+#include "sink/message_sink.h"
 #include "sink/segment_sink.h"
 #include "sink/sink_table.h"
 #include "sink/store_sink.h"
@@ -69,7 +70,10 @@ Status check_database(const std::string& path) {
 
 MadeSink make_file(const back::SinkConfig& config, os::Io& io) {
   if (config.kind == SinkKind::json_lines) {
-    return std::unique_ptr<back::Sink>(new FileSink(config, io, make_json_format()));
+    return std::unique_ptr<back::Sink>(new FileSink(config, io, make_json_format(config.schema)));
+  }
+  if (config.kind == SinkKind::logfmt) {
+    return std::unique_ptr<back::Sink>(new FileSink(config, io, make_logfmt_format()));
   }
   Result<std::unique_ptr<LineFormat>> format =
       make_text_format(config.pattern, config.color == Color::always);
@@ -102,7 +106,11 @@ Status check_sink(const back::SinkConfig& config, os::Io& io) {
     case SinkKind::text:
       status = make_text_format(config.pattern, false).status();
       break;
+    case SinkKind::syslog:
+    case SinkKind::journald:
+      return check_receiver(config);
     case SinkKind::json_lines:
+    case SinkKind::logfmt:
     case SinkKind::segments:
     case SinkKind::store:
       break;
@@ -122,7 +130,11 @@ MadeSink make_sink(const back::SinkConfig& config, os::Io& io, region::Region& r
       return std::unique_ptr<back::Sink>(new CallbackSink(config));
     case SinkKind::text:
     case SinkKind::json_lines:
+    case SinkKind::logfmt:
       return make_file(config, io);
+    case SinkKind::syslog:
+    case SinkKind::journald:
+      return std::unique_ptr<back::Sink>(new MessageSink(config, io));
     case SinkKind::store:
       return std::unique_ptr<back::Sink>(new StoreSink(config, io));
     case SinkKind::segments:

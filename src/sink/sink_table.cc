@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/fixed_text.h"
+#include "record/severity.h"
 #include "sink/filter.h"
 
 namespace sluice::sink {
@@ -11,11 +12,6 @@ namespace {
 
 constexpr std::size_t kNameBytesMax = 255;  // of a file
 constexpr std::size_t kLockBytes = 6;       // what a lock file's name is longer: "." and ".lock"
-
-bool is_file(SinkKind kind) { return kind == SinkKind::text || kind == SinkKind::json_lines; }
-bool has_path(SinkKind kind) {
-  return is_file(kind) || kind == SinkKind::segments || kind == SinkKind::store;
-}
 
 bool is_one_line(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\0'; });
@@ -28,6 +24,8 @@ std::string options_text(const back::SinkConfig& config) {
   };
   put("name", config.name);
   put("pattern", config.pattern);
+  put("schema", std::to_string(u32(config.schema)));
+  put("facility", std::to_string(u32(config.facility)));
   put("level", std::to_string(u32(config.level)));
   put("logger", config.logger);
   put("rotate_bytes", std::to_string(config.rotate_bytes));
@@ -58,6 +56,8 @@ bool read_option(std::string_view key, std::string_view value, back::SinkConfig&
   if (key == "name") return config.name = value, true;
   if (key == "pattern") return config.pattern = value, true;
   if (key == "logger") return config.logger = value, true;
+  if (key == "schema") return read_number(value, u64(JsonSchema::ecs), config.schema);
+  if (key == "facility") return read_number(value, kFacilityMax, config.facility);
   if (key == "level") return read_number(value, 255, config.level);
   if (key == "stderr_level") return read_number(value, 255, config.stderr_level);
   if (key == "rotate_bytes") return read_number(value, ~u64{0}, config.rotate_bytes);
@@ -74,7 +74,7 @@ bool read_option(std::string_view key, std::string_view value, back::SinkConfig&
   return true;
 }
 
-bool is_kind(u32 kind) { return kind >= u32(SinkKind::console) && kind <= u32(SinkKind::store); }
+bool is_kind(u32 kind) { return kind >= u32(SinkKind::console) && kind <= u32(SinkKind::journald); }
 
 Status check_path(const back::SinkConfig& config) {
   const std::string& path = config.path;
@@ -102,7 +102,7 @@ Status check_path(const back::SinkConfig& config) {
 
 Status check_config(const back::SinkConfig& config) {
   if (!is_kind(u32(config.kind))) return fatal("a sink of an unknown kind");
-  if (has_path(config.kind)) {
+  if (back::owns_files(config.kind)) {
     Status status = check_path(config);
     if (!status.ok()) return status;
   }

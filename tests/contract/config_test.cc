@@ -27,7 +27,8 @@ std::string effective(const char* name) {
 
 ISOLATED_TEST(Config, EveryVariableOverridesItsOption) {
   const std::string text = dirs.file("env.log"), json = dirs.file("env.jsonl"),
-                    segments = dirs.file("env-segments"), store = dirs.file("env.db");
+                    segments = dirs.file("env-segments"), store = dirs.file("env.db"),
+                    logfmt = dirs.file("env.logfmt");
   const struct {
     const char* name;
     std::string value;
@@ -52,9 +53,12 @@ ISOLATED_TEST(Config, EveryVariableOverridesItsOption) {
       {"SLUICE_OVERFLOW", "block", "overflow", "block"},
       {"SLUICE_TEXT", text, "sink[0]", "text " + text + ", required, level trace"},
       {"SLUICE_JSON_LINES", json, "sink[1]", "json_lines " + json + ", required, level trace"},
-      {"SLUICE_SEGMENTS", segments, "sink[2]", "segments " + segments + ", required, level trace"},
-      {"SLUICE_STORE", store, "sink[3]", "store " + store + ", required, level trace"},
-      {"SLUICE_CONSOLE", "0", "sink[4]", "(no line)"},
+      {"SLUICE_LOGFMT", logfmt, "sink[2]", "logfmt " + logfmt + ", required, level trace"},
+      {"SLUICE_SYSLOG", "udp:127.0.0.1:9", "sink[3]",
+       "syslog udp:127.0.0.1:9, best effort, level trace, facility 1"},
+      {"SLUICE_SEGMENTS", segments, "sink[4]", "segments " + segments + ", required, level trace"},
+      {"SLUICE_STORE", store, "sink[5]", "store " + store + ", required, level trace"},
+      {"SLUICE_CONSOLE", "0", "sink[6]", "(no line)"},
   };
   for (const auto& variable : variables) ::setenv(variable.name, variable.value.c_str(), 1);
   ASSERT_TRUE(start({.product = "from-options"})) << last_error();
@@ -68,6 +72,7 @@ ISOLATED_TEST(Config, EveryVariableOverridesItsOption) {
   ASSERT_EQ(records.size(), 1u);
   EXPECT_EQ(records[0]["fields"], nlohmann::json::parse(R"({"shoe_size":0,"hand_size":9})"));
   EXPECT_EQ(read_lines(text).size(), 1u);
+  EXPECT_EQ(read_lines(logfmt).size(), 1u);
   bool named = false;
   for (const auto& file : std::filesystem::directory_iterator(segments)) {
     named |= file.path().filename().string().starts_with("from-env");

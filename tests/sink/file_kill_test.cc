@@ -143,6 +143,42 @@ TEST_F(FileKillTest, ALostLockFileIsMadeUpForByComparing) {
   });
 }
 
+// Whatever the form of the lines.
+TEST_F(FileKillTest, LogfmtAndBothSchemasOfJson) {
+  struct Form {
+    SinkKind kind;
+    JsonSchema schema;
+  };
+  for (const Form form :
+       {Form{SinkKind::logfmt, JsonSchema::sluice}, Form{SinkKind::json_lines, JsonSchema::otel},
+        Form{SinkKind::json_lines, JsonSchema::ecs}}) {
+    const auto use = [form](Writer& writer) {
+      writer.config().kind = form.kind;
+      writer.config().schema = form.schema;
+    };
+    std::string expected;
+    for_every_kill(97, [&](u64 kill_at, u64 partial, u64& bytes) {
+      directory_.clear();
+      Writer writer({.log = log_, .batches = 2});
+      use(writer);
+      KillIo io(os::real_io(), kill_at, partial);
+      const bool killed = run_and_kill(writer, io);
+      bytes = io.fatal_bytes();
+      recover(writer);
+      if (expected.empty()) {
+        Writer whole({.log = directory_ / "whole.log", .batches = 2});
+        use(whole);
+        recover(whole);
+        expected = read_file(directory_ / "whole.log");
+        EXPECT_EQ(lines_of(expected).size(), 6u);
+      }
+      EXPECT_EQ(read_file(log_), expected) << kill_at << " + " << partial;
+      writer.expect_exact_counters();
+      return killed;
+    });
+  }
+}
+
 TEST_F(FileKillTest, FilesThatRotateAtEverySecondLine) {
   for_every_kill(11, [&](u64 kill_at, u64 partial, u64& bytes) {
     directory_.clear();
