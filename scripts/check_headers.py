@@ -24,6 +24,7 @@ USES = """
 #include <sluice/fmt.h>
 #include <sluice/heartbeat.h>
 #include <sluice/limit.h>
+#include <sluice/metric.h>
 #include <sluice/ostream.h>
 #include <sluice/runtime_format.h>
 #include <sluice/std.h>
@@ -48,6 +49,12 @@ int main() {
   SLUICE_LOGGER_LOG_LIMITED(net, sluice::Level::info, sluice::once_in_ms(10), "rare");
   SLUICE_LOG_RUNTIME(sluice::Level::info, format, 1, sluice::kv("px", Price{1}));
   SLUICE_INFO("{}", std::vector<Price>{{1}}, sluice::kv("at", std::chrono::seconds(1)));
+  static constinit sluice::Counter orders{"orders", "1"};
+  sluice::UpDownCounter open("open", "", {{"side", "buy"}});
+  sluice::Gauge price("price");
+  orders.add();
+  open.add(-1);
+  price.set(99.5);
   sluice::Heartbeat frames("main loop", 2000);
   frames.beat();
   return static_cast<int>(sluice::stats().dropped());

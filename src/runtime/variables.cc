@@ -30,6 +30,7 @@ constexpr std::string_view kKnown[] = {
     "SLUICE_CONSOLE",
     "SLUICE_COLLECTOR",
     "SLUICE_COLLECTOR_SOCKET",
+    "SLUICE_METRICS_INTERVAL_MS",
     "SLUICE_MODE",
     "SLUICE_OVERFLOW",
     "SLUICE_BLOCK_DEADLINE_MS",

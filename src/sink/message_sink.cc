@@ -62,6 +62,7 @@ Status MessageSink::deliver(back::Cursor& cursor) {
 Status MessageSink::write_gap(u64 missed_now, u64 missed_in_all) {
   missed_now_ += missed_now;
   missed_in_all_ = missed_in_all;
+  counts_ = {};  // the message under way is sent yet, but is one of those that were missed
   return {};
 }
 

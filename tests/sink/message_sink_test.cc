@@ -324,6 +324,21 @@ TEST_F(MessageSinkTest, WhatItMissedIsSaid) {
   EXPECT_EQ(delivered(), 2u);
 }
 
+// One that waited for its receiver while the journal went on is counted once: as missed.
+TEST_F(MessageSinkTest, AMessageUnderWayThatWasMissedIsNotCountedTwice) {
+  configure(SinkKind::syslog, path_);
+  say("1");
+  ASSERT_FALSE(write().ok());
+  ASSERT_TRUE(sink_->write_gap(1, 1).ok());
+  Inbox inbox = Inbox::unix_datagram(path_);
+  say("2");
+  ASSERT_TRUE(write().ok());
+  Rfc5424 first;
+  ASSERT_EQ(first.parse(inbox.take().value_or("")), "");
+  EXPECT_EQ(first.message, "hello 1");
+  EXPECT_EQ(delivered(), 1u) << "the second";
+}
+
 // LENGTH SP MESSAGE, one after the other.
 std::vector<std::string> messages_of(std::string stream) {
   std::vector<std::string> messages;
