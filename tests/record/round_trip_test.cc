@@ -204,7 +204,8 @@ TEST(RoundTrip, Ecs) {
 json from_any(const json& any) {
   if (any.empty()) return nullptr;
   EXPECT_EQ(any.size(), 1u) << any;
-  const auto& [type, value] = *any.items().begin();
+  const std::string type = any.begin().key();
+  const nlohmann::json& value = any.begin().value();
   if (type == "intValue") return std::stoll(value.get<std::string>());
   if (type == "arrayValue") {
     json list = json::array();
