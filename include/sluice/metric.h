@@ -26,6 +26,7 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "sluice/detail/call_site.h"
 #include "sluice/detail/cells.h"
 
 namespace sluice {
@@ -55,8 +56,8 @@ class SeriesHandle {
   // The cell in the thread's block; null: not yet, or there is no such block.
   [[nodiscard]] SLUICE_INLINE Cell* cell() const noexcept {
     Cell* const cells = t_cells;
-    // relaxed: a place, in a block that the thread has already
-    const std::uint32_t at = series_.load(std::memory_order_relaxed);
+    // acquire: that the region knows the series, before an add that outlives a kill (P32)
+    const std::uint32_t at = series_.load(SiteOrders::know_id);
     return cells != nullptr && at != 0 ? cells + at : nullptr;
   }
   SLUICE_API SLUICE_COLD void add_cold(std::uint64_t n) noexcept;

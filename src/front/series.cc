@@ -253,15 +253,17 @@ u32 find_series(CellKind kind, std::string_view name, std::string_view unit,
 bool prepare_cells(u32 at) {
   if (!ensure_region()) return false;
   if (at < kSeriesMax) publish_series(at);
-  (void)cells_of(g_front.region.metrics().blocks[0]);
-  if (detail::t_cells == nullptr) {
+  const bool attached = detail::t_cells != nullptr;
+  if (!attached) {
     // All of them: after a fork the region knows none, and this thread's cold path comes once.
     const u32 used = g_series_used.load(std::memory_order_relaxed);
     for (u32 i = 1; i < used; ++i) {
       if (Marks::look(g_series[i].state) == SeriesState::kReady) publish_series(i);
     }
-    attach_cells();
   }
+  // Behind the series: another thread may set an inherited gauge as soon as it is there.
+  (void)cells_of(g_front.region.metrics().blocks[0]);
+  if (!attached) attach_cells();
   return true;
 }
 
@@ -302,13 +304,20 @@ constinit thread_local Cell* t_cells = nullptr;
 
 namespace {
 
-u32 place_of(std::atomic<u32>& known, CellKind kind, const char* name, const char* unit) {
-  u32 at = known.load(std::memory_order_relaxed);
-  if (at != 0) return at;
+// The handle's series, which the region knows before any thread finds its place; 0: no memory.
+u32 prepare(std::atomic<u32>& known, CellKind kind, const char* name, const char* unit) {
+  // acquire: as in SeriesHandle::cell() (P32)
+  u32 at = known.load(detail::SiteOrders::see_id);
+  if (at != 0) return front::prepare_cells(at) ? at : 0;
   const u32 found = front::find_series(kind, name, unit, {});
+  if (!front::prepare_cells(found)) return 0;
+  // release, and acquire of another's: the region knows it; the first holds for all threads (P32)
+  if (!known.compare_exchange_strong(at, found, detail::SiteOrders::publish_id,
+                                     detail::SiteOrders::see_id)) {
+    return at;
+  }
   if (found == kSeriesMax) front::count_refused();
-  // relaxed: a place; the first holds, so that all threads use the same
-  return known.compare_exchange_strong(at, found, std::memory_order_relaxed) ? found : at;
+  return found;
 }
 
 }  // namespace
@@ -320,16 +329,16 @@ SeriesHandle<kKind>::SeriesHandle(std::string_view name, std::string_view unit,
   const os::KeepErrno keep;
   const u32 at = front::find_series(kKind, name, unit, std::span(labels.begin(), labels.size()));
   if (at == kSeriesMax) front::count_refused();
-  // relaxed: a place
-  series_.store(at, std::memory_order_relaxed);
   front::prepare_cells(at);
+  // release: the region knows it (P32)
+  series_.store(at, detail::SiteOrders::publish_id);
 }
 
 template <CellKind kKind>
 void SeriesHandle<kKind>::add_cold(std::uint64_t n) noexcept {
   const os::KeepErrno keep;
-  const u32 at = place_of(series_, kKind, name_, unit_);
-  if (!front::prepare_cells(at)) return;
+  const u32 at = prepare(series_, kKind, name_, unit_);
+  if (at == 0) return;
   if (Cell* const mine = t_cells) {
     add_to_cell(mine[at], n);
   } else if (Cell* const shared = front::shared_cells()) {
@@ -340,15 +349,15 @@ void SeriesHandle<kKind>::add_cold(std::uint64_t n) noexcept {
 
 template <CellKind kKind>
 void SeriesHandle<kKind>::set(std::uint64_t word) noexcept {
-  const u32 known = series_.load(std::memory_order_relaxed);
+  // acquire: as in cell() (P32)
+  const u32 known = series_.load(detail::SiteOrders::see_id);
   Cell* cells = known != 0 ? front::shared_cells() : nullptr;
   u32 at = known;
   if (cells == nullptr) {
     const os::KeepErrno keep;
-    at = place_of(series_, kKind, name_, unit_);
-    if (!front::prepare_cells(at)) return;
+    at = prepare(series_, kKind, name_, unit_);
     cells = front::shared_cells();
-    if (cells == nullptr) return;
+    if (at == 0 || cells == nullptr) return;
   }
   // relaxed: the last one holds. A cell of zeros was never set.
   cells[at].store(~word != 0 ? ~word : 1, std::memory_order_relaxed);
