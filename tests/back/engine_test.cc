@@ -76,6 +76,8 @@ class HangingSink final : public Sink {
   Status open(const Catalog&, Cursor&) override { return {}; }
   Status write(Batches batches, Catalog&, Cursor& cursor) override {
     std::unique_lock lock(mutex_);
+    hangs_ = true;
+    changed_.notify_all();
     changed_.wait(lock, [this] { return goes_on_; });
     cursor.passed(batches.back().next_sequence(), {});
     return {};
@@ -84,6 +86,10 @@ class HangingSink final : public Sink {
   Status flush(bool) override { return {}; }
   Status close() override { return {}; }
   [[nodiscard]] bool can_be_durable() const override { return false; }
+  void wait_until_it_hangs() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return hangs_; });
+  }
   void go_on() {
     const std::lock_guard lock(mutex_);
     goes_on_ = true;
@@ -93,6 +99,7 @@ class HangingSink final : public Sink {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
+  bool hangs_ = false;
   bool goes_on_ = false;
 };
 
@@ -139,6 +146,7 @@ TEST_F(Guests, AreNotThrownOutOfACall) {
   HangingSink& hanging = *sink;
   engine_.add_guest(region_.sink(1), std::move(sink), "guest");
   EXPECT_EQ(say(1'000'000).behind, 1U);
+  hanging.wait_until_it_hangs();  // a thread that has not got there yet would just leave
   engine_.end_guest();
   EXPECT_FALSE(engine_.has_guest());
   EXPECT_FALSE(engine_.add_guest(region_.sink(1), std::make_unique<AnySink>(Status()), "another"));
