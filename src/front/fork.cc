@@ -7,6 +7,7 @@
 #include "os/fork.h"
 #include "front/front.h"
 #include "front/series.h"
+#include "os/fatal_signals.h"
 #include "os/process.h"
 #include "sluice/detail/site_limit.h"
 
@@ -49,6 +50,7 @@ void in_child() {
 void at_thread_exit(void* block) {
   detach_thread(*static_cast<ThreadBlock*>(block));
   detach_cells();
+  os::drop_thread_stack();
 }
 
 std::atomic<bool> installed{false};

@@ -6,6 +6,7 @@
 
 #include "base/wake_word.h"
 #include "front/front.h"
+#include "os/fatal_signals.h"
 #include "os/process.h"
 #include "region/slot_handover.h"
 #include "sluice/sluice.h"
@@ -348,6 +349,8 @@ bool attach(ThreadBlock& block, bool nested) {
   const u64 bytes = nested ? front::kNestedRingBytes : front::ring_bytes_wanted();
   if (!front::attach_thread(block, bytes)) return false;
   if (!nested) os::set_thread_exit_value(&block);
+  // Not in a handler: it may be on another stack already.
+  if (!nested && os::catches_fatal_signals()) os::give_thread_stack();
   return true;
 }
 

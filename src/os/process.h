@@ -92,7 +92,8 @@ bool is_memory_filesystem(const char* path);
 // True when `path` is on one of the kernel's own file systems (/proc, /sys and the like), where no
 // program makes files.
 bool is_kernel_filesystem(const char* path);
-// Blocks every signal in the calling thread, for threads of the library.
+// Blocks every signal in the calling thread but those of its own faults, for threads of the
+// library.
 void block_signals();
 // Ends the process at once, with no destructors and no handlers: where a thread hangs for good.
 [[noreturn]] void exit_now(int code);
