@@ -17,6 +17,7 @@ struct RunsCommand {
   std::string store;
   std::string id;
   std::string limit;
+  std::string tag;
   FormOptions form;
 };
 
@@ -55,9 +56,17 @@ std::vector<Part> parts_of(i64 run) {
   const std::string of = " WHERE run = " + std::to_string(run);
   return {{"state", "SELECT value AS state FROM state_values" + of},
           {"parameters", "SELECT key, value FROM params" + of + " ORDER BY key"},
+          {"tracks", "SELECT topic, count(*) AS rows, " + time_of("min(time_ns)") + " AS first, " +
+                         time_of("max(time_ns)") + " AS last FROM tracks" + of +
+                         " GROUP BY topic ORDER BY topic"},
+          {"files", "SELECT name, bytes, " + time_of("time_ns") +
+                        " AS attached, coalesce(json_extract(fields, '$.copy'),"
+                        " json_extract(fields, '$.path')) AS path FROM files" +
+                        of + " ORDER BY id"},
           {"metrics",
-           "SELECT name, unit, count(*) AS points, min(value) AS least, avg(value) AS mean,"
-           " max(value) AS most FROM points JOIN series ON series.id = series" +
+           "SELECT name, unit, sum(coalesce(weight, 1)) AS points, min(value) AS least,"
+           " sum(value * coalesce(weight, 1)) / sum(iif(value IS NULL, 0, coalesce(weight, 1)))"
+           " AS mean, max(value) AS most FROM points JOIN series ON series.id = series" +
                of + " GROUP BY series ORDER BY name"},
           {"last records",
            "SELECT * FROM (SELECT " + time_of("time_ns") +
@@ -102,6 +111,15 @@ Result<i64> find_run(storage::Connection& store, const std::string& id) {
   return row.value() ? found.value().integer(0) : 0;
 }
 
+// Of the parameter `tags`, a list.
+std::string with_tag(const std::string& tag) {
+  if (tag.empty()) return {};
+  return "WHERE EXISTS(SELECT 1 FROM params WHERE params.run = runs.id AND key = 'tags' AND"
+         " json_valid(params.value) AND EXISTS(SELECT 1 FROM json_each(params.value) AS tag"
+         " WHERE tag.value = " +
+         storage::quoted_text(tag) + "))";
+}
+
 int runs(RunsCommand command) {
   std::vector<std::string> mistakes;
   std::optional<u64> limit;
@@ -115,7 +133,7 @@ int runs(RunsCommand command) {
   Status status;
   if (command.id.empty()) {
     const u64 count = std::min(limit.value_or(kRunsShown), u64(INT64_MAX));
-    status = show(*store, runs_sql("", count), command.form, output);
+    status = show(*store, runs_sql(with_tag(command.tag), count), command.form, output);
   } else {
     const Result<i64> run = find_run(*store, command.id);
     status = run.status();
@@ -142,6 +160,7 @@ void add_runs(CLI::App& app, Chosen& chosen) {
   add_store_option(*sub, command->store);
   sub->add_option("--limit", command->limit, "At most N runs, the newest first (default 50)")
       ->type_name("N");
+  sub->add_option("--tag", command->tag, "Only runs that have this tag")->type_name("TAG");
   add_form_options(*sub, command->form);
   sub->footer(
       "Exit code 0; 1 there is no such run, or the store could not be read; 2 for a mistake.");
