@@ -20,11 +20,15 @@ install(TARGETS ${SLUICE_LIBRARIES} EXPORT sluiceTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET sluice)
   install(TARGETS sluice RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  # The daemon's units, of the system and of users.
-  foreach(unit sluice sluice-user)
-    configure_file(${PROJECT_SOURCE_DIR}/packaging/${unit}.service.in
-      ${PROJECT_BINARY_DIR}/packaging/${unit}.service @ONLY)
-  endforeach()
+  # The daemon's units, of the system and of users. A package has another prefix than the build, so
+  # they are made when they are installed.
+  install(CODE "
+    set(CMAKE_INSTALL_FULL_BINDIR \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR})
+    set(CMAKE_INSTALL_FULL_DOCDIR \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR})
+    foreach(unit sluice sluice-user)
+      configure_file(${PROJECT_SOURCE_DIR}/packaging/\${unit}.service.in
+        ${PROJECT_BINARY_DIR}/packaging/\${unit}.service @ONLY)
+    endforeach()")
   install(FILES ${PROJECT_BINARY_DIR}/packaging/sluice.service
     ${PROJECT_SOURCE_DIR}/packaging/sluice-http.socket DESTINATION lib/systemd/system)
   install(FILES ${PROJECT_BINARY_DIR}/packaging/sluice-user.service DESTINATION lib/systemd/user
@@ -49,3 +53,17 @@ install(FILES ${PROJECT_BINARY_DIR}/sluiceConfig.cmake
 file(RELATIVE_PATH SLUICE_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/sluice.pc.in ${PROJECT_BINARY_DIR}/sluice.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/sluice.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# A Debian package of all of it: `cpack -G DEB` in the build tree.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME sluice)
+set(CPACK_PACKAGE_CONTACT "Sluice maintainers <maintainers@sluice.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY
+  "logs, metrics and state off the hot path, kept and queryable")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)  # and the trigger for ldconfig
+include(CPack)

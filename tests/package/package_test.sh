@@ -86,6 +86,30 @@ cmake -S tests/package/add_subdirectory -B "$subproject" -G Ninja -DSLUICE_SOURC
 cmake --build "$subproject"
 for kind in sluice static shared; do run_consumer "$source/$subproject/consumer_$kind"; done
 
+if [ -x "$build/bin/sluice" ] && command -v dpkg-shlibdeps >/dev/null; then
+  echo "== Debian package"
+  root=$work/root
+  cpack -G DEB --config "$build/CPackConfig.cmake" -B "$work/deb" >/dev/null
+  deb=$(echo "$work"/deb/sluice_*.deb)
+  [ -f "$deb" ] || wrong "no package was made"
+  dpkg-deb --field "$deb" Depends | grep -q libsqlite3-0 || wrong "the package needs no libsqlite3"
+  # A system of its own, whose dependencies are this one's.
+  mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates" "$root/etc"
+  : >"$root/var/lib/dpkg/status"
+  in_root() { dpkg --root="$root" --force-depends --force-script-chrootless --log=/dev/null "$@"; }
+  in_root --install "$deb" >"$work/dpkg.log" 2>&1 || wrong "no install: $(cat "$work/dpkg.log")"
+  [ "$("$root/usr/bin/sluice" --version)" = "$("$build/bin/sluice" --version)" ] ||
+    wrong "the package's command is another"
+  grep -q '^ExecStart=/usr/bin/sluice serve' "$root/usr/lib/systemd/system/sluice.service" ||
+    wrong "the package's unit starts another program"
+  g++ $strict tests/package/consumer.cc -o "$work/deb_shared" $(
+    PKG_CONFIG_PATH=$root/usr/lib/pkgconfig pkg-config --cflags --libs sluice)
+  run_consumer "$work/deb_shared" "$root/usr/lib"
+  in_root --remove sluice >"$work/dpkg.log" 2>&1 || wrong "no removal: $(cat "$work/dpkg.log")"
+  left=$(find "$root" -type f -o -type l | grep -v /var/lib/dpkg/ || true)
+  [ -z "$left" ] || wrong "the package leaves $left"
+fi
+
 # Every program that README.md and docs/ show is compiled as its reader would and must run.
 echo "== documents"
 flags=$(pkg-config --cflags --libs sluice)
