@@ -2,15 +2,18 @@
 //
 // In one thread and in 4 at once, in turn, 1,000 adds a round: a number of the thread's own in
 // memory (the floor), Counter::add(), one std::atomic of all threads by fetch_add (what most client
-// libraries do), Gauge::set(). The table shows medians of the rounds of all threads, in ns an add.
+// libraries do), Gauge::set(), observations of histograms, two readings of the clock and a timer's
+// scope around nothing. The table shows medians of the rounds of all threads, in ns an add.
 //
 //   metric_bench [rounds]      default: 2000
+#include <sluice/histogram.h>
 #include <sluice/metric.h>
 #include <sluice/sluice.h>
 
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -20,12 +23,36 @@ namespace sluice::cli {
 namespace {
 
 constexpr u32 kAdds = 1000;
-enum Kind : u32 { kFloor, kCounter, kAtomic, kGauge, kKinds };
-constexpr const char* kNames[] = {"floor: own number", "Counter::add", "std::atomic of all",
-                                  "Gauge::set"};
+enum Kind : u32 {
+  kFloor,
+  kCounter,
+  kAtomic,
+  kGauge,
+  kExponential,
+  kExplicit16,
+  kExplicit63,
+  kClock,
+  kTimer,
+  kKinds
+};
+constexpr const char* kNames[] = {
+    "floor: own number",   "Counter::add",       "std::atomic of all",
+    "Gauge::set",          "Histogram::observe", "Explicit, 16 bounds",
+    "Explicit, 63 bounds", "two clock readings", "Timer::time"};
 
 constinit Counter g_counter("bench.counter");
 constinit Gauge g_gauge("bench.gauge");
+constinit Histogram g_histogram("bench.histogram");
+constinit ExplicitHistogram g_explicit("bench.explicit", "s",
+                                       {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02,
+                                        0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10});
+constinit ExplicitHistogram g_finest("bench.finest", "s",
+                                     {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,
+                                      14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+                                      27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39,
+                                      40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
+                                      53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63});
+constinit Timer g_timer("bench.timer");
 std::atomic<u64> g_atomic{0};
 
 template <class Add>
@@ -41,12 +68,22 @@ struct Times {
 
 void measure(const Scale& scale, u32 rounds, Times& times) {
   volatile u64 own = 0;
+  std::vector<double> values(kAdds);
+  std::mt19937_64 random(1);
+  std::lognormal_distribution<double> durations(-5, 1);
+  for (double& value : values) value = durations(random);
   for (u32 round = 0; round < rounds; ++round) {
     time_round(scale, times.of[kFloor], [&](u32) { own = own + 1; });
     time_round(scale, times.of[kCounter], [](u32) { g_counter.add(); });
     time_round(scale, times.of[kAtomic],
                [](u32) { g_atomic.fetch_add(1, std::memory_order_relaxed); });
     time_round(scale, times.of[kGauge], [](u32 i) { g_gauge.set(i); });
+    // As durations lie, so that no branch can be foreseen that depends on the value.
+    time_round(scale, times.of[kExponential], [&](u32 i) { g_histogram.observe(values[i]); });
+    time_round(scale, times.of[kExplicit16], [&](u32 i) { g_explicit.observe(values[i]); });
+    time_round(scale, times.of[kExplicit63], [&](u32 i) { g_finest.observe(1000 * values[i]); });
+    time_round(scale, times.of[kClock], [&](u32) { own = ticks() - ticks(); });
+    time_round(scale, times.of[kTimer], [](u32) { const auto scope = g_timer.time(); });
   }
 }
 

@@ -1,4 +1,5 @@
-// Metrics that are added up where they happen: counters, up-down counters, gauges.
+// Metrics that are added up where they happen: counters, up-down counters, gauges. Histograms and
+// timers: sluice/histogram.h.
 //
 //     sluice::Counter requests{"http.requests", "1", {{"route", "/cart"}}};
 //     static constinit sluice::UpDownCounter open{"http.connections"};
@@ -24,6 +25,7 @@
 
 #include <bit>
 #include <initializer_list>
+#include <span>
 #include <string_view>
 
 #include "sluice/detail/call_site.h"
@@ -40,7 +42,7 @@ using Labels = std::initializer_list<Label>;
 
 namespace detail {
 
-// What the three have in common: a series, found at its first use.
+// What all metrics have in common: a series, found at its first use.
 template <CellKind kKind>
 class SeriesHandle {
  public:
@@ -50,8 +52,10 @@ class SeriesHandle {
  protected:
   // The texts must live as long as the handle.
   constexpr SeriesHandle(const char* name, const char* unit) noexcept : name_(name), unit_(unit) {}
-  // Texts are copied, 1,280 bytes and 31 labels at most: a longer series is refused.
-  SLUICE_API SeriesHandle(std::string_view name, std::string_view unit, Labels labels) noexcept;
+  // Texts are copied, 1,280 bytes and 31 labels at most: a longer series is refused. `bounds`: of
+  // kExplicit.
+  SLUICE_API SeriesHandle(std::string_view name, std::string_view unit, Labels labels,
+                          std::span<const double> bounds = {}) noexcept;
 
   // The cell in the thread's block; null: not yet, or there is no such block.
   [[nodiscard]] SLUICE_INLINE Cell* cell() const noexcept {
@@ -62,6 +66,26 @@ class SeriesHandle {
   }
   SLUICE_API SLUICE_COLD void add_cold(std::uint64_t n) noexcept;
   SLUICE_API void set(std::uint64_t word) noexcept;
+
+  // Of a histogram: its buckets in the thread's block, whose cell says where; null: not yet.
+  [[nodiscard]] SLUICE_INLINE HistogramCell* buckets() const noexcept {
+    const Cell* const link = cell();
+    // relaxed: only this thread, and the handlers on it, write it
+    const std::uint64_t away = link != nullptr ? link->load(std::memory_order_relaxed) : 0;
+    return away != 0 ? reinterpret_cast<HistogramCell*>(reinterpret_cast<char*>(t_cells) + away)
+                     : nullptr;
+  }
+  SLUICE_INLINE void observe(std::uint32_t bucket, std::uint64_t sum,
+                             std::span<const double> bounds = {}) noexcept {
+    if (HistogramCell* const mine = buckets()) [[likely]] {
+      add_to_cell(mine[bucket].sum, sum);
+      add_to_cell(mine[bucket].count, 1);
+    } else {
+      observe_cold(bucket, sum, bounds);
+    }
+  }
+  SLUICE_API SLUICE_COLD void observe_cold(std::uint32_t bucket, std::uint64_t sum,
+                                           std::span<const double> bounds) noexcept;
 
  private:
   const char* name_;

@@ -28,7 +28,7 @@ Merger::Merger(region::Region& region, const MergeOptions& options)
       options_(options),
       catalog_(region),
       redactor_(field_text(region.header().secrets)),
-      sampler_(region),
+      sampler_(region, options.bytes.read ? options.bytes : RegionBytes::of(region)),
       sources_(region.header().slots_max),
       traits_(region.header().sites_max) {
   live_.reserve(sources_.size());
@@ -392,7 +392,7 @@ void Merger::commit_batch(u64 header_bytes) {
   journal_.put_words(start, &header, sizeof header);
   journal_.put_words(start + sizeof header, threads_.data(), threads_.size() * sizeof(BatchThread));
   store_contexts();
-  sampler_.store(write_at_);
+  noted_samples_ = sampler_.store(write_at_) && noted_samples_;
   journal_.commit(header.bytes);
   next_sequence_ += records_;
   callers_ += batch_callers_;

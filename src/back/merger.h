@@ -33,7 +33,7 @@ static_assert(kRebuildGrowth <= kBatchGrowthMax);
 struct MergeOptions {
   i64 window_ns = 2'000'000;
   i64 sample_interval_ns = 10'000'000'000;  // of metric cells; 0: only when told to
-  CellReader cells = {};                    // of a copy, which has none; none: the region's memory
+  RegionBytes bytes = {};                   // of a copy without chunks; none: the region's memory
 };
 
 enum class Merged {
@@ -73,6 +73,8 @@ class Merger {
   // Steps when the region's words of reported drops have changed; of samples.
   [[nodiscard]] u64 reports_told() const { return reports_told_; }
   [[nodiscard]] u64 samples_told() const { return sampler_.stored(); }
+  // False: what was said of samples could not be noted.
+  [[nodiscard]] bool noted_samples() const { return noted_samples_; }
   // How far every ring is published, by slot; and whether all of that is in the journal, with the
   // drop report that is wanted.
   [[nodiscard]] std::vector<u64> published() const;
@@ -117,7 +119,8 @@ class Merger {
   [[nodiscard]] bool report_is_due() const;
   void append_drop_reports();
   [[nodiscard]] bool samples_are_due();
-  [[nodiscard]] bool sum_own_cells(std::span<u64> totals) const;
+  // The record of a sample, in scratch_; its bytes.
+  [[nodiscard]] std::size_t make_sample(const Sample& sample, u64 ticks);
   void append_samples();
   void adopt_drop_report(const BatchRecord& record);
   void adopt_reported_drops();
@@ -148,6 +151,7 @@ class Merger {
   bool dead_ = false;
   bool report_now_ = false;
   bool sample_now_ = false;
+  bool noted_samples_ = true;
   bool sampling_ = false;  // some that are due are not said yet
   u64 last_sample_ticks_ = 0;
   u64 reported_drops_ = 0;

@@ -85,37 +85,55 @@ bool Merger::samples_are_due() {
   if (!sampling_ && wants_cells()) {
     last_sample_ticks_ = clock_.now();
     sample_now_ = false;
-    const auto own_memory = [this](std::span<u64> totals) { return sum_own_cells(totals); };
-    sampling_ = sampler_.begin(options_.cells ? options_.cells : CellReader(own_memory));
+    const double ns_per_tick = double(clock_.clock().ns_per_tick_q32) / 4294967296.0;
+    sampling_ = sampler_.begin(ns_per_tick * 1e-9);
   }
   sampling_ = sampling_ && sampler_.next().has_value();
   return sampling_;
 }
 
-bool Merger::sum_own_cells(std::span<u64> totals) const {
-  return region::sum_cells(region_.metrics(), totals, [this](u64 at, u64* cells, u64 bytes) {
-    const char* const from = region_.chunk(at, region::kBlockBytes);
-    // relaxed: counters
-    for (u64 i = 0; from != nullptr && i < bytes / 8; ++i) {
-      cells[i] = JournalSync::load_word(from + 8 * i, std::memory_order_relaxed);
-    }
-    return from != nullptr;
-  });
+std::size_t Merger::make_sample(const Sample& sample, u64 ticks) {
+  char labels[region::kSeriesLabelBytesMax];
+  for (std::size_t at = 0; at < sample.labels.size(); at += 8) {
+    // relaxed: a thread may be writing them once more, the same (front/series.cc)
+    store(labels + at,
+          JournalSync::load_word(sample.labels.data() + at, std::memory_order_relaxed));
+  }
+  const std::size_t room = sample.labels.size() - sample.label_words;
+  u64 label_texts = 0;
+  for (std::size_t at = 0; at < sample.label_words; at += 8) {
+    label_texts += std::min<u64>(load<u64>(labels + at), room);
+  }
+  label_texts = std::min<u64>(label_texts, room);
+  const std::string_view buckets = sample.summary ? sample.summary->buckets : std::string_view();
+  const std::size_t words =
+      kSampleFixedBytes + (sample.summary ? 2 * sizeof(u64) : 0) + sample.label_words;
+  const std::size_t size = round_up(words + buckets.size() + label_texts, 8);
+  std::byte* at = scratch_.data();
+  const auto put = [&at](const void* from, std::size_t bytes) {
+    if (bytes != 0) std::memcpy(at, from, bytes);
+    at += bytes;
+  };
+  store(at + size - 8, u64{0});
+  const RecordHeader header{u16(size / 8), kEngineSlot, sample.site, ticks};
+  put(&header, sizeof header);
+  put(&sample.value, sizeof sample.value);
+  if (sample.summary) {
+    const u64 counts[] = {sample.summary->count, buckets.size()};
+    put(counts, sizeof counts);
+  }
+  put(labels, sample.label_words);
+  put(buckets.data(), buckets.size());
+  put(labels + sample.label_words, label_texts);
+  return size;
 }
 
 // As many as the batch has room for; the next one goes on. They are records like a caller's.
 void Merger::append_samples() {
   scratch_.resize(kRecordBytesMax + kRebuildGrowth);
   while (const std::optional<Sample> sample = sampler_.next()) {
-    std::size_t size = kSampleFixedBytes + sample->labels.size();
     const u64 ticks = std::max(dead_ ? 0 : now_, last_key_);
-    store(scratch_.data(), RecordHeader{u16(size / 8), kEngineSlot, sample->site, ticks});
-    store(scratch_.data() + kRecordHeaderBytes, sample->value);
-    for (std::size_t at = 0; at < sample->labels.size(); at += 8) {
-      // relaxed: a thread may be writing them once more, the same (front/series.cc)
-      store(scratch_.data() + kSampleFixedBytes + at,
-            JournalSync::load_word(sample->labels.data() + at, std::memory_order_relaxed));
-    }
+    std::size_t size = make_sample(*sample, ticks);
     const Site* site = catalog_.site(sample->site);
     if (site && redactor_.touches(*site, false)) {
       size = redactor_.redact(std::span(scratch_).first(size + kRedactionGrowth), *site);

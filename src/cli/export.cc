@@ -272,7 +272,7 @@ std::string Exporter::metric_line(const Statement& row) const {
   put_key(line, "value");
   row.is_null(4) ? void(line += "\"NaN\"") : put_real(line, row.real(4));
   if (row.text(5) != "{}") put_object(line, "fields", row.text(5));
-  for (const auto& [key, column] : {std::pair{"seq", 6}, {"run_row", 7}}) {
+  for (const auto& [key, column] : {std::pair{"seq", 6}, {"run_row", 7}, {"weight", 8}}) {
     if (row.is_null(column)) continue;
     if (column == 7 && !runs_.contains(row.integer(column))) continue;
     put_key(line, key);
@@ -342,11 +342,11 @@ Status Exporter::logs() {
 
 Status Exporter::metrics() {
   Result<Statement> rows = select("time_ns, name, kind, unit, value, tags, sequence, " +
-                                      std::string(command_.csv ? kRunText : "run"),
+                                      std::string(command_.csv ? kRunText : "run") + ", weight",
                                   "points AS rows JOIN series ON series.id = rows.series", false);
   if (!rows.ok()) return rows.status();
   if (command_.csv) {
-    open_ = target_.write("timestamp,metric_name,kind,unit,value,tags,sequence,run\r\n");
+    open_ = target_.write("timestamp,metric_name,kind,unit,value,tags,sequence,run,weight\r\n");
   }
   return write_rows(rows.value(), [&](const Statement& row) {
     const Status status = define(runs_, find_run_, "run", row.integer(7));

@@ -17,8 +17,9 @@ namespace {
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // some programs write it first
 constexpr std::string_view kLogs[] = {"timestamp", "level",      "module",  "message", "thread_id",
                                       "event",     "attributes", "context", "run",     "sequence"};
-constexpr std::string_view kMetrics[] = {"timestamp", "metric_name", "kind",     "unit",
-                                         "value",     "tags",        "sequence", "run"};
+constexpr std::string_view kMetrics[] = {"timestamp", "metric_name", "kind", "unit",  "value",
+                                         "tags",      "sequence",    "run",  "weight"};
+constexpr std::size_t kWeight = std::size(kMetrics) - 1;
 constexpr std::size_t kRunIdsMax = 65'536;
 
 std::string_view without_mark(std::string_view text) {
@@ -103,6 +104,7 @@ Status ExportedCsv::set_columns(std::string_view record,
   for (std::size_t i = 0; i < own; ++i) {
     const std::string_view name = metrics_ ? kMetrics[i] : kLogs[i];
     if (i < columns_ && names.value()[i].text == name) continue;
+    if (i == columns_ && name == kMetrics[kWeight]) break;  // of an older version
     return fatal(
         "its first line has " +
         (i < columns_ ? "the column " + in_quotes(names.value()[i].text) : std::string("nothing")) +
@@ -200,6 +202,9 @@ Status ExportedCsv::read_point(const Fields& fields, storage::PointRow& row) con
   if (status.ok()) status = read_object(fields[5], "tags", tags);
   row.tags = tags.value_or("{}");
   if (status.ok()) status = read_integer(fields[6], "sequence", row.sequence);
+  if (status.ok() && fields.size() > kWeight) {
+    status = read_integer(fields[kWeight], "weight", row.weight);
+  }
   return status;
 }
 

@@ -184,6 +184,7 @@ Status ExportedLines::add(std::string_view line) {
     if (object.contains("value")) point.value = real_of(object["value"]);
     point.run = run.value();
     point.sequence = members.number("seq");
+    point.weight = members.number("weight");
     if (!members.status().ok()) return members.status();
     ++rows_;
     return restorer_.add(point);

@@ -29,6 +29,19 @@ std::string text_of(std::string_view value) {
   return parsed.is_string() ? stored(parsed.get_ref<const std::string&>()) : std::string(value);
 }
 
+// Of a metric's fields, the tags. Those of a summary say how many samples the value is the mean of.
+std::string take_summary(std::string_view fields, std::optional<i64>& weight) {
+  ordered_json tags = ordered_json::parse(fields, nullptr, false);
+  if (!tags.is_object() || !tags.contains("buckets") || !tags["buckets"].is_array() ||
+      !tags.contains("count") || !tags["count"].is_number_unsigned()) {
+    return std::string(fields);
+  }
+  weight = tags["count"].get<i64>();
+  tags.erase("count");
+  tags.erase("buckets");
+  return tags.dump();
+}
+
 std::optional<i64> integer_of(std::string_view value) {
   i64 number = 0;
   const auto read = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -146,7 +159,9 @@ void ImportLines::from_members(std::string_view line, const std::vector<Member>&
       point.name = text_of(find("name"));
       if (const auto metric = text_of(find("metric")); !metric.empty()) point.kind = metric;
       point.unit = text_of(find("unit"));
-      if (const auto fields = find("fields"); !fields.empty()) point.tags = without_secrets(fields);
+      if (const auto fields = find("fields"); !fields.empty()) {
+        point.tags = without_secrets(take_summary(fields, point.weight));
+      }
       point.time_ns = log.row.time_ns;
       const ordered_json value = ordered_json::parse(find("value"), nullptr, false);
       if (value.is_number()) point.value = value.get<double>();

@@ -248,6 +248,15 @@ void LineRecord::pack_fields() {
   arguments_.push_back({ArgType::kJson, 0, keep(dump(all)), "fields"});
 }
 
+// Of a metric: the value is the mean of as many as the first field says.
+bool LineRecord::has_summary() const {
+  const Argument* const fields = arguments_.data() + first_field_;
+  return arguments_.size() >= first_field_ + 2 && first_field_ > 0 &&
+         fields[-1].type == ArgType::kF64 && fields[0].type == ArgType::kU64 &&
+         fields[0].name == "count" && fields[1].type == ArgType::kJson &&
+         fields[1].name == "buckets";
+}
+
 const Site& LineRecord::site_of(const Head& head) {
   const bool many_shapes = shapes_.size() >= kShapesMax;
   const std::size_t fields = arguments_.size() - first_field_;
@@ -279,6 +288,7 @@ const Site& LineRecord::site_of(const Head& head) {
   } else {
     slot->flags |= SiteFlag::kNameIsFirstArg;
   }
+  if (head.kind == RecordKind::kMetric && has_summary()) slot->flags |= SiteFlag::kIsSummary;
   const auto colon = source.rfind(':');
   slot->file = source.substr(0, colon);
   if (colon != std::string_view::npos) {

@@ -64,6 +64,7 @@ class LineRecord {
   void add_fields(const nlohmann::ordered_json& object);
   void add_value(std::string_view name, const nlohmann::ordered_json& value);
   [[nodiscard]] std::string_view keep(std::string text);
+  [[nodiscard]] bool has_summary() const;
   [[nodiscard]] const Site& site_of(const Head& head);
   [[nodiscard]] bool encode(const Site& site, const Head& head);
   void pack_fields();

@@ -16,8 +16,8 @@
 #include "base/status.h"
 #include "os/io.h"
 #include "record/entry.h"
+#include "region/histogram_area.h"
 #include "region/layout.h"
-#include "region/metric_area.h"
 #include "ring/journal.h"
 
 namespace sluice::cli {
@@ -52,8 +52,19 @@ class RegionImage {
     region::CellKind kind = region::CellKind::kCounter;
     std::vector<std::string> labels;  // their values
     u64 total = 0;                    // as in the cell
+    // Of a histogram, in the unit of its site:
+    struct Bucket {
+      double upper = 0;  // the greatest value it holds
+      u64 count = 0;
+      double sum = 0;
+    };
+    std::vector<Bucket> buckets = {};
   };
   [[nodiscard]] std::vector<SeriesTotal> series();
+  // Where the labels begin in the arguments of a series' site.
+  [[nodiscard]] static std::size_t first_label(const Site& site) {
+    return (site.flags & SiteFlag::kIsSummary) != 0 ? 3 : 1;
+  }
 
   // Definition of a site and name of a logger; empty when there is no sound one.
   [[nodiscard]] std::vector<std::byte> site_text(u32 id);
@@ -69,6 +80,7 @@ class RegionImage {
   Status read_header();
   [[nodiscard]] const Place& area(region::AreaKind kind) const { return areas_[u32(kind)]; }
   [[nodiscard]] bool read_at(u64 offset, void* to, std::size_t size);
+  [[nodiscard]] double tick_seconds();
   // `size` bytes at `at` within an area.
   [[nodiscard]] bool read_in(region::AreaKind kind, u64 at, void* to, std::size_t size);
   [[nodiscard]] u64 journal_word(std::size_t member, u64 otherwise);

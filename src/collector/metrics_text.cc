@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <vector>
 
 #include "record/escape.h"
 
@@ -31,11 +32,12 @@ std::string quoted(std::string_view text, bool quotes) {
 void MetricsText::family(std::string_view name, Type type, std::string_view help) {
   name_ = name;
   text_ += "# HELP " + name_ + " " + quoted(help, false) + "\n";
-  text_ += "# TYPE " + name_ + (type == kCounter ? " counter\n" : " gauge\n");
+  constexpr const char* kTypes[] = {" counter\n", " gauge\n", " histogram\n"};
+  text_ += "# TYPE " + name_ + kTypes[type];
 }
 
-void MetricsText::begin_sample(std::span<const Label> labels) {
-  text_ += name_;
+void MetricsText::begin_sample(std::span<const Label> labels, std::string_view suffix) {
+  text_.append(name_).append(suffix);
   char before = '{';
   for (const auto& [name, value] : labels) {
     text_ += before;
@@ -46,15 +48,42 @@ void MetricsText::begin_sample(std::span<const Label> labels) {
   text_ += labels.empty() ? " " : "} ";
 }
 
-void MetricsText::number(double value, std::span<const Label> labels) {
-  begin_sample(labels);
+void MetricsText::put_number(double value) {
   if (std::isfinite(value)) {
     char text[32];
-    const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-    text_.append(text, end).append("\n");
+    text_.append(text, std::to_chars(text, text + sizeof text, value).ptr);
   } else {
-    text_ += std::isnan(value) ? "NaN\n" : value > 0 ? "+Inf\n" : "-Inf\n";
+    text_ += std::isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
   }
+}
+
+void MetricsText::number(double value, std::span<const Label> labels) {
+  begin_sample(labels);
+  put_number(value);
+  text_ += '\n';
+}
+
+void MetricsText::buckets(const std::map<double, u64>& counts, double sum,
+                          std::span<const Label> labels) {
+  std::vector<Label> with_bound(labels.begin(), labels.end());
+  with_bound.push_back({"le", {}});
+  u64 so_far = 0;
+  for (const auto& [upper, count] : counts) {
+    so_far += count;
+    std::string bound = "+Inf";
+    if (std::isfinite(upper)) {
+      char text[32];
+      bound.assign(text, std::to_chars(text, text + sizeof text, upper).ptr);
+    }
+    with_bound.back().value = bound;
+    begin_sample(with_bound, "_bucket");
+    text_ += std::to_string(so_far) + "\n";
+  }
+  begin_sample(labels, "_sum");
+  put_number(sum);
+  text_ += '\n';
+  begin_sample(labels, "_count");
+  text_ += std::to_string(so_far) + "\n";
 }
 
 void MetricsText::sample(u64 value, std::initializer_list<Label> labels) {

@@ -9,6 +9,7 @@
 #define SLUICE_SRC_COLLECTOR_METRICS_TEXT_H_
 
 #include <initializer_list>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ class MetricsText {
  public:
   static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
-  enum Type : u8 { kCounter, kGauge };
+  enum Type : u8 { kCounter, kGauge, kHistogram };
   struct Label {
     std::string_view name;
     std::string_view value;
@@ -32,6 +33,9 @@ class MetricsText {
   void sample(u64 value, std::initializer_list<Label> labels = {});
   // Any number, NaN and infinities too, as short as it is exact.
   void number(double value, std::span<const Label> labels);
+  // Of a histogram: how many values each bucket holds, by the greatest value it may hold; the last
+  // one is without end. What all values come to.
+  void buckets(const std::map<double, u64>& counts, double sum, std::span<const Label> labels);
   // Seconds, from nanoseconds, all digits.
   void seconds(u64 ns, std::initializer_list<Label> labels = {});
 
@@ -42,7 +46,8 @@ class MetricsText {
   [[nodiscard]] std::string take() { return std::move(text_); }
 
  private:
-  void begin_sample(std::span<const Label> labels);
+  void begin_sample(std::span<const Label> labels, std::string_view suffix = {});
+  void put_number(double value);
 
   std::string text_;
   std::string name_;

@@ -1,5 +1,5 @@
 // A mirror's series and cells. The copy has the table, without any cells: those are read where they
-// lie, each time, and only added up.
+// lie, each time, and only added up; what was told of histograms is written there at once.
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -51,14 +51,16 @@ bool RegionMirror::read_series(bool& some_new) {
   return true;
 }
 
-// False also where no block is: what the owner says of them is its own affair.
-bool RegionMirror::read_cells(std::span<u64> totals) {
-  return region::sum_cells(region_.metrics(), totals,
-                           [this](u64 at, void* to, u64 bytes) { return read_at(at, to, bytes); });
+// A histogram's chunk is where its owner says, and the file no longer for it.
+bool RegionMirror::write_chunk(u64 offset, const void* from, u64 bytes) {
+  os::FileInfo info;
+  return offset >= region_.end_of_areas() && io_.stat_fd(fd_, info) == 0 && offset <= info.size &&
+         bytes <= info.size - offset && write_at(offset, from, bytes);
 }
 
 // Before the batches that say so: a copy counts only once its batch is committed.
 bool RegionMirror::write_told() {
+  if (!merger_->noted_samples()) return false;
   if (merger_->samples_told() == samples_told_ && samples_told_ != 0) return true;
   samples_told_ = merger_->samples_told();
   for (u32 i = 1; i < told_.size() / 2; ++i) {

@@ -172,7 +172,9 @@ Status RegionMirror::load_what_is_drained() {
   const Status status = load_journal();
   if (!status.ok()) return status;
   back::MergeOptions options;
-  options.cells = [this](std::span<u64> totals) { return read_cells(totals); };
+  options.bytes = {
+      [this](u64 at, void* to, u64 bytes) { return read_at(at, to, bytes); },
+      [this](u64 at, const void* from, u64 bytes) { return write_chunk(at, from, bytes); }};
   merger_ = std::make_unique<back::Merger>(region_, options);
   bool some_new = false;
   if (!read_series(some_new)) return cut();

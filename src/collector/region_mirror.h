@@ -164,7 +164,8 @@ class RegionMirror {
   [[nodiscard]] bool read_loggers(u32 used);
   // region_metrics.cc. What is known of the series; whether there are new ones.
   [[nodiscard]] bool read_series(bool& some_new);
-  [[nodiscard]] bool read_cells(std::span<u64> totals);
+  // Behind the areas, and within the file as it is now.
+  [[nodiscard]] bool write_chunk(u64 offset, const void* from, u64 bytes);
   [[nodiscard]] bool write_told();
   [[nodiscard]] bool write_cursor();
   [[nodiscard]] bool write_journal();

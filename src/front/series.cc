@@ -7,6 +7,7 @@
 
 #include "base/made.h"
 #include "os/process.h"
+#include "region/histogram_area.h"
 #include "region/slot_handover.h"
 
 namespace sluice {
@@ -25,6 +26,7 @@ using region::SeriesState;
 using region::SlotOrders;
 
 constexpr u32 kLabelsMax = detail::kSiteArgumentsMax - 1;
+constexpr u32 kSummaryArguments = 2;  // a histogram's count and buckets
 constexpr u32 kTextBytesMax = 1280;
 constexpr i64 kNoRoomPauseNs = 20'000'000;
 
@@ -36,8 +38,8 @@ struct Series {
   u8 labels = 0;
   u32 label_offset = 0;  // in every region's MetricArea::labels
   u32 label_bytes = 0;
-  u16 ends[2 + 2 * kLabelsMax] =
-      {};  // where each text ends: name, unit, then a name and a value a label
+  // Where each text ends: name, unit, a name and a value a label, a histogram's bounds.
+  u16 ends[3 + 2 * kLabelsMax] = {};
   char texts[kTextBytesMax] = {};
   alignas(CallSite) std::byte site[sizeof(CallSite)] = {};
 
@@ -45,13 +47,16 @@ struct Series {
     const u32 from = index == 0 ? 0 : ends[index - 1];
     return {texts + from, u32{ends[index]} - from};
   }
-  [[nodiscard]] bool is(CellKind wanted, std::string_view name, std::string_view unit,
-                        std::span<const Label> with) const {
-    bool same = kind == wanted && labels == with.size() && text(0) == name && text(1) == unit;
+  [[nodiscard]] bool is(const SeriesKey& key) const {
+    bool same = kind == key.kind && labels == key.labels.size() && text(0) == key.name &&
+                text(1) == key.unit && text(2 + 2 * labels) == bytes_of(key.bounds);
     for (u32 i = 0; same && i < labels; ++i) {
-      same = text(2 + 2 * i) == with[i].name && text(3 + 2 * i) == with[i].value;
+      same = text(2 + 2 * i) == key.labels[i].name && text(3 + 2 * i) == key.labels[i].value;
     }
     return same;
+  }
+  static std::string_view bytes_of(std::span<const double> bounds) {
+    return {reinterpret_cast<const char*>(bounds.data()), bounds.size_bytes()};
   }
 };
 constinit Series g_series[kSeriesMax];  // 0 is none
@@ -73,15 +78,17 @@ u32 bytes_of(std::span<const Label> labels) {
   return u32(round_up(bytes, 8));
 }
 
-bool fits(std::string_view name, std::string_view unit, std::span<const Label> labels) {
-  if (name.size() > kTextBytesMax || unit.size() > kTextBytesMax) return false;
-  std::size_t texts = name.size() + unit.size();
-  for (const Label& label : labels) {
+bool fits(const SeriesKey& key) {
+  if (key.name.size() > kTextBytesMax || key.unit.size() > kTextBytesMax) return false;
+  std::size_t texts = key.name.size() + key.unit.size() + key.bounds.size_bytes();
+  for (const Label& label : key.labels) {
     if (label.name.size() > 255 || label.value.size() > kTextBytesMax) return false;
     texts += label.name.size() + label.value.size();
   }
-  return labels.size() <= kLabelsMax && texts <= kTextBytesMax &&
-         bytes_of(labels) <= region::kSeriesLabelBytesMax;
+  const u32 labels_max =
+      region::is_histogram(key.kind) ? kLabelsMax - kSummaryArguments : kLabelsMax;
+  return key.labels.size() <= labels_max && texts <= kTextBytesMax &&
+         bytes_of(key.labels) <= region::kSeriesLabelBytesMax;
 }
 
 // The same in every region that this process and its children will have.
@@ -94,22 +101,22 @@ std::optional<u32> reserve_labels(u32 bytes) {
   return at;
 }
 
-void fill(Series& series, CellKind kind, std::string_view name, std::string_view unit,
-          std::span<const Label> labels) {
+void fill(Series& series, const SeriesKey& key) {
   u32 at = 0, texts = 0;
   const auto put = [&](std::string_view text) {
     if (!text.empty()) std::memcpy(series.texts + at, text.data(), text.size());
     at += u32(text.size());
     series.ends[texts++] = u16(at);
   };
-  put(name);
-  put(unit);
-  for (const Label& label : labels) {
+  put(key.name);
+  put(key.unit);
+  for (const Label& label : key.labels) {
     put(label.name);
     put(label.value);
   }
-  series.kind = kind;
-  series.labels = u8(labels.size());
+  put(Series::bytes_of(key.bounds));
+  series.kind = key.kind;
+  series.labels = u8(key.labels.size());
   new (series.site) CallSite(Level::info, detail::RecordKind::kMetric);
 }
 
@@ -117,21 +124,43 @@ CallSite& site_of(Series& series) {
   return *std::launder(reinterpret_cast<CallSite*>(series.site));
 }
 
-// The site of its records, as SLUICE_COUNTER or SLUICE_GAUGE would have made it.
+detail::MetricKind metric_kind(CellKind kind) {
+  switch (kind) {
+    case CellKind::kCounter:
+      return detail::MetricKind::kCounter;
+    case CellKind::kExplicit:
+    case CellKind::kExponential:
+      return detail::MetricKind::kHistogram;
+    case CellKind::kTimer:
+      return detail::MetricKind::kTimer;
+    case CellKind::kUpDown:
+    case CellKind::kGauge:
+      break;
+  }
+  return detail::MetricKind::kGauge;
+}
+
+// The site of its records, as SLUICE_COUNTER, SLUICE_GAUGE ... would have made it.
 void publish_site_of(Series& series) {
   detail::SiteText text;
   text.kind = detail::RecordKind::kMetric;
-  text.metric =
-      series.kind == CellKind::kCounter ? detail::MetricKind::kCounter : detail::MetricKind::kGauge;
+  text.metric = metric_kind(series.kind);
   text.format = series.text(0);
   text.unit = series.text(1);
   ArgType types[1 + kLabelsMax] = {ArgType::kF64};
   std::string_view names[1 + kLabelsMax];
-  for (u32 i = 0; i < series.labels; ++i) {
-    types[1 + i] = ArgType::kString;
-    names[1 + i] = series.text(2 + 2 * i);
+  u32 arguments = 1;
+  const auto argument = [&](ArgType type, std::string_view name) {
+    types[arguments] = type;
+    names[arguments++] = name;
+  };
+  if (region::is_histogram(series.kind)) {
+    text.flags = detail::kIsSummary;
+    argument(ArgType::kU64, "count");
+    argument(ArgType::kJson, "buckets");
   }
-  publish_site(site_of(series), {&text, types, names, 1u + series.labels});
+  for (u32 i = 0; i < series.labels; ++i) argument(ArgType::kString, series.text(2 + 2 * i));
+  publish_site(site_of(series), {&text, types, names, arguments});
 }
 
 // The values of the labels as arguments: their lengths, then their bytes.
@@ -152,12 +181,19 @@ void write_labels(MetricArea& area, const Series& series) {
 }
 
 // Threads that come at once write the same words: none adds to a cell whose series is not ready,
-// or a kill of the process would lose what it had added, and none waits.
-void publish_series(u32 at) {
+// or a kill of the process would lose what it had added, and none waits. False: no memory.
+bool publish_series(u32 at) {
   MetricArea& area = g_front.region.metrics();
   Series& series = g_series[at];
   SeriesEntry& entry = area.series[at];
-  if (Marks::look(entry.state) != SeriesState::kFree) return;
+  if (Marks::look(entry.state) != SeriesState::kFree) return true;
+  if (region::is_histogram(series.kind)) {
+    double bounds[detail::kBoundsMax];
+    const std::string_view bytes = series.text(2 + 2 * series.labels);
+    std::memcpy(bounds, bytes.data(), bytes.size());
+    if (!publish_histogram(entry, series.kind, {bounds, bytes.size() / sizeof(double)}))
+      return false;
+  }
   publish_site_of(series);
   write_labels(area, series);
   const u32 site = site_of(series).id.load(std::memory_order_relaxed);
@@ -166,6 +202,7 @@ void publish_series(u32 at) {
   entry.site.store(site, std::memory_order_relaxed);
   entry.label_offset.store(series.label_offset, std::memory_order_relaxed);
   entry.label_bytes.store(series.label_bytes, std::memory_order_relaxed);
+  entry.labels.store(series.labels, std::memory_order_relaxed);
   raise(area.lines.series_used, at + 1);
   if (site == kSiteUnknown) {
     SeriesState free = SeriesState::kFree;
@@ -174,10 +211,11 @@ void publish_series(u32 at) {
                                             std::memory_order_relaxed)) {
       count_refused();
     }
-    return;
+    return true;
   }
   // Site, kind and labels before it, for the sampler (P32).
   Marks::set(entry.state, SeriesState::kReady);
+  return true;
 }
 
 // A block for `taken`; its chunk is made when there is none. Null: no memory.
@@ -185,14 +223,8 @@ Cell* cells_of(MetricBlock& block) {
   region::Region& region = g_front.region;
   u64 chunk = Made::look(block.chunk);
   if (chunk == 0) {
-    const i64 now = os::monotonic_ns();
-    // relaxed: a hint
-    if (now < g_front.no_room_until_ns.load(std::memory_order_relaxed)) return nullptr;
-    const u64 made = region.allocate(region::kBlockBytes);
-    if (made == 0) {
-      g_front.no_room_until_ns.store(now + kNoRoomPauseNs, std::memory_order_relaxed);
-      return nullptr;
-    }
+    const u64 made = allocate_cells(region::kBlockBytes);
+    if (made == 0) return nullptr;
     raise(region.metrics().lines.blocks_used, u32(&block - region.metrics().blocks) + 1);
     if (Made::publish_in_place(block.chunk, chunk, made)) chunk = made;
   }
@@ -225,46 +257,71 @@ void attach_cells() {
 
 }  // namespace
 
-u32 find_series(CellKind kind, std::string_view name, std::string_view unit,
-                std::span<const Label> labels) {
-  if (!fits(name, unit, labels)) return kSeriesMax;
+u32 find_series(const SeriesKey& key) {
+  const u32 none = region::is_histogram(key.kind) ? kNoHistogram : kNoSeries;
+  if (!fits(key)) return none;
   std::optional<u32> offset;
   for (u32 i = 1; i < kSeriesMax; ++i) {
     Series& series = g_series[i];
     SeriesState state = Marks::look(series.state);
-    if (state == SeriesState::kFree && !offset) offset = reserve_labels(bytes_of(labels));
-    if (state == SeriesState::kFree && !offset) return kSeriesMax;
+    if (state == SeriesState::kFree && !offset) offset = reserve_labels(bytes_of(key.labels));
+    if (state == SeriesState::kFree && !offset) return none;
     if (state == SeriesState::kFree &&
         // relaxed: what is in it is published by kReady (P32)
         series.state.compare_exchange_strong(state, SeriesState::kWriting,
                                              std::memory_order_relaxed)) {
-      fill(series, kind, name, unit, labels);
+      fill(series, key);
       series.label_offset = *offset;
-      series.label_bytes = bytes_of(labels);
+      series.label_bytes = bytes_of(key.labels);
       raise(g_series_used, i + 1);
       Marks::set(series.state, SeriesState::kReady);  // the texts before it (P32)
       return i;
     }
-    if (state == SeriesState::kReady && series.is(kind, name, unit, labels)) return i;
+    if (state == SeriesState::kReady && series.is(key)) return i;
   }
-  return kSeriesMax;
+  return none;
 }
 
 bool prepare_cells(u32 at) {
   if (!ensure_region()) return false;
-  if (at < kSeriesMax) publish_series(at);
+  if (at < kSeriesMax && !publish_series(at)) return false;
   const bool attached = detail::t_cells != nullptr;
   if (!attached) {
     // All of them: after a fork the region knows none, and this thread's cold path comes once.
     const u32 used = g_series_used.load(std::memory_order_relaxed);
     for (u32 i = 1; i < used; ++i) {
-      if (Marks::look(g_series[i].state) == SeriesState::kReady) publish_series(i);
+      // One that finds no memory does so again when it is used.
+      if (Marks::look(g_series[i].state) == SeriesState::kReady) (void)publish_series(i);
     }
   }
   // Behind the series: another thread may set an inherited gauge as soon as it is there.
   (void)cells_of(g_front.region.metrics().blocks[0]);
   if (!attached) attach_cells();
   return true;
+}
+
+u32 prepare_series(std::atomic<u32>& known, const SeriesKey& key) {
+  // acquire: as in SeriesHandle::cell() (P32)
+  u32 at = known.load(detail::SiteOrders::see_id);
+  if (at != 0) return prepare_cells(at) ? at : 0;
+  const u32 found = find_series(key);
+  if (!prepare_cells(found)) return 0;
+  // release, and acquire of another's: the region knows it; the first holds for all threads (P32)
+  if (!known.compare_exchange_strong(at, found, detail::SiteOrders::publish_id,
+                                     detail::SiteOrders::see_id)) {
+    return at;
+  }
+  if (found >= kSeriesMax) count_refused();
+  return found;
+}
+
+u64 allocate_cells(u64 bytes) {
+  const i64 now = os::monotonic_ns();
+  // relaxed: a hint
+  if (now < g_front.no_room_until_ns.load(std::memory_order_relaxed)) return 0;
+  const u64 made = g_front.region.allocate(bytes);
+  if (made == 0) g_front.no_room_until_ns.store(now + kNoRoomPauseNs, std::memory_order_relaxed);
+  return made;
 }
 
 void count_refused() {
@@ -302,33 +359,14 @@ namespace detail {
 
 constinit thread_local Cell* t_cells = nullptr;
 
-namespace {
-
-// The handle's series, which the region knows before any thread finds its place; 0: no memory.
-u32 prepare(std::atomic<u32>& known, CellKind kind, const char* name, const char* unit) {
-  // acquire: as in SeriesHandle::cell() (P32)
-  u32 at = known.load(detail::SiteOrders::see_id);
-  if (at != 0) return front::prepare_cells(at) ? at : 0;
-  const u32 found = front::find_series(kind, name, unit, {});
-  if (!front::prepare_cells(found)) return 0;
-  // release, and acquire of another's: the region knows it; the first holds for all threads (P32)
-  if (!known.compare_exchange_strong(at, found, detail::SiteOrders::publish_id,
-                                     detail::SiteOrders::see_id)) {
-    return at;
-  }
-  if (found == kSeriesMax) front::count_refused();
-  return found;
-}
-
-}  // namespace
-
 template <CellKind kKind>
-SeriesHandle<kKind>::SeriesHandle(std::string_view name, std::string_view unit,
-                                  Labels labels) noexcept
+SeriesHandle<kKind>::SeriesHandle(std::string_view name, std::string_view unit, Labels labels,
+                                  std::span<const double> bounds) noexcept
     : name_(""), unit_("") {
   const os::KeepErrno keep;
-  const u32 at = front::find_series(kKind, name, unit, std::span(labels.begin(), labels.size()));
-  if (at == kSeriesMax) front::count_refused();
+  const u32 at =
+      front::find_series({kKind, name, unit, std::span(labels.begin(), labels.size()), bounds});
+  if (at >= kSeriesMax) front::count_refused();
   front::prepare_cells(at);
   // release: the region knows it (P32)
   series_.store(at, detail::SiteOrders::publish_id);
@@ -337,7 +375,7 @@ SeriesHandle<kKind>::SeriesHandle(std::string_view name, std::string_view unit,
 template <CellKind kKind>
 void SeriesHandle<kKind>::add_cold(std::uint64_t n) noexcept {
   const os::KeepErrno keep;
-  const u32 at = prepare(series_, kKind, name_, unit_);
+  const u32 at = front::prepare_series(series_, {kKind, name_, unit_});
   if (at == 0) return;
   if (Cell* const mine = t_cells) {
     add_to_cell(mine[at], n);
@@ -355,7 +393,7 @@ void SeriesHandle<kKind>::set(std::uint64_t word) noexcept {
   u32 at = known;
   if (cells == nullptr) {
     const os::KeepErrno keep;
-    at = prepare(series_, kKind, name_, unit_);
+    at = front::prepare_series(series_, {kKind, name_, unit_});
     cells = front::shared_cells();
     if (at == 0 || cells == nullptr) return;
   }
@@ -363,9 +401,33 @@ void SeriesHandle<kKind>::set(std::uint64_t word) noexcept {
   cells[at].store(~word != 0 ? ~word : 1, std::memory_order_relaxed);
 }
 
+template <CellKind kKind>
+void SeriesHandle<kKind>::observe_cold(std::uint32_t bucket, std::uint64_t sum,
+                                       std::span<const double> bounds) noexcept {
+  const os::KeepErrno keep;
+  const u32 at = front::prepare_series(series_, {kKind, name_, unit_, {}, bounds});
+  if (at == 0 || at >= kSeriesMax) return;
+  Cell* const mine = t_cells;
+  Cell* const block = mine != nullptr ? mine : front::shared_cells();
+  if (block == nullptr) return;
+  HistogramCell* const buckets = front::make_buckets(block, at);
+  if (buckets == nullptr) return;
+  if (mine != nullptr) {
+    add_to_cell(buckets[bucket].sum, sum);
+    add_to_cell(buckets[bucket].count, 1);
+  } else {
+    // relaxed: counters of all threads that have no block
+    buckets[bucket].sum.fetch_add(sum, std::memory_order_relaxed);
+    buckets[bucket].count.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
 template class SeriesHandle<CellKind::kCounter>;
 template class SeriesHandle<CellKind::kUpDown>;
 template class SeriesHandle<CellKind::kGauge>;
+template class SeriesHandle<CellKind::kExplicit>;
+template class SeriesHandle<CellKind::kExponential>;
+template class SeriesHandle<CellKind::kTimer>;
 
 }  // namespace detail
 }  // namespace v1

@@ -9,20 +9,47 @@
 #include <span>
 
 #include "front/front.h"
+#include "region/metric_area.h"
 #include "sluice/metric.h"
 
 namespace sluice::front {
 
-// The place of a series, made if need be. Without room: kSeriesMax, a cell that no sum contains.
-// Threads that ask for the same new one at once may make two; readers add them up.
-[[nodiscard]] u32 find_series(detail::CellKind kind, std::string_view name, std::string_view unit,
-                              std::span<const Label> labels);
+struct SeriesKey {
+  detail::CellKind kind;
+  std::string_view name, unit;
+  std::span<const Label> labels = {};
+  std::span<const double> bounds = {};  // of kExplicit
+};
+
+// A cell that no sum contains, and one that nobody writes: of what found no room.
+inline constexpr u32 kNoSeries = detail::kSeriesMax;
+inline constexpr u32 kNoHistogram = kNoSeries + 1;
+static_assert(kNoHistogram < region::kBlockCells);
+
+// The place of a series, made if need be. Without room: one of these two. Threads that ask for the
+// same new one at once may make two; readers add them up.
+[[nodiscard]] u32 find_series(const SeriesKey& key);
 
 // Makes the region know the series, and gives the thread a block. False: there is no memory.
 bool prepare_cells(u32 series);
 
+// The series of a handle, which the region knows before any thread finds its place in `known`; 0:
+// there is no memory.
+[[nodiscard]] u32 prepare_series(std::atomic<u32>& known, const SeriesKey& key);
+
 // Counts a series that found no room.
 void count_refused();
+
+// A chunk of the region; 0: there is no room, and was none a moment ago.
+[[nodiscard]] u64 allocate_cells(u64 bytes);
+
+// histogram.cc
+// Makes the region know the bounds of a histogram. False: there is no memory.
+[[nodiscard]] bool publish_histogram(region::SeriesEntry& entry, detail::CellKind kind,
+                                     std::span<const double> bounds);
+
+// The buckets of a histogram in a block, made if need be. Null: there is no memory.
+[[nodiscard]] detail::HistogramCell* make_buckets(detail::Cell* block, u32 series);
 
 // The cells of nobody; null: none yet.
 [[nodiscard]] detail::Cell* shared_cells();

@@ -96,7 +96,7 @@ std::string field_name(const Site& site, u32 argument) {
   return "arg" + std::to_string(argument - site.hidden_arguments());
 }
 
-FieldPlan::FieldPlan(const Site& site, std::span<const std::string_view> taken) {
+FieldPlan::FieldPlan(const Site& site, std::span<const std::string_view> taken, u32 without) {
   u32 first = site.hidden_arguments();
   const u32 count = u32(site.arguments.size());
   const bool is_log = site.kind == RecordKind::kLog;
@@ -104,6 +104,7 @@ FieldPlan::FieldPlan(const Site& site, std::span<const std::string_view> taken) 
     return site.arguments[i].name.empty() && site.arguments[i].type == ArgType::kJson;
   };
   if (site.kind == RecordKind::kMetric && first < count) ++first;  // the value
+  first += without;
   if (is_log ? (site.flags & SiteFlag::kFieldsAreLastArg) != 0
              : count == first + 1 && unnamed_json(first)) {
     payload_ = int(count) - 1;

@@ -28,8 +28,10 @@ class FieldVisitor {
 
 class FieldPlan {
  public:
-  // `taken` are keys that the record's line uses itself (logfmt has one namespace only).
-  explicit FieldPlan(const Site& site, std::span<const std::string_view> taken = {});
+  // `taken` are keys that the record's line uses itself (logfmt has one namespace only). `without`:
+  // so many of the first fields are left out.
+  explicit FieldPlan(const Site& site, std::span<const std::string_view> taken = {},
+                     u32 without = 0);
 
   [[nodiscard]] bool empty() const { return keys_.empty() && payload_ < 0; }
   // Not empty, and not one unnamed JSON argument that is the whole object (event, state, track).

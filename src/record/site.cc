@@ -120,6 +120,13 @@ Result<Site> decode_site(ByteView untrusted) {
       (hidden == count || site.arguments.back().type != ArgType::kJson)) {
     return fatal("site definition: fields argument missing or of wrong type");
   }
+  if ((site.flags & SiteFlag::kIsSummary) &&
+      (site.kind != RecordKind::kMetric || count < hidden + 3 ||
+       site.arguments[hidden].type != ArgType::kF64 ||
+       site.arguments[hidden + 1].type != ArgType::kU64 ||
+       site.arguments[hidden + 2].type != ArgType::kJson)) {
+    return fatal("site definition: arguments of a summary missing or of wrong type");
+  }
   return site;
 }
 

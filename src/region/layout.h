@@ -36,7 +36,7 @@ inline constexpr u64 kMagic = 0x314e4f4947455253;  // "SREGION1"
 // Raised by every change of what lies in a region, the chunks of sinks (sink/intent_area.h) too. A
 // region of another version is refused. 2: a place of an intent has the file's time of birth. 3:
 // names of secrets, what was handed over, reported drops, heartbeats. 4: metric cells.
-inline constexpr u32 kVersion = 4;
+inline constexpr u32 kVersion = 5;
 
 enum class AreaKind : u32 {
   kClock = 1,

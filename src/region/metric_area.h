@@ -54,9 +54,9 @@ struct SeriesEntry {
   std::atomic<u32> label_offset;  // in MetricArea::labels
   // The arguments behind a record's value: words, then texts, padded to 8.
   std::atomic<u32> label_bytes;
-  u32 zero;
+  std::atomic<u32> labels;  // how many
   ToldCopy told[2];
-  u64 zero2;
+  std::atomic<u64> histogram;  // its HistogramChunk (histogram_area.h); 0: it is none
 };
 static_assert(sizeof(SeriesEntry) == 64);
 

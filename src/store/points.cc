@@ -12,6 +12,7 @@ namespace {
 
 constexpr i64 kNsPerMs = 1'000'000;
 constexpr u64 kWholeE9 = 100'000'000'000;  // 100 %
+constexpr i64 kWeightMax = i64{1} << 53;   // no sum of them overflows
 
 // On points of one series: by the index on series and time, then to the nanosecond.
 void add_points(Where& where, const Filter& filter) {
@@ -47,14 +48,47 @@ Query series_of_run_query(const Filter& filter) {
           where.values()};
 }
 
-// The nearest rank, in whole numbers: 99.9 % of 1000 is 999 and no hair more. Reorders the values.
-double percentile(std::vector<double>& values, u64 percent_e9) {
-  __extension__ using u128 = unsigned __int128;
-  const u64 rank = u64((u128(percent_e9) * values.size() + kWholeE9 - 1) / kWholeE9);
-  const std::size_t at = std::clamp<std::size_t>(rank, 1, values.size()) - 1;
-  std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(at), values.end());
-  return values[at];
-}
+// Samples of one span: single ones by their values, and those that stand for many.
+class Values {
+ public:
+  void add(double value, i64 weight) {
+    if (weight == 1) {
+      values_.push_back(value);
+    } else {
+      weighted_.emplace_back(value, weight);
+    }
+  }
+  void clear() {
+    values_.clear();
+    weighted_.clear();
+  }
+  // The nearest rank of `count`, in whole numbers: 99.9 % of 1000 is 999 and no hair more.
+  [[nodiscard]] double percentile(u64 percent_e9, i64 count) {
+    __extension__ using u128 = unsigned __int128;
+    const u64 rank = u64((u128(percent_e9) * u64(count) + kWholeE9 - 1) / kWholeE9);
+    const u64 wanted = std::clamp<u64>(rank, 1, u64(count));
+    if (!weighted_.empty()) return weighted(wanted);
+    const auto at = values_.begin() + std::ptrdiff_t(wanted - 1);
+    std::nth_element(values_.begin(), at, values_.end());
+    return *at;
+  }
+
+ private:
+  [[nodiscard]] double weighted(u64 wanted) {
+    for (const double value : values_) weighted_.emplace_back(value, 1);
+    values_.clear();
+    std::sort(weighted_.begin(), weighted_.end());
+    u64 passed = 0;
+    for (const auto& [value, weight] : weighted_) {
+      passed += u64(weight);
+      if (passed >= wanted) return value;
+    }
+    return weighted_.back().first;
+  }
+
+  std::vector<double> values_;
+  std::vector<std::pair<double, i64>> weighted_;
+};
 
 // "99.9" in billionths; 0: it is none.
 u64 read_percent(std::string_view text) {
@@ -78,16 +112,16 @@ class Sums {
     }
   }
 
-  void add(i64 time_ns, i64 id, double value) {
+  void add(i64 time_ns, i64 id, double value, i64 weight) {
     if (count_ == 0 || value < min_) min_ = value;
     if (count_ == 0 || value > max_) max_ = value;
     if (count_ == 0 || std::pair(time_ns, id) > newest_) {
       newest_ = {time_ns, id};
       last_ = value;
     }
-    sum_ += static_cast<long double>(value);
-    ++count_;
-    if (keep_values_) values_.push_back(value);
+    sum_ += static_cast<long double>(value) * static_cast<long double>(weight);
+    count_ += weight;
+    if (keep_values_) values_.add(value, weight);
   }
 
   [[nodiscard]] std::vector<std::variant<std::monostate, i64, double>> take() {
@@ -121,7 +155,7 @@ class Sums {
       case Aggregate::Kind::kLast:
         return last_;
       case Aggregate::Kind::kPercentile:
-        return percentile(values_, one.percent_e9);
+        return values_.percentile(one.percent_e9, count_);
       case Aggregate::Kind::kCount:
         break;
     }
@@ -134,7 +168,7 @@ class Sums {
   long double sum_ = 0;
   double min_ = 0, max_ = 0, last_ = 0;
   std::pair<i64, i64> newest_;
-  std::vector<double> values_;
+  Values values_;
 };
 
 // As the times in the index: by milliseconds, and those before 1970 cut towards it.
@@ -232,7 +266,7 @@ Query points_query(const Series& series, const Filter& filter) {
   Where where;
   where.add("series = ?", {series.id});
   add_points(where, filter);
-  return {"SELECT id, time_ns, value FROM points" + where.sql() + " ORDER BY " + kTimeText +
+  return {"SELECT id, time_ns, value, weight FROM points" + where.sql() + " ORDER BY " + kTimeText +
               " DESC, id DESC",
           where.values(), true};
 }
@@ -282,7 +316,9 @@ Result<std::vector<Span>> aggregate_points(Connection& connection,
             open = true;
             start = of;
           }
-          if (!row.is_null(2)) sums.add(time, row.integer(0), row.real(2));
+          // What other programs have put there may be no weight.
+          const i64 weight = row.is_null(3) ? 1 : std::clamp<i64>(row.integer(3), 0, kWeightMax);
+          if (!row.is_null(2) && weight > 0) sums.add(time, row.integer(0), row.real(2), weight);
           return true;
         });
     if (!status.ok()) return status;

@@ -2,8 +2,9 @@
 // spans of time.
 //
 // Spans are aligned to the epoch. Percentiles are exact, by nearest rank: of n values in order the
-// one at place ceil(p / 100 * n), which always is one that was measured. A sample that is not a
-// number (NULL) counts nowhere.
+// one at place ceil(p / 100 * n), which always is one that was measured. A row that stands for many
+// samples (weight) is as many of its value, their mean. A sample that is not a number (NULL) counts
+// nowhere.
 //
 // Threading: plain functions over a connection. Blocking: as the disk. Memory: 8 bytes a sample of
 // one span for percentiles; a row a span. Errors: those of Statement.

@@ -161,6 +161,7 @@ Status Restorer::add(const PointRow& row) {
   row.value ? insert_point_.bind(3, *row.value) : insert_point_.bind_null(3);
   bind(insert_point_, 4, row.run);
   bind(insert_point_, 5, row.sequence);
+  bind(insert_point_, 6, row.weight);
   return insert_point_.run();
 }
 

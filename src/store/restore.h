@@ -71,6 +71,7 @@ struct PointRow {
   std::optional<double> value;
   std::optional<i64> run;
   std::optional<i64> sequence;
+  std::optional<i64> weight;  // as points.weight
 };
 
 class Restorer {

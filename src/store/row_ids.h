@@ -19,7 +19,7 @@ namespace sluice::storage {
 inline constexpr int kOwnRecordMarks = 11;
 [[nodiscard]] std::string insert_record_sql(const std::vector<CustomColumn>& custom);
 inline constexpr char kInsertPoint[] =
-    "INSERT INTO points(series, time_ns, value, run, sequence) VALUES(?, ?, ?, ?, ?)";
+    "INSERT INTO points(series, time_ns, value, run, sequence, weight) VALUES(?, ?, ?, ?, ?, ?)";
 
 // Runs `insert` (which does nothing when it is there) and gives what `find` finds.
 [[nodiscard]] Result<i64> insert_and_find(Statement& insert, Statement& find);

@@ -103,13 +103,27 @@ std::string_view rendered(TextBuffer& out, Put&& put) {
   return out.text();
 }
 
+// A row of a track whose time is not that of the call.
+bool has_own_time(const Site& site) {
+  const u32 first = site.hidden_arguments();
+  return site.kind == RecordKind::kTrack && first < site.arguments.size() &&
+         site.arguments[first].type == ArgType::kTimestamp &&
+         site.arguments[first].name == "timestamp";
+}
+
+// The first fields that have columns of their own.
+u32 without(const Site& site) {
+  if (is_summary(site)) return kSummaryArguments - 1;
+  return has_own_time(site) ? 1 : 0;
+}
+
 }  // namespace
 
 // What is worked out once per call site.
 struct Rows::KnownSite {
   explicit KnownSite(const Site& site)
       : message(site, TextForm::kStored, MessagePlan::Fields::kOmit),
-        fields(site),
+        fields(site, {}, without(site)),
         logger(escaped(TextForm::kStored, site.logger)),
         unit(escaped(TextForm::kStored, site.unit)) {}
 
@@ -137,7 +151,7 @@ Status Rows::prepare() {
        " ON CONFLICT(run) DO UPDATE SET time_ns = ?2, value = json_patch(value, ?3)");
   make(insert_track_, "INSERT INTO tracks(run, topic, time_ns, fields) VALUES(?, ?, ?, ?)");
   make(insert_param_, "INSERT OR REPLACE INTO params(run, key, value, time_ns) VALUES(?, ?, ?, ?)");
-  make(insert_file_, "INSERT INTO files(run, name, time_ns, fields) VALUES(?, ?, ?, ?)");
+  make(insert_file_, "INSERT INTO files(run, name, time_ns, fields, bytes) VALUES(?, ?, ?, ?, ?)");
   make(note_end_,
        "UPDATE runs SET ended_ns = ?2, exit_code = ?3, signal = ?4, reason = ?5 WHERE id = ?1");
   return status.ok() ? ids_.prepare(connection_) : status;
@@ -336,7 +350,20 @@ Status Rows::add_point(const Entry& entry, KnownSite& site) {
   insert_point_.bind(3, number_of(entry.record.value(at)));  // NaN is NULL in SQLite
   insert_point_.bind(4, run_);
   insert_point_.bind(5, i64(entry.sequence));
-  return insert_point_.run();
+  insert_point_.bind_null(6);
+  return is_summary(entry.site) ? add_summary(entry) : insert_point_.run();
+}
+
+// A row for each bucket, else as add_point() has bound it.
+Status Rows::add_summary(const Entry& entry) {
+  samples_of(entry.record, samples_);
+  for (const WeightedValue& one : samples_) {
+    insert_point_.bind(3, one.value);
+    insert_point_.bind(6, i64(std::min(one.weight, u64{INT64_MAX})));
+    const Status status = insert_point_.run();
+    if (!status.ok()) return status;
+  }
+  return {};
 }
 
 Status Rows::add_state(const Entry& entry, KnownSite& site) {
@@ -359,7 +386,9 @@ Status Rows::add_track(const Entry& entry, KnownSite& site) {
   const std::string_view fields = fields_of(entry, site);
   insert_track_.bind(1, run_);
   insert_track_.bind(2, std::string_view(topic));
-  insert_track_.bind(3, entry.wall_ns);
+  insert_track_.bind(3, has_own_time(entry.site)
+                            ? i64(entry.record.word(entry.record.first_visible()))
+                            : entry.wall_ns);
   insert_track_.bind(4, fields.empty() ? std::string_view("{}") : fields);
   return insert_track_.run();
 }
@@ -388,6 +417,9 @@ Status Rows::add_file(const Entry& entry, KnownSite& site) {
   insert_file_.bind(2, std::string_view(name));
   insert_file_.bind(3, entry.wall_ns);
   fields.empty() ? insert_file_.bind_null(4) : insert_file_.bind(4, fields);
+  Value bytes;
+  const bool sized = find_argument(entry, "bytes", bytes) != nullptr && bytes.type == ArgType::kU64;
+  sized ? insert_file_.bind(5, i64(bytes.word)) : insert_file_.bind_null(5);
   return insert_file_.run();
 }
 

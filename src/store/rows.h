@@ -12,6 +12,7 @@
 #include "record/fields.h"
 #include "record/message.h"
 #include "record/site_cache.h"
+#include "record/summary.h"
 #include "store/row_ids.h"
 
 namespace sluice::storage {
@@ -42,6 +43,7 @@ class Rows {
   Status look_for_columns();
   Status add_record(const Entry& entry, KnownSite& site);
   Status add_point(const Entry& entry, KnownSite& site);
+  Status add_summary(const Entry& entry);
   Status add_state(const Entry& entry, KnownSite& site);
   Status add_track(const Entry& entry, KnownSite& site);
   Status add_param(const Entry& entry, KnownSite& site);
@@ -60,6 +62,7 @@ class Rows {
   i64 first_record_ = 0;
   i64 last_record_ = 0;
   i64 schema_cookie_ = -1;
+  std::vector<WeightedValue> samples_;
   u64 ids_known_ = 1;  // steps when the ids of sites are not to be trusted any more
   std::vector<CustomColumn> columns_;
   std::vector<std::string> column_texts_;

@@ -51,8 +51,9 @@ constexpr const char* kTables[] = {
 
     "CREATE TABLE series(id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL,"
     " unit TEXT NOT NULL, tags TEXT NOT NULL, UNIQUE(name, kind, unit, tags)) STRICT",
+    // weight: for how many samples, whose mean the value is, a row stands; NULL: for one.
     "CREATE TABLE points(id INTEGER PRIMARY KEY, series INTEGER NOT NULL, time_ns INTEGER NOT NULL,"
-    " value REAL, run INTEGER, sequence INTEGER) STRICT",
+    " value REAL, run INTEGER, sequence INTEGER, weight INTEGER) STRICT",
     "CREATE INDEX points_by_series ON points(series, " SLUICE_TIME_TEXT ")",
 
     // Every merge patch (RFC 7396), and what they have come to. after_gap: one before was lost.
@@ -154,15 +155,17 @@ Status create(Connection& connection) {
                         "; PRAGMA user_version = " + std::to_string(kSchemaVersion));
 }
 
-// From version 1, the only older one.
-Status bring_up_to_date(Connection& connection) {
-  return connection.run(
-      "ALTER TABLE cursors ADD COLUMN callers INTEGER;"
-      "INSERT INTO schema_version VALUES(" +
-      std::to_string(kSchemaVersion) +
-      ", CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000);"
-      "PRAGMA user_version = " +
-      std::to_string(kSchemaVersion));
+// From version 1 or 2.
+Status bring_up_to_date(Connection& connection, i64 from) {
+  const std::string callers =
+      from < 2 ? "ALTER TABLE cursors ADD COLUMN callers INTEGER;" : std::string();
+  return connection.run(callers +
+                        "ALTER TABLE points ADD COLUMN weight INTEGER;"
+                        "INSERT INTO schema_version VALUES(" +
+                        std::to_string(kSchemaVersion) +
+                        ", CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000);"
+                        "PRAGMA user_version = " +
+                        std::to_string(kSchemaVersion));
 }
 
 Status check_column_name(std::string_view name) {
@@ -235,7 +238,11 @@ Status make_schema(Connection& connection) {
   return in_transaction(connection, [&]() -> Status {
     const Result<SchemaState> now = look_at_schema(connection);  // another process may have made it
     if (!now.ok()) return now.status();
-    if (now.value() == SchemaState::kOlder) return bring_up_to_date(connection);
+    if (now.value() == SchemaState::kOlder) {
+      const Result<i64> version = connection.integer_of("PRAGMA user_version");
+      if (!version.ok()) return version.status();
+      return bring_up_to_date(connection, version.value());
+    }
     return now.value() == SchemaState::kEmpty ? create(connection) : Status();
   });
 }

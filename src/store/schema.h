@@ -14,7 +14,7 @@
 namespace sluice::storage {
 
 inline constexpr i64 kApplicationId = 0x534c5543;  // "SLUC", in the file's header
-inline constexpr i64 kSchemaVersion = 2;
+inline constexpr i64 kSchemaVersion = 3;
 
 enum class SchemaState : u8 {
   kEmpty,    // a database without tables, or an empty file

@@ -118,7 +118,7 @@ TEST_F(ImportCsv, OtherColumnsAreRefused) {
             "id,timestamp,level,module,message,extra_data,thread_id\r\n1,2,3,4,5,6,7\r\n");
   write_old("short.csv", "timestamp,level,module,message,thread_id,event\r\n");
   write_old("twice.csv", std::string(kHead, std::strlen(kHead) - 2) + ",host,host\r\n");
-  write_old("more.csv", "timestamp,metric_name,kind,unit,value,tags,sequence,run,x\r\n");
+  write_old("more.csv", "timestamp,metric_name,kind,unit,value,tags,sequence,run,weight,x\r\n");
   write_old("quote.csv", "\"timestamp,level\r\n");
   const Finished done = import("other.csv view.txt short.csv twice.csv more.csv quote.csv");
   EXPECT_EQ(done.code, 1);
@@ -128,7 +128,7 @@ TEST_F(ImportCsv, OtherColumnsAreRefused) {
         "'view.txt': its first line has the column 'id'",
         "'short.csv': its first line has nothing where 'attributes' should be (column 7)",
         "'twice.csv': its first line has twice the column 'host' (column 12)",
-        "'more.csv': its first line has a column 'x' (column 9)",
+        "'more.csv': its first line has a column 'x' (column 10)",
         "'quote.csv': the record at byte 0 has a quote that is not closed"}) {
     EXPECT_NE(done.error.find(words), std::string::npos) << words << "\n" << done.error;
   }

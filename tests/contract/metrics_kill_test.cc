@@ -1,6 +1,7 @@
 // sanitizers: none (kills the processes under test at any instruction, forks beside threads)
 //
 // What was added before a SIGKILL, or by a forked child, is said once.
+#include <sluice/histogram.h>
 #include <sluice/metric.h>
 #include <sys/mman.h>
 
@@ -35,6 +36,8 @@ struct Tallies {
 };
 
 constinit Counter g_added("added");
+constinit Histogram g_observed("observed");
+constinit ExplicitHistogram g_placed("placed", "", {1, 2});
 
 Options options_on(const std::string& region, const std::string& file) {
   return {.product = "metrics",
@@ -55,6 +58,8 @@ Options options_on(const std::string& region, const std::string& file) {
         for (int i = 0; i < 2000; ++i) {
           told.before[t].fetch_add(1);
           g_added.add();
+          g_observed.observe(5);
+          g_placed.observe(1.5);
           told.after[t].fetch_add(1);
         }
       });
@@ -66,7 +71,12 @@ Options options_on(const std::string& region, const std::string& file) {
 std::uint64_t said_in(const std::string& file, const std::string& name) {
   double sum = 0;
   for (const nlohmann::json& record : test::read_json(file)) {
-    if (record.value("name", "") == name) sum += double(record["value"]);
+    if (record.value("name", "") != name) continue;
+    const bool summary = record["metric"] == "histogram";
+    sum += summary ? double(record["fields"]["count"]) : double(record["value"]);
+    if (name == "observed") {
+      EXPECT_EQ(record["fields"]["buckets"].size(), 1u);
+    }
   }
   return std::uint64_t(sum);
 }
@@ -84,12 +94,14 @@ TEST(MetricsKilled, EveryAddIsSaidOnce) {
     ::kill(child, SIGKILL);
     ASSERT_EQ(wait_for(child), "signal 9");
     (void)recover(region.path(), {});
-    const std::uint64_t said = std::filesystem::exists(file) ? said_in(file, "added") : 0;
-    // The thread that was between the two was in the middle of one.
-    EXPECT_GE(said, Tallies::sum(told.after)) << "round " << round;
-    EXPECT_LE(said, Tallies::sum(told.before)) << "round " << round;
+    for (const char* const name : {"added", "observed", "placed"}) {
+      const std::uint64_t said = std::filesystem::exists(file) ? said_in(file, name) : 0;
+      // The thread that was between the two was in the middle of one.
+      EXPECT_GE(said, Tallies::sum(told.after)) << name << ", round " << round;
+      EXPECT_LE(said, Tallies::sum(told.before)) << name << ", round " << round;
+      all += said;
+    }
     EXPECT_TRUE(region.names().empty()) << "round " << round;
-    all += said;
     ::munmap(&told, sizeof told);
     if (HasFailure()) break;
   }
@@ -115,12 +127,14 @@ TEST(MetricsForked, AChildCountsItsOwn) {
       }
     });
     g_added.add(1'000'000'000);
+    g_observed.observe(5);
     labelled.add(5);
     for (int i = 0; i < 20; ++i) {
       const pid_t child = ::fork();
       if (child == 0) {
         Counter own("of_children");
         g_added.add(7);
+        g_observed.observe(5);
         labelled.add(3);
         own.add(1);
         ::_exit(stop(60'000) ? 0 : 1);
@@ -136,6 +150,7 @@ TEST(MetricsForked, AChildCountsItsOwn) {
   ASSERT_EQ(wait_for(program), "exit 0");
   EXPECT_EQ(said_in(file, "of_children"), 20u);
   EXPECT_EQ(said_in(file, "labelled"), 5u + 20 * 3);
+  EXPECT_EQ(said_in(file, "observed"), 1u + 20);
 }
 
 }  // namespace

@@ -128,6 +128,29 @@ TEST_F(PointsTest, SpansAreThoseOfTheEpochAndPercentilesAreExact) {
   EXPECT_EQ(spans("ms", filter, 0, {"count"}).size(), 2u) << "without spans a row for each series";
 }
 
+// Rows that stand for many samples are as many of their value.
+TEST_F(PointsTest, WeightsCountAsSoManySamples) {
+  std::mt19937_64 random(12);
+  ASSERT_TRUE(connection_->run("BEGIN").ok());
+  for (int i = 0; i < 500; ++i) {
+    const i64 weight = i64(random() % 20);
+    const double value = double(random() % 1000) / 8;
+    const i64 time = kFrom + i;
+    for (i64 n = 0; n < weight; ++n) add({1, time, value});
+    ASSERT_TRUE(connection_
+                    ->run("INSERT INTO points(series, time_ns, value, weight) VALUES(2, " +
+                          std::to_string(time) + ", " + std::to_string(value) + ", " +
+                          (weight == 1 ? "NULL" : std::to_string(weight)) + ")")
+                    .ok());
+  }
+  ASSERT_TRUE(connection_->run("COMMIT").ok());
+  const std::vector<Span> found = spans("ms", {}, 0, {"avg", "sum", "count", "p50", "p99", "p1"});
+  ASSERT_EQ(found.size(), 2u);
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_DOUBLE_EQ(number(found[0], i), number(found[1], i)) << i;
+  }
+}
+
 TEST_F(PointsTest, TheNearestRankIsExact) {
   ASSERT_TRUE(connection_->run("BEGIN").ok());
   for (int i = 1; i <= 1000; ++i) add({3, kFrom + i, double(i)});

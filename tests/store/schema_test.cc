@@ -37,7 +37,7 @@ class SchemaTest : public ::testing::Test {
 
 TEST_F(SchemaTest, IsMadeOnceAndOnlyForItsUser) {
   EXPECT_TRUE(make_schema(*connection_).ok());
-  EXPECT_EQ(rows("SELECT version FROM schema_version"), std::vector<std::string>{"2"});
+  EXPECT_EQ(rows("SELECT version FROM schema_version"), std::vector<std::string>{"3"});
   EXPECT_EQ(rows("PRAGMA journal_mode"), std::vector<std::string>{"wal"});
   namespace fs = std::filesystem;
   for (const char* const suffix : {"", "-wal", "-shm"}) {
@@ -45,9 +45,15 @@ TEST_F(SchemaTest, IsMadeOnceAndOnlyForItsUser) {
   }
 }
 
-// As version 1 made it.
+// As versions 1 and 2 made it.
 TEST_F(SchemaTest, AnOlderStoreIsBroughtUpToDateByItsNextWriter) {
-  ASSERT_EQ(run("ALTER TABLE cursors DROP COLUMN callers; DELETE FROM schema_version;"
+  ASSERT_EQ(run("ALTER TABLE points DROP COLUMN weight; DELETE FROM schema_version;"
+                "INSERT INTO schema_version VALUES(2, 0); PRAGMA user_version = 2"),
+            "");
+  ASSERT_TRUE(make_schema(*connection_).ok());
+  EXPECT_EQ(rows("SELECT count(weight) FROM points"), std::vector<std::string>{"0"});
+  ASSERT_EQ(run("ALTER TABLE points DROP COLUMN weight;"
+                "ALTER TABLE cursors DROP COLUMN callers; DELETE FROM schema_version;"
                 "INSERT INTO schema_version VALUES(1, 0); PRAGMA user_version = 1;"
                 "INSERT INTO runs(id, region, run_id, product, version, host, pid, started_ns)"
                 " VALUES(1, x'01', 'a', 'b', '', '', 1, 1); INSERT INTO cursors VALUES(1, 7)"),
@@ -55,7 +61,8 @@ TEST_F(SchemaTest, AnOlderStoreIsBroughtUpToDateByItsNextWriter) {
   EXPECT_TRUE(storage::check_file(path_).ok());
   ASSERT_TRUE(make_schema(*connection_).ok());
   EXPECT_EQ(rows("SELECT version FROM schema_version ORDER BY 1"),
-            (std::vector<std::string>{"1", "2"}));
+            (std::vector<std::string>{"1", "3"}));
+  EXPECT_EQ(rows("SELECT count(weight) FROM points"), std::vector<std::string>{"0"});
   EXPECT_EQ(rows("SELECT next_sequence, callers IS NULL FROM cursors"),
             std::vector<std::string>{"7|1"});
   EXPECT_TRUE(make_schema(*connection_).ok());

@@ -12,11 +12,25 @@ namespace sluice {
 inline namespace v1 {
 namespace detail {
 
-enum class CellKind : std::uint32_t { kCounter = 1, kUpDown = 2, kGauge = 3 };
+enum class CellKind : std::uint32_t {
+  kCounter = 1,
+  kUpDown = 2,
+  kGauge = 3,
+  kExplicit = 4,     // buckets between bounds
+  kExponential = 5,  // of OpenTelemetry's scale 3
+  kTimer = 6,        // the same, of clock ticks
+};
 
 inline constexpr std::uint32_t kSeriesMax = 2048;
+inline constexpr std::uint32_t kBoundsMax = 63;
 
 using Cell = std::atomic<std::uint64_t>;
+
+// A bucket of a histogram: how many values, and what they come to (src/region/histogram_area.h).
+struct HistogramCell {
+  Cell count;
+  Cell sum;
+};
 
 // initial-exec: one instruction to reach it, as thread_block.h. Null: the thread has no block yet
 // (or none any more, after a fork), and an add takes the cold path.

@@ -58,6 +58,9 @@ enum SiteFlag : std::uint8_t {
   kBacktraceable = 4,      // kept for a backtrace rather than delivered (region space; unused yet)
   kUnitIsNextArg = 8,      // the next argument is hidden: a metric's unit as a string
   kFieldsAreLastArg = 16,  // the last argument is a JSON object: all the fields of a log
+  // A metric's value is the mean of many; the next two are `count` (kU64) and `buckets` (kJson: a
+  // list of [mean, count], ascending).
+  kIsSummary = 32,
 };
 
 // How many leading arguments are hidden from the message and the fields.
