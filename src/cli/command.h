@@ -52,6 +52,7 @@ void add_verify(CLI::App& app, Chosen& chosen);
 void add_selftest(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
 void add_offlog(CLI::App& app, Chosen& chosen);
+void add_level(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
 void add_serve(CLI::App& app, Chosen& chosen);
 void add_status(CLI::App& app, Chosen& chosen);

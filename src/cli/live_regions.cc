@@ -41,4 +41,16 @@ std::vector<std::string> find_live_regions(const RegionLabels& labels,
   return found;
 }
 
+std::vector<std::string> find_processes(const std::string& process, const std::string& directory,
+                                        std::vector<std::string>& mistakes) {
+  if (process.empty()) {
+    mistakes.emplace_back("a process without a name; write its number or its product");
+    return {};
+  }
+  const bool number = process.find_first_not_of("0123456789") == std::string::npos;
+  RegionLabels labels{.directory = directory, .option = "the process"};
+  (number ? labels.pid : labels.product) = process;
+  return find_live_regions(labels, mistakes);
+}
+
 }  // namespace sluice::cli

@@ -5,6 +5,7 @@
 
 #include "base/fixed_text.h"
 #include "cli/command.h"
+#include "region/request_area.h"
 
 namespace sluice::cli {
 namespace {
@@ -95,7 +96,7 @@ bool RegionImage::has_more() {
   return journal_word(offsetof(JournalLines, committed), position_) != position_;
 }
 
-bool RegionImage::is_gone() {
+bool RegionImage::is_gone() const {
   os::FileInfo now;
   return io_.stat(path_.c_str(), now) != 0 || now.inode != inode_ || now.device != device_;
 }
@@ -131,6 +132,11 @@ JournalRead RegionImage::next_batch(const char*& batch) {
   position_ += header.bytes;
   batch = batch_.data();
   return JournalRead::kBatch;
+}
+
+u64 RegionImage::requests_at() const {
+  const Place& place = area(AreaKind::kRequests);
+  return place.length >= sizeof(region::RequestArea) ? place.offset : 0;
 }
 
 u64 RegionImage::unmerged_bytes() {

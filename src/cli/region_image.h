@@ -40,7 +40,10 @@ class RegionImage {
   // Whether there is one now.
   [[nodiscard]] bool has_more();
   // The path names no file or another one: the process has ended, or its region was recovered.
-  [[nodiscard]] bool is_gone();
+  [[nodiscard]] bool is_gone() const;
+
+  // Where in the file its area of requests lies; 0: there is none.
+  [[nodiscard]] u64 requests_at() const;
 
   // Bytes that threads have published and nobody has merged yet.
   [[nodiscard]] u64 unmerged_bytes();

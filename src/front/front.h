@@ -15,6 +15,7 @@
 #ifndef SLUICE_SRC_FRONT_FRONT_H_
 #define SLUICE_SRC_FRONT_FRONT_H_
 
+#include <optional>
 #include <string>
 
 #include "front/phase.h"
@@ -109,15 +110,17 @@ void publish_site(CallSite& site, const SiteShape& shape);
 [[nodiscard]] std::string_view name_from_format(const SiteShape& shape, u32 hidden, u32 wanted);
 // Index of a logger in the region, made if need be; 0, the root, when the table is full.
 u32 find_logger(std::string_view name);
-// Sets the threshold of a logger and everything below it. One caller at a time (the runtime).
-void set_level(std::string_view logger, Level level);
+// Sets the threshold of a logger and everything below it; 0: takes it back (not the root's). False:
+// there is no room for another name. One caller at a time (the runtime).
+bool set_level(std::string_view logger, Level level);
 // site_rules.cc
 // The level set for a published site by its place; 0: none. Allocates nothing.
 [[nodiscard]] u8 site_rule(const region::Region& region, u32 id);
 // Sets the threshold of call sites by "FILE:LINE" or "FILE" (0: takes it back), also of those that
-// register later. Returns how many sites it names now. One caller at a time (the runtime);
-// allocates.
-u32 set_site_level(std::string_view place, u8 level);
+// register later. Returns how many sites it names now; none: kSiteRulesMax places have been named.
+// One caller at a time (the runtime); allocates.
+std::optional<u32> set_site_level(std::string_view place, u8 level);
+inline constexpr u32 kSiteRulesMax = 4096;
 
 // registry.cc
 // Sets every control byte anew that is not closed: after a change of levels or of the mode.

@@ -251,14 +251,15 @@ void open_controls() {
   refresh_controls();
 }
 
-void set_level(std::string_view logger, Level level) {
+bool set_level(std::string_view logger, Level level) {
   Region& region = g_front.region;
   const u32 index = find_logger(logger);
-  if (index == 0 && !logger.empty()) return;  // no room for it: the root's rule is not its rule
+  if (index == 0 && !logger.empty()) return false;  // the root's rule is not its rule
   LoggerEntry& entry = region.loggers()[index];
   entry.rule.store(u8(level), std::memory_order_relaxed);
-  entry.threshold.store(u8(level), std::memory_order_relaxed);
+  if (u8(level) != 0) entry.threshold.store(u8(level), std::memory_order_relaxed);
   refresh_controls();
+  return true;
 }
 
 }  // namespace sluice::front

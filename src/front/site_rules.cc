@@ -47,15 +47,18 @@ bool names(const SiteRule& rule, const Place& place) {
   return before == 0 || rule.file[0] == '/' || place.file[before - 1] == '/';
 }
 
-SiteRule& find_rule(const Place& place) {
+SiteRule* find_rule(const Place& place) {
+  u32 count = 0;
   // relaxed: the one caller that changes the list
   SiteRule* const first = g_front.site_rules.load(std::memory_order_relaxed);
   for (SiteRule* rule = first; rule; rule = rule->next) {
-    if (rule->file == place.file && rule->line == place.line) return *rule;
+    if (rule->file == place.file && rule->line == place.line) return rule;
+    ++count;
   }
+  if (count >= kSiteRulesMax) return nullptr;
   auto* made = new SiteRule{std::string(place.file), place.line, first};
   Made::publish(g_front.site_rules, made);
-  return *made;
+  return made;
 }
 
 }  // namespace
@@ -80,11 +83,12 @@ u8 site_rule(const Region& region, u32 id) {
   return level;
 }
 
-u32 set_site_level(std::string_view text, u8 level) {
+std::optional<u32> set_site_level(std::string_view text, u8 level) {
   const Place place = parse_place(text);
   if (place.file.empty()) return 0;
-  SiteRule& rule = find_rule(place);
-  rule.level.store(level, std::memory_order_relaxed);
+  SiteRule* const rule = find_rule(place);
+  if (rule == nullptr) return {};
+  rule->level.store(level, std::memory_order_relaxed);
   const Region& region = g_front.region;
   if (!region.exists()) return 0;
   refresh_controls();
@@ -92,7 +96,7 @@ u32 set_site_level(std::string_view text, u8 level) {
   // relaxed: a bound for the scan; a definition is published by its own word (P6)
   const u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
   for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
-    count += names(rule, place_of(region, id)) ? 1 : 0;
+    count += names(*rule, place_of(region, id)) ? 1 : 0;
   }
   return count;
 }

@@ -35,7 +35,7 @@ namespace sluice::region {
 inline constexpr u64 kMagic = 0x314e4f4947455253;  // "SREGION1"
 // Raised by every change of what lies in a region, the chunks of sinks (sink/intent_area.h) too. A
 // region of another version is refused. 2: a place of an intent has the file's time of birth. 3:
-// names of secrets, what was handed over, reported drops, heartbeats. 4: metric cells.
+// names of secrets, what was handed over, reported drops, heartbeats. 4: metric cells. 5: requests, histograms.
 inline constexpr u32 kVersion = 5;
 
 enum class AreaKind : u32 {
@@ -53,6 +53,7 @@ enum class AreaKind : u32 {
   kJournal = 12,        // JournalLines, then the journal's bytes
   kReportedDrops = 13,  // u64[sites_max][kDropReasons]: what drop reports in the journal have said
   kHeartbeats = 14,     // HeartbeatEntry[kHeartbeatsMax]
+  kRequests = 15,       // RequestArea (region/request_area.h)
 };
 inline constexpr u32 kAreasMax = 24;
 

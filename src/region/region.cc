@@ -211,6 +211,7 @@ u64 Region::plan(const RegionOptions& options) {
       {AreaKind::kReportedDrops, u64{options.sites_max} * kDropReasons * 8},
       {AreaKind::kThreadSlots, options.slots_max * sizeof(ThreadSlot)},
       {AreaKind::kSinks, kSinksMax * kSinkEntryBytes},
+      {AreaKind::kRequests, sizeof(RequestArea)},
       {AreaKind::kDictionary, options.dictionary_bytes},
       {AreaKind::kMetricCells, sizeof(MetricArea)},
       {AreaKind::kStreams, 4 * kPage},
@@ -344,6 +345,7 @@ bool Region::check_areas() {
          check_area(AreaKind::kHeartbeats, kHeartbeatsMax * sizeof(HeartbeatEntry)) &&
          check_area(AreaKind::kThreadSlots, u64{header.slots_max} * sizeof(ThreadSlot)) &&
          check_area(AreaKind::kSinks, kSinksMax * kSinkEntryBytes) &&
+         check_area(AreaKind::kRequests, sizeof(RequestArea)) &&
          lengths_[u32(AreaKind::kDictionary)] > 0 && journal >= kBatchBytesMax &&
          std::has_single_bit(journal) && journal <= mapped_ &&
          check_area(AreaKind::kJournal, sizeof(JournalLines) + journal) &&

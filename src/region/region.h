@@ -12,6 +12,7 @@
 #include "os/io.h"
 #include "region/layout.h"
 #include "region/metric_area.h"
+#include "region/request_area.h"
 #include "ring/journal.h"
 #include "ring/ring.h"
 
@@ -34,7 +35,7 @@ struct RegionOptions {
   bool private_memory = false;  // no file
 };
 
-// Bytes of the file whose kernel locks say who lives: see adopt().
+// Bytes of the file whose kernel locks say who lives: see adopt(). kRequestLock is another.
 inline constexpr u64 kOwnerLock = 0;
 inline constexpr u64 kConsumerLock = 1;
 
@@ -105,6 +106,7 @@ class Region {
     return area<HeartbeatEntry>(AreaKind::kHeartbeats);
   }
   [[nodiscard]] MetricArea& metrics() const { return *area<MetricArea>(AreaKind::kMetricCells); }
+  [[nodiscard]] RequestArea& requests() const { return *area<RequestArea>(AreaKind::kRequests); }
   [[nodiscard]] JournalLines& journal_lines() const {
     return *area<JournalLines>(AreaKind::kJournal);
   }

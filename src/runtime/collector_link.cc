@@ -31,6 +31,7 @@ namespace sluice::runtime {
 namespace {
 
 constexpr i64 kLookNs = 1'000'000;
+constexpr i64 kRequestsNs = 200'000'000;  // between two looks, while a collector drains
 // Between two looks for a collector.
 constexpr i64 kLinkLeastNs = 20'000'000;
 constexpr i64 kLinkMostNs = 1'000'000'000;
@@ -154,8 +155,12 @@ void Runtime::link_main() {
   os::set_thread_name("sluice-link");
   detail::t_block.in_sink = 1;
   for (link_pause_ns_ = kLinkLeastNs;;) {
-    const i64 wait_ns = collector_ < 0 ? link_pause_ns_ : -1;
-    if (os::wait_readable(unlink_->fd(), collector_, wait_ns).first) return;
+    const bool linked = collector_ >= 0;
+    const i64 wait_ns = !linked ? link_pause_ns_ : is_left_to_collector() ? kRequestsNs : -1;
+    const os::Readable ready = os::wait_readable(unlink_->fd(), collector_, wait_ns);
+    if (ready.first) return;
+    take_request();
+    if (linked && !ready.second) continue;
     const std::unique_lock only(lifecycle_, std::try_to_lock);
     if (only.owns_lock()) {
       try {

@@ -122,6 +122,7 @@ std::string Runtime::start_locked() {
     }
     open_for_callers();
     start_link();
+    open_for_requests();
     return {};
   }
   const bool taken_back = left_to_collector_;
@@ -149,6 +150,7 @@ std::string Runtime::start_locked() {
   if (!to_say_.empty()) report(std::exchange(to_say_, {}));
   start_delivery();
   start_link();
+  open_for_requests();
   return {};
 }
 
@@ -225,7 +227,10 @@ std::string Runtime::open_region() {
 }
 
 void Runtime::start_draining() {
-  engine_->start_backend([] { front::keep_ready(kSpareRings); });
+  engine_->start_backend([this] {
+    front::keep_ready(kSpareRings);
+    take_request();
+  });
 }
 
 // What an earlier run owes to a file of ours comes before our own sinks open it; records wait in
@@ -314,6 +319,8 @@ std::string Runtime::stop(u32 deadline_ms) {
   end_link();
   const i64 deadline = from + i64{deadline_ms ? deadline_ms : config_.stop_deadline_ms} * kNsPerMs;
   front::Front& front = front::g_front;
+  // relaxed: a hint
+  front.region.requests().reader.store(region::RequestReader::kNobody, std::memory_order_relaxed);
   front.phase.stop();
   front::close_controls();
   const bool quiet = front::quiesce(deadline);
@@ -379,14 +386,14 @@ void Runtime::set_level(std::string_view logger, Level level) {
   // Before the lock: a forked child starts here, which takes it.
   if (!front::ensure_region()) return;
   const Locked lock(mutex_);
-  front::set_level(logger, level);
+  (void)front::set_level(logger, level);
 }
 
 u32 Runtime::set_site_level(std::string_view place, u8 level) {
   // Before the lock: a forked child starts here, which takes it. Without one the level is kept.
   (void)front::ensure_region();
   const Locked lock(mutex_);
-  return front::set_site_level(place, level);
+  return front::set_site_level(place, level).value_or(0);
 }
 
 std::string Runtime::configuration() {

@@ -66,6 +66,8 @@ class Runtime final : public Reporter {
   void set_level(std::string_view logger, Level level);
   // Level 0: takes it back.
   u32 set_site_level(std::string_view place, u8 level);
+  // requests.cc: what another process asks for. By threads of the library, now and then.
+  void take_request();
   // For Store: what it is attached to.
   struct StorePlace {
     bool running = false;
@@ -93,6 +95,9 @@ class Runtime final : public Reporter {
   void keep_what_is_stuck();
   void set_levels();
   void open_for_callers();
+  // requests.cc
+  region::Answer apply(const region::Request& untrusted);
+  void open_for_requests();
   // collector_link.cc
   [[nodiscard]] bool wants_collector() const;
   [[nodiscard]] bool has_own_sinks() const;

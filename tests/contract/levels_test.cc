@@ -177,6 +177,20 @@ ISOLATED_TEST(Levels, OfACallSiteByItsPlace) {
   EXPECT_EQ(stats().filtered, 1u + 1 + 0 + 1 + 1 + 2 + 1);
 }
 
+ISOLATED_TEST(Levels, PlacesAreBounded) {
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  error_there();
+  for (int i = 0; i < 4096; ++i) {
+    (void)set_site_level("f" + std::to_string(i) + ".cc", Level::debug);
+  }
+  EXPECT_EQ(set_site_level("levels_test.cc", Level::off), 0u);
+  error_there();
+  EXPECT_EQ(kept.messages(), (std::vector<std::string>{"there", "there"}));
+  (void)set_site_level("f7.cc", Level::off);  // one that is there
+  EXPECT_EQ(reset_site_level("f7.cc"), 0u);
+}
+
 ISOLATED_TEST(Levels, OfAFileAndTheCloserPlaceHolds) {
   Kept kept;
   ASSERT_TRUE(start(options_for(dirs, kept)));

@@ -29,6 +29,13 @@ TEST(RegionDocument, OffsetsAreThoseOfTheCode) {
   EXPECT_EQ(offsetof(RegionHeader, areas), 632u);
   EXPECT_EQ(offsetof(RegionHeader, secrets), 1208u);
   EXPECT_EQ(offsetof(RegionHeader, handed_over), 2232u);
+  EXPECT_EQ(offsetof(Request, name), 8u);
+  EXPECT_EQ(offsetof(RequestArea, asked), 1024u);
+  EXPECT_EQ(offsetof(RequestArea, answered), 1088u);
+  EXPECT_EQ(offsetof(RequestArea, reader), 1089u);
+  EXPECT_EQ(offsetof(RequestArea, answer), 1152u);
+  EXPECT_EQ(offsetof(Answer, sites), 4u);
+  EXPECT_EQ(offsetof(Answer, text), 8u);
   EXPECT_EQ(offsetof(ThreadSlot, of_sink), 12u);
   EXPECT_EQ(offsetof(ThreadSlot, chunk), 16u);
   EXPECT_EQ(offsetof(ThreadSlot, ring_bytes), 24u);
