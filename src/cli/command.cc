@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
@@ -62,6 +64,17 @@ bool Output::flush() {
 std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
 
 std::string printable(std::string_view text) { return escaped(TextForm::kText, text); }
+
+std::string size_text(u64 bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = double(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
 
 std::string hex_of(ByteView bytes) {
   std::string text;

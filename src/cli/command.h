@@ -52,6 +52,7 @@ void add_verify(CLI::App& app, Chosen& chosen);
 void add_selftest(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
 void add_offlog(CLI::App& app, Chosen& chosen);
+void add_top(CLI::App& app, Chosen& chosen);
 void add_level(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
 void add_serve(CLI::App& app, Chosen& chosen);
@@ -86,6 +87,8 @@ class Output {
 [[nodiscard]] std::string in_quotes(std::string_view text);
 // The same without the quotes.
 [[nodiscard]] std::string printable(std::string_view text);
+// "17 B", "1.5 MiB".
+[[nodiscard]] std::string size_text(u64 bytes);
 [[nodiscard]] std::string hex_of(ByteView bytes);
 // An object as a line of JSON, safe for a terminal; bytes that are no UTF-8 become U+FFFD.
 [[nodiscard]] std::string json_line(const nlohmann::ordered_json& object);

@@ -74,6 +74,7 @@ int run_command(int count, char** values) {
   add_selftest(app, chosen);
   add_bench(app, chosen);
   add_offlog(app, chosen);
+  add_top(app, chosen);
   add_level(app, chosen);
   add_doctor(app, chosen);
   add_serve(app, chosen);

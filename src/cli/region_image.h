@@ -22,6 +22,8 @@
 
 namespace sluice::cli {
 
+inline constexpr u32 kSitesShown = 65536;  // as many as a program can have
+
 class RegionImage {
  public:
   [[nodiscard]] static Result<std::unique_ptr<RegionImage>> open(os::Io& io,
@@ -37,6 +39,8 @@ class RegionImage {
   // The next batch, checked as JournalReader checks one; valid until the next call. kPassed: some
   // were overwritten before they were read, and reading goes on with the oldest that is kept.
   [[nodiscard]] JournalRead next_batch(const char*& batch);
+  // The next batch is one that is not there yet.
+  void skip_to_end();
   // Whether there is one now.
   [[nodiscard]] bool has_more();
   // The path names no file or another one: the process has ended, or its region was recovered.
@@ -47,6 +51,10 @@ class RegionImage {
 
   // Bytes that threads have published and nobody has merged yet.
   [[nodiscard]] u64 unmerged_bytes();
+
+  // Records that were not kept, by site; and calls that a level or a limit kept out.
+  [[nodiscard]] std::vector<u64> drops();
+  [[nodiscard]] u64 filtered();
 
   // The totals of the process's metric cells as they are now. Empty: it has none, or they made no
   // sense.

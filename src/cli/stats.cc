@@ -27,17 +27,6 @@ struct StatsCommand {
   bool json = false;
 };
 
-std::string size_text(u64 bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = double(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
-}
-
 std::string end_of(const RunStats& run) {
   if (run.ended.empty()) return "no end known";
   std::string text = run.signal && *run.signal != 0 ? fmt::format("signal {}", *run.signal)

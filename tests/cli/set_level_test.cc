@@ -236,29 +236,5 @@ TEST_F(SetLevel, CommandsThatAreKilledAnywhere) {
   EXPECT_FALSE(says_net(11));
 }
 
-// Written by who keeps to no rule: the program answers, refuses what makes no sense, and goes on.
-TEST_F(SetLevel, Nonsense) {
-  const std::string pid = run(12);
-  const Requests requests = open_requests();
-  std::mt19937 random(12);
-  for (int i = 0; i < 200; ++i) {
-    region::Request request;
-    char* const bytes = reinterpret_cast<char*>(&request);
-    for (std::size_t at = 0; at < sizeof request; ++at) bytes[at] = char(random());
-    if (i % 2 == 0) request.kind = region::RequestKind(1 + i / 2 % 2);
-    if (i % 3 == 0) request.bytes %= 1100;
-    if (i % 4 == 0) request.level = u8(Level::off);
-    const u8 asked = u8(byte_at(requests, offsetof(RequestArea, asked)) + 1 + random() % 250);
-    ASSERT_EQ(::pwrite(requests.fd, bytes, sizeof request, off_t(requests.at)),
-              ssize_t(sizeof request));
-    ASSERT_EQ(::pwrite(requests.fd, &asked, 1, off_t(requests.at + offsetof(RequestArea, asked))),
-              1);
-    ASSERT_TRUE(eventually([&] { return is_answered(requests); })) << i;
-  }
-  ::close(requests.fd);
-  expect_done(pid + " debug");
-  EXPECT_TRUE(says_quiet(12));
-}
-
 }  // namespace
 }  // namespace sluice::test

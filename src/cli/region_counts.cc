@@ -1,0 +1,47 @@
+// What another process has counted in its region of calls that left no record.
+#include <algorithm>
+#include <cstddef>
+
+#include "cli/region_image.h"
+
+namespace sluice::cli {
+
+using region::AreaKind;
+using region::RingLines;
+using region::ThreadSlot;
+using region::WakeLines;
+
+std::vector<u64> RegionImage::drops() {
+  u32 used = 0;
+  (void)read_in(AreaKind::kWake, offsetof(WakeLines, sites_used), &used, sizeof used);
+  constexpr u64 kSiteBytes = kDropReasons * sizeof(u64);
+  const u64 sites = std::min<u64>(
+      {used, sites_max_, area(AreaKind::kDropCells).length / kSiteBytes, kSitesShown});
+  std::vector<u64> cells(sites * kDropReasons);
+  if (!read_in(AreaKind::kDropCells, 0, cells.data(), cells.size() * sizeof(u64))) return {};
+  std::vector<u64> by_site(sites);
+  for (std::size_t at = 0; at < cells.size(); ++at) by_site[at / kDropReasons] += cells[at];
+  return by_site;
+}
+
+u64 RegionImage::filtered() {
+  u64 total = 0;
+  (void)read_in(AreaKind::kWake, offsetof(WakeLines, filtered), &total, sizeof total);
+  for (u32 i = 0; i < slots_max_; ++i) {
+    u64 chunk = 0, count = 0;
+    if (!read_in(AreaKind::kThreadSlots, u64{i} * sizeof(ThreadSlot) + offsetof(ThreadSlot, chunk),
+                 &chunk, sizeof chunk)) {
+      break;
+    }
+    if (chunk != 0 && read_at(chunk + offsetof(RingLines, filtered), &count, sizeof count)) {
+      total += count;
+    }
+  }
+  return total;
+}
+
+void RegionImage::skip_to_end() {
+  position_ = journal_word(offsetof(region::JournalLines, committed), position_);
+}
+
+}  // namespace sluice::cli
