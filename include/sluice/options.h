@@ -71,8 +71,10 @@ struct Sink {
   std::uint8_t facility = 1;               // syslog: 0 to 23 (RFC 5424); 1 is "user"
   Level level = Level::trace;              // what this sink takes, of what the loggers let through
   std::string logger = {};                 // only this logger and those below it ("net.*", "net")
-  std::uint64_t rotate_bytes = 0;          // text, json_lines: a new file above this size; 0: never
-  std::uint32_t keep_files = 0;            // rotated files of its own kept; 0: all
+  std::uint64_t rotate_bytes = 0;          // files of lines: a new one above this size; 0: never
+  std::uint64_t rotate_seconds = 0;        // and when it is so old; 0: never
+  std::string rotate_at = {};    // and every day then: "04:30" local, "04:30Z" UTC; empty: never
+  std::uint32_t keep_files = 0;  // rotated files of its own kept; 0: all
   Color color = Color::automatic;
   Level stderr_level = Level::error;      // console: from here on to standard error
   std::uint32_t commit_records = 10'000;  // store: at most so many in one transaction

@@ -42,6 +42,8 @@ struct SinkConfig {
   Level level = Level::trace;
   std::string logger;
   u64 rotate_bytes = 0;
+  u64 rotate_seconds = 0;
+  std::string rotate_at;
   u32 keep_files = 0;
   Color color = Color::automatic;
   Level stderr_level = Level::error;

@@ -140,6 +140,9 @@ void check(const Config& config, Mistakes& mistakes) {
       mistakes.add(where, "keep_seconds, keep_rows, keep_bytes and keep_whole_runs are for stores",
                    "leave them out; files have rotate_bytes and keep_files");
     }
+    if ((sink.rotate_seconds != 0 || !sink.rotate_at.empty()) && !back::is_line_file(sink.kind)) {
+      mistakes.add(where, "rotate_seconds and rotate_at are for files of lines", "leave them out");
+    }
     if (sink.full_text && sink.kind != SinkKind::store) {
       mistakes.add(where, "full_text is for stores", "leave it out");
     }
@@ -271,6 +274,8 @@ back::SinkConfig sink_config(const Sink& sink) {
   out.level = sink.level;
   out.logger = sink.logger;
   out.rotate_bytes = sink.rotate_bytes;
+  out.rotate_seconds = sink.rotate_seconds;
+  out.rotate_at = sink.rotate_at;
   out.keep_files = sink.keep_files;
   out.color = sink.color;
   out.stderr_level = sink.stderr_level;
@@ -377,6 +382,10 @@ std::string to_text(const Config& config) {
     value += ", level " + std::string(level_name(sink.level));
     if (!sink.logger.empty()) value += ", logger " + sink.logger;
     if (sink.rotate_bytes) value += ", rotate at " + std::to_string(sink.rotate_bytes) + " bytes";
+    if (sink.rotate_seconds) {
+      value += ", rotate after " + std::to_string(sink.rotate_seconds) + " seconds";
+    }
+    if (!sink.rotate_at.empty()) value += ", rotate at " + sink.rotate_at;
     if (sink.keep_files) value += ", keep " + std::to_string(sink.keep_files) + " rotated files";
     if (sink.keep_seconds) value += ", keep " + std::to_string(sink.keep_seconds) + " seconds";
     if (sink.keep_rows) value += ", keep " + std::to_string(sink.keep_rows) + " rows";

@@ -100,9 +100,34 @@ bool read_console(Config& config, Mistakes& mistakes) {
   return wanted;
 }
 
+void read_age(const char* name, u64& seconds, Mistakes& mistakes) {
+  const std::string text = os::environment(name);
+  if (!text.empty() && !parse_age(text, seconds)) {
+    mistakes.add(name, "'" + text + "' is no age",
+                 "write a number and its unit, such as 90s, 30m, 12h, 7d or 4w; 0: any age");
+  }
+}
+
+// How all files of lines rotate.
+void read_file_options(Config& config, Mistakes& mistakes) {
+  back::SinkConfig read;
+  read_number("SLUICE_FILE_ROTATE_BYTES", read.rotate_bytes, mistakes);
+  read_age("SLUICE_FILE_ROTATE_AGE", read.rotate_seconds, mistakes);
+  read_text("SLUICE_FILE_ROTATE_AT", read.rotate_at);
+  read_number("SLUICE_FILE_KEEP_FILES", read.keep_files, mistakes);
+  const auto is_set = [](const char* name) { return !os::environment(name).empty(); };
+  for (back::SinkConfig& sink : config.sinks) {
+    if (!back::is_line_file(sink.kind)) continue;
+    if (is_set("SLUICE_FILE_ROTATE_BYTES")) sink.rotate_bytes = read.rotate_bytes;
+    if (is_set("SLUICE_FILE_ROTATE_AGE")) sink.rotate_seconds = read.rotate_seconds;
+    if (is_set("SLUICE_FILE_ROTATE_AT")) sink.rotate_at = read.rotate_at;
+    if (is_set("SLUICE_FILE_KEEP_FILES")) sink.keep_files = read.keep_files;
+  }
+}
+
 // What all stores keep, and index.
 void read_store_options(Config& config, Mistakes& mistakes) {
-  const std::string age = os::environment("SLUICE_STORE_KEEP_AGE");
+  const bool has_age = !os::environment("SLUICE_STORE_KEEP_AGE").empty();
   u64 seconds = 0, rows = 0, bytes = 0;
   const bool has_rows = !os::environment("SLUICE_STORE_KEEP_ROWS").empty();
   bool full_text = false;
@@ -111,17 +136,14 @@ void read_store_options(Config& config, Mistakes& mistakes) {
   read_switch("SLUICE_STORE_FULL_TEXT", full_text, mistakes);
   read_number("SLUICE_STORE_KEEP_ROWS", rows, mistakes);
   read_number("SLUICE_STORE_KEEP_BYTES", bytes, mistakes);
-  if (!age.empty() && !parse_age(age, seconds)) {
-    mistakes.add("SLUICE_STORE_KEEP_AGE", "'" + age + "' is no age",
-                 "write a number and its unit, such as 90s, 30m, 12h, 7d or 4w; 0: any age");
-  }
+  read_age("SLUICE_STORE_KEEP_AGE", seconds, mistakes);
   bool whole_runs = false;
   const bool has_whole_runs = !os::environment("SLUICE_STORE_KEEP_WHOLE_RUNS").empty();
   read_switch("SLUICE_STORE_KEEP_WHOLE_RUNS", whole_runs, mistakes);
   for (back::SinkConfig& sink : config.sinks) {
     if (sink.kind != SinkKind::store) continue;
     if (has_text) sink.full_text = full_text;
-    if (!age.empty()) sink.keep_seconds = seconds;
+    if (has_age) sink.keep_seconds = seconds;
     if (has_rows) sink.keep_rows = rows;
     if (has_bytes) sink.keep_bytes = bytes;
     if (has_whole_runs) sink.keep_whole_runs = whole_runs;
@@ -183,6 +205,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_sink("SLUICE_JOURNALD", SinkKind::journald, config);
   read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
   read_sink("SLUICE_STORE", SinkKind::store, config);
+  read_file_options(config, mistakes);
   read_store_options(config, mistakes);
   // Without any sink the console gets it, unless the variable says no.
   if (read_console(config, mistakes) && config.sinks.empty()) {

@@ -19,13 +19,23 @@ Status as_retryable(Status status) {
   return {ErrorClass::kRetryable, status.message(), status.os_error()};
 }
 
+// What check_config() has passed.
+SharedLogOptions log_options(const back::SinkConfig& config, i64 (*unix_ns)()) {
+  return {.path = config.path,
+          .rotate_bytes = config.rotate_bytes,
+          .rotation = {config.rotate_seconds, parse_time_of_day(config.rotate_at).value()},
+          .keep_files = config.keep_files,
+          .unix_ns = unix_ns};
+}
+
 }  // namespace
 
-FileSink::FileSink(const back::SinkConfig& config, os::Io& io, std::unique_ptr<LineFormat> format)
+FileSink::FileSink(const back::SinkConfig& config, os::Io& io, std::unique_ptr<LineFormat> format,
+                   i64 (*unix_ns)())
     : name_(config.path),
       format_(std::move(format)),
       selection_(config),
-      log_(io, {config.path, config.rotate_bytes, config.keep_files}) {}
+      log_(io, log_options(config, unix_ns)) {}
 
 Status FileSink::open(const back::Catalog& catalog, back::Cursor& cursor) {
   text_.reset();
@@ -169,6 +179,8 @@ Status FileSink::write_gap(u64 missed_now, u64 missed_in_all) {
   missed_in_all_ = missed_in_all;
   return {};
 }
+
+i64 FileSink::upkeep() { return area_->armed() ? -1 : log_.upkeep(); }
 
 Status FileSink::flush(bool durable) { return durable ? log_.sync() : Status(); }
 

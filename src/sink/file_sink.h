@@ -37,12 +37,14 @@ namespace sluice::sink {
 class FileSink final : public back::Sink {
  public:
   // `io` must outlive it.
-  FileSink(const back::SinkConfig& config, os::Io& io, std::unique_ptr<LineFormat> format);
+  FileSink(const back::SinkConfig& config, os::Io& io, std::unique_ptr<LineFormat> format,
+           i64 (*unix_ns)() = os::wall_ns);
 
   Status open(const back::Catalog& catalog, back::Cursor& cursor) override;
   Status write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) override;
   Status write_gap(u64 missed_now, u64 missed_in_all) override;
   Status flush(bool durable) override;
+  i64 upkeep() override;
   Status close() override { return {}; }
   [[nodiscard]] bool can_be_durable() const override { return true; }
 

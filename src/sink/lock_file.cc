@@ -45,7 +45,7 @@ std::shared_ptr<std::mutex> mutex_of(u64 device, u64 inode) {
   return mutex;
 }
 
-// Of a WriteNote or RotatedNumbers: of all behind `crc`.
+// Of what stands in a lock file: of all behind `crc`.
 template <class Entry>
 u32 crc_of(const Entry& entry) {
   constexpr std::size_t kHead = sizeof entry.magic + sizeof entry.crc;
@@ -147,24 +147,30 @@ void LockFile::release() {
   held_.unlock();
 }
 
-Status LockFile::put(WriteNote note, u64 offset) {
-  note.magic = WriteNote::kMagic;
-  note.zero = 0;
-  note.crc = crc_of(note);
-  const i64 written = os::pwrite_all(io_, fd_, &note, sizeof note, offset);
+template <class Entry>
+Result<std::optional<Entry>> LockFile::get(u64 offset) {
+  Entry entry{};
+  const i64 got = os::pread_all(io_, fd_, &entry, sizeof entry, offset);
+  if (got < 0) return failed(ErrorClass::kRetryable, path_, "cannot read its notes", int(got));
+  if (!is_sound(entry)) return std::optional<Entry>();
+  return std::optional<Entry>(entry);
+}
+
+template <class Entry>
+Status LockFile::put(Entry entry, u64 offset) {
+  entry.magic = Entry::kMagic;
+  entry.crc = crc_of(entry);
+  const i64 written = os::pwrite_all(io_, fd_, &entry, sizeof entry, offset);
   if (written >= 0) return {};
-  return failed(ErrorClass::kRetryable, path_, "cannot write the note", int(written));
+  return failed(ErrorClass::kRetryable, path_, "cannot write its notes", int(written));
 }
 
-Result<std::optional<WriteNote>> LockFile::note() {
-  WriteNote note{};
-  const i64 got = os::pread_all(io_, fd_, &note, sizeof note, 0);
-  if (got < 0) return failed(ErrorClass::kRetryable, path_, "cannot read the note", int(got));
-  if (!is_sound(note)) return std::optional<WriteNote>();
-  return std::optional<WriteNote>(note);
-}
+Result<std::optional<WriteNote>> LockFile::note() { return get<WriteNote>(0); }
 
-Status LockFile::put_note(WriteNote note) { return put(note, 0); }
+Status LockFile::put_note(WriteNote note) {
+  note.zero = 0;
+  return put(note, 0);
+}
 
 Status LockFile::clear_note() {
   const WriteNote none{};
@@ -227,19 +233,11 @@ Status LockFile::forget(const Writer& writer) {
 }
 
 Result<std::optional<RotatedNumbers>> LockFile::rotated() {
-  RotatedNumbers numbers{};
-  const i64 got = os::pread_all(io_, fd_, &numbers, sizeof numbers, kRotatedAt);
-  if (got < 0) return failed(ErrorClass::kRetryable, path_, "cannot read the numbers", int(got));
-  if (!is_sound(numbers)) return std::optional<RotatedNumbers>();
-  return std::optional<RotatedNumbers>(numbers);
+  return get<RotatedNumbers>(kRotatedAt);
 }
+Status LockFile::put_rotated(RotatedNumbers numbers) { return put(numbers, kRotatedAt); }
 
-Status LockFile::put_rotated(RotatedNumbers numbers) {
-  numbers.magic = RotatedNumbers::kMagic;
-  numbers.crc = crc_of(numbers);
-  const i64 written = os::pwrite_all(io_, fd_, &numbers, sizeof numbers, kRotatedAt);
-  if (written >= 0) return {};
-  return failed(ErrorClass::kRetryable, path_, "cannot write the numbers", int(written));
-}
+Result<std::optional<FileBegin>> LockFile::begin() { return get<FileBegin>(kBeginAt); }
+Status LockFile::put_begin(FileBegin begin) { return put(begin, kBeginAt); }
 
 }  // namespace sluice::sink

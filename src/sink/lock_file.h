@@ -5,6 +5,7 @@
 //
 //   0      WriteNote        the write that goes on: {region, sink, attempt, file, start, bytes}
 //   128    RotatedNumbers   which numbered files this log made
+//   176    FileBegin        when the current file began, for rotation by time
 //   256    WriteNote[64]    settled: interrupted writes, and how many bytes of each the log kept
 //
 // A holder finds a note that is not cleared only when its writer was killed (or its disk failed).
@@ -72,6 +73,17 @@ struct RotatedNumbers {
 };
 static_assert(sizeof(RotatedNumbers) == 48);
 
+// When a file got its first line, as the clock of its writer had it. On disk, little-endian.
+struct FileBegin {
+  u32 magic;  // kMagic
+  u32 crc;    // CRC32C of what follows
+  os::FileId file;
+  i64 unix_ns;
+
+  static constexpr u32 kMagic = 0x31424c53;  // "SLB1"
+};
+static_assert(sizeof(FileBegin) == 40);
+
 class LockFile {
  public:
   static constexpr i64 kWaitNs = 1'000'000'000;
@@ -98,10 +110,15 @@ class LockFile {
   // nullopt: not known, then none is this log's own.
   Result<std::optional<RotatedNumbers>> rotated();
   Status put_rotated(RotatedNumbers numbers);
+  // nullopt: not known; the file may be another one than the current.
+  Result<std::optional<FileBegin>> begin();
+  Status put_begin(FileBegin begin);
 
  private:
   static constexpr u64 kRotatedAt = 128;
+  static constexpr u64 kBeginAt = kRotatedAt + sizeof(RotatedNumbers);
   static constexpr u64 kSettledAt = 256;
+  static_assert(kBeginAt + sizeof(FileBegin) <= kSettledAt);
   static constexpr u64 kBytes = kSettledAt + kSettledMax * sizeof(WriteNote);
   using Settled = std::array<WriteNote, kSettledMax>;
 
@@ -109,7 +126,10 @@ class LockFile {
   void close();
   [[nodiscard]] int try_lock();
   Status read_settled(Settled& out);
-  Status put(WriteNote note, u64 offset);
+  template <class Entry>
+  Result<std::optional<Entry>> get(u64 offset);
+  template <class Entry>
+  Status put(Entry entry, u64 offset);
 
   os::Io& io_;
   const std::string path_;

@@ -56,6 +56,8 @@ class LogFile {
   [[nodiscard]] int fd() const { return file_.fd(); }
   [[nodiscard]] os::FileId id() const { return info_.id(); }
   [[nodiscard]] u64 size() const { return info_.size; }
+  // As open_current() found it; its last change where the file system keeps no birth.
+  [[nodiscard]] i64 born_ns() const { return info_.born_ns ? info_.born_ns : info_.modified_ns; }
   void grew(u64 bytes) { info_.size += bytes; }
 
   // Opens the file `id`: the one at the path, or one that has a name as rotate() makes them. Under

@@ -12,6 +12,8 @@ namespace {
 
 constexpr i64 kReplacementPauseFirstNs = 1'000'000'000;
 constexpr i64 kReplacementPauseMaxNs = 60'000'000'000;
+// How late a clock that was set, or a machine that slept, may make an idle log rotate.
+constexpr i64 kUpkeepPauseMaxNs = 60'000'000'000;
 
 WriteNote note_of(const Writer& writer, const IntentPlace& place) {
   WriteNote note{};
@@ -117,14 +119,53 @@ u64 SharedLog::fitting(std::string_view text) const {
 Result<IntentPlace> SharedLog::next_place(std::string_view text) {
   Status ended = end_line();
   if (!ended.ok()) return ended;
-  u64 bytes = fitting(text);
+  u64 bytes = is_due() ? 0 : fitting(text);
   if (bytes == 0 && file_.size() > 0) {
     Status status = rotate();
     if (!status.ok()) return status;
+    if (!options_.rotation.never()) time_file(options_.unix_ns());
     bytes = file_.size() > 0 ? text.size() : fitting(text);  // it could not be rotated
   }
   if (bytes == 0) bytes = std::min(text.size(), text.find('\n') + 1);  // longer than a whole file
   return IntentPlace{.file = file_.id(), .start = file_.size(), .bytes = bytes};
+}
+
+// The note of the lock file; without one the file is as old as the file system has it.
+i64 SharedLog::begin_of_file(i64 now) {
+  const Result<std::optional<FileBegin>> noted = lock_.begin();
+  const bool known = noted.ok() && noted.value() && noted.value()->file == file_.id();
+  if (known) return noted.value()->unix_ns;
+  return file_.size() == 0 ? now : file_.born_ns();
+}
+
+bool SharedLog::is_due() {
+  if (options_.rotation.never()) return false;
+  const i64 now = options_.unix_ns();
+  time_file(now);
+  return now >= due_ns_;
+}
+
+// A file begins with its first line. One that began later than now did so before the clock was set
+// back: it begins anew, or it would wait until the clock has come there again.
+void SharedLog::time_file(i64 now) {
+  const bool other = file_.id() != timed_file_;
+  i64 began = other ? begin_of_file(now) : began_ns_;
+  if (file_.size() == 0 || began > now) began = now;
+  if (!other && began == began_ns_) return;
+  timed_file_ = file_.id();
+  began_ns_ = began;
+  due_ns_ = options_.rotation.due_ns(began);
+  // Else the next process asks the file system.
+  (void)lock_.put_begin({.magic = 0, .crc = 0, .file = timed_file_, .unix_ns = began});
+}
+
+i64 SharedLog::upkeep() {
+  if (options_.rotation.never()) return -1;
+  const i64 left = due_ns_ - options_.unix_ns();
+  if (left > 0) return std::min(left, kUpkeepPauseMaxNs);
+  const Hold hold(*this);
+  if (hold.status().ok() && is_due()) (void)rotate();
+  return kUpkeepPauseMaxNs;
 }
 
 // Goes on in the old file when its name cannot be changed.

@@ -21,16 +21,20 @@
 #include <string>
 #include <string_view>
 
+#include "os/process.h"
 #include "sink/intent_area.h"
 #include "sink/lock_file.h"
 #include "sink/log_file.h"
+#include "sink/rotation_time.h"
 
 namespace sluice::sink {
 
 struct SharedLogOptions {
   std::string path;
   u64 rotate_bytes = 0;  // 0: never
-  u32 keep_files = 0;    // 0: all
+  RotationTime rotation{};
+  u32 keep_files = 0;  // 0: all
+  i64 (*unix_ns)() = os::wall_ns;
 };
 
 class SharedLog {
@@ -55,10 +59,10 @@ class SharedLog {
     Status status_;
   };
 
-  // All of the following while held, but sync() and take_report().
+  // All of the following while held, but sync(), upkeep() and take_report().
 
-  // Where the first whole lines of `text` go (file, start, bytes); rotates when the file
-  // has no room for one more.
+  // Where the first whole lines of `text` go (file, start, bytes); rotates when the file has no
+  // room for one more, or its time has come.
   Result<IntentPlace> next_place(std::string_view text);
   // Announces a write. To be called before the first byte and before the place is stored.
   Status note(const IntentPlace& place);
@@ -80,6 +84,10 @@ class SharedLog {
   // written again; call once more.
   Status sync();
 
+  // While nothing is written: finishes the file when its time has come. After how long it wants to
+  // be called again, -1: not before the next write.
+  [[nodiscard]] i64 upkeep();
+
   // Something went wrong that stopped nothing: said once. Empty: nothing.
   [[nodiscard]] std::string take_report() { return std::exchange(report_, {}); }
   [[nodiscard]] const std::string& path() const { return file_.name().path(); }
@@ -93,6 +101,9 @@ class SharedLog {
   Status replace_spoiled();
   Status write_again();
   Status rotate();
+  [[nodiscard]] bool is_due();
+  void time_file(i64 now);
+  [[nodiscard]] i64 begin_of_file(i64 now);
   void sync_former();
   void sync_failed(int error);
   void spoil();
@@ -110,6 +121,10 @@ class SharedLog {
   os::FileId spoiled_file_;
   i64 next_replacement_ns_ = 0;
   i64 replacement_pause_ns_ = 0;
+
+  os::FileId timed_file_;
+  i64 began_ns_ = 0;  // of that file
+  i64 due_ns_ = 0;
 
   std::string kept_;        // lines not known to be durable
   bool undurable_ = false;  // there are such lines, kept or not

@@ -6,6 +6,7 @@
 #include "base/fixed_text.h"
 #include "record/severity.h"
 #include "sink/filter.h"
+#include "sink/rotation_time.h"
 
 namespace sluice::sink {
 namespace {
@@ -29,6 +30,8 @@ std::string options_text(const back::SinkConfig& config) {
   put("level", std::to_string(u32(config.level)));
   put("logger", config.logger);
   put("rotate_bytes", std::to_string(config.rotate_bytes));
+  put("rotate_seconds", std::to_string(config.rotate_seconds));
+  put("rotate_at", config.rotate_at);
   put("keep_files", std::to_string(config.keep_files));
   put("color", std::to_string(u32(config.color)));
   put("stderr_level", std::to_string(u32(config.stderr_level)));
@@ -61,6 +64,8 @@ bool read_option(std::string_view key, std::string_view value, back::SinkConfig&
   if (key == "level") return read_number(value, 255, config.level);
   if (key == "stderr_level") return read_number(value, 255, config.stderr_level);
   if (key == "rotate_bytes") return read_number(value, ~u64{0}, config.rotate_bytes);
+  if (key == "rotate_seconds") return read_number(value, ~u64{0}, config.rotate_seconds);
+  if (key == "rotate_at") return config.rotate_at = value, true;
   if (key == "keep_files") return read_number(value, ~u32{0}, config.keep_files);
   if (key == "commit_records") return read_number(value, ~u32{0}, config.commit_records);
   if (key == "sync_each_commit") return read_number(value, 1, config.sync_each_commit);
@@ -115,6 +120,8 @@ Status check_config(const back::SinkConfig& config) {
     return fatal("name, pattern and logger together take more than " +
                  std::to_string(sizeof(region::SinkEntry::options)) + " bytes; shorten them");
   }
+  const auto rotate_at = parse_time_of_day(config.rotate_at);
+  if (!rotate_at.ok()) return fatal("rotate_at: " + rotate_at.status().message());
   return Filter::parse_logger(config.logger).status();
 }
 

@@ -46,6 +46,30 @@ TEST(ParseAge, NumbersWithUnits) {
   }
 }
 
+TEST(MakeConfig, HowFilesRotateAndOnlyFiles) {
+  Options options;
+  options.sinks = {text_file("a.log", {.rotate_bytes = 5, .rotate_seconds = 9}),
+                   segment_files("s", {.rotate_at = "04:30"})};
+  ::setenv("SLUICE_FILE_ROTATE_BYTES", "1M", 1);
+  ::setenv("SLUICE_FILE_ROTATE_AT", "00:00Z", 1);
+  ::setenv("SLUICE_FILE_KEEP_FILES", "7", 1);
+  Config config;
+  const std::vector<std::string> mistakes = make_config(options, config);
+  ASSERT_EQ(mistakes.size(), 1u);
+  EXPECT_NE(mistakes[0].find("sinks[1]: rotate_seconds and rotate_at are for"), std::string::npos);
+  EXPECT_NE(to_text(config).find("rotate at 1048576 bytes, rotate after 9 seconds, rotate at"
+                                 " 00:00Z, keep 7 rotated files"),
+            std::string::npos);
+  ::setenv("SLUICE_FILE_ROTATE_AGE", "soon", 1);
+  Config wrong;
+  EXPECT_NE(make_config(options, wrong)[0].find("SLUICE_FILE_ROTATE_AGE: 'soon' is no age"),
+            std::string::npos);
+  for (const char* name : {"SLUICE_FILE_ROTATE_BYTES", "SLUICE_FILE_ROTATE_AT",
+                           "SLUICE_FILE_ROTATE_AGE", "SLUICE_FILE_KEEP_FILES"}) {
+    ::unsetenv(name);
+  }
+}
+
 TEST(MakeConfig, WhatStoresKeepAndOnlyStores) {
   Options options;
   options.sinks = {store_file("a.db", {.keep_rows = 7}), text_file("a.log")};

@@ -86,6 +86,8 @@ struct WriterOptions {
   u32 records = 3;      // a batch
   u32 long_record = 0;  // this sequence is longer than the intent area
   u64 rotate_bytes = 0;
+  u64 rotate_seconds = 0;
+  std::string rotate_at{};
   u32 keep_files = 0;
   bool intent_area = true;
   bool same_text = false;          // every line is "same"
@@ -116,6 +118,8 @@ class Writer {
     config_.path = options_.log;
     config_.pattern = options_.same_text ? "same" : options_.name + " %(sequence) %(message)";
     config_.rotate_bytes = options_.rotate_bytes;
+    config_.rotate_seconds = options_.rotate_seconds;
+    config_.rotate_at = options_.rotate_at;
     config_.keep_files = options_.keep_files;
     config_.required = true;
   }

@@ -22,6 +22,8 @@ back::SinkConfig full_config() {
   config.logger = "net.*";
   config.rotate_bytes = 1 << 20;
   config.keep_files = 7;
+  config.rotate_seconds = 3600;
+  config.rotate_at = "04:30Z";
   config.color = Color::always;
   config.stderr_level = Level::critical;
   config.required = true;
@@ -43,6 +45,8 @@ TEST(SinkTableTest, GoesThereAndBack) {
   EXPECT_EQ(read.value().logger, config.logger);
   EXPECT_EQ(read.value().rotate_bytes, config.rotate_bytes);
   EXPECT_EQ(read.value().keep_files, config.keep_files);
+  EXPECT_EQ(read.value().rotate_seconds, config.rotate_seconds);
+  EXPECT_EQ(read.value().rotate_at, config.rotate_at);
   EXPECT_EQ(read.value().color, config.color);
   EXPECT_EQ(read.value().stderr_level, config.stderr_level);
   EXPECT_TRUE(read.value().required);
@@ -73,6 +77,7 @@ TEST(SinkTableTest, RefusesHostileEntries) {
   EXPECT_TRUE(refused([&] { put("level=256\n"); }));
   EXPECT_TRUE(refused([&] { put("color=3\n"); }));
   EXPECT_TRUE(refused([&] { put("keep_files=99999999999\n"); }));
+  EXPECT_TRUE(refused([&] { put("rotate_at=24:00\n"); }));
   EXPECT_TRUE(refused([&] { put("nothing"); }));
   EXPECT_TRUE(refused([&] { put(std::string_view("name=a\0b\n", 9)); }));
   EXPECT_FALSE(refused([&] { put("of_a_later_version=1\n"); }));
