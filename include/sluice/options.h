@@ -80,7 +80,8 @@ struct Sink {
   std::uint32_t commit_records = 10'000;  // store: at most so many in one transaction
   bool sync_each_commit = false;          // store: every commit survives a loss of power
   // store: the oldest rows are taken out when they are older, when a table has more, when the file
-  // is larger; 0: never. Exactly what goes when: docs/formats/store.md.
+  // is larger; 0: never. Exactly what goes when: docs/formats/store.md. files of lines: the oldest
+  // of its own rotated files are removed when their last line is older, when all take more.
   std::uint64_t keep_seconds = 0;
   std::uint64_t keep_rows = 0;
   std::uint64_t keep_bytes = 0;

@@ -135,18 +135,21 @@ void check(const Config& config, Mistakes& mistakes) {
       mistakes.add(where, "the path is longer than 1023 bytes", "use a shorter one");
     }
     if (file && !sink.path.empty()) check_paths(config, i, mistakes);
-    const bool keeps = sink.keep_seconds != 0 || sink.keep_rows != 0 || sink.keep_bytes != 0;
-    if ((keeps || sink.keep_whole_runs) && sink.kind != SinkKind::store) {
-      mistakes.add(where, "keep_seconds, keep_rows, keep_bytes and keep_whole_runs are for stores",
-                   "leave them out; files have rotate_bytes and keep_files");
+    const bool lines = back::is_line_file(sink.kind), store = sink.kind == SinkKind::store;
+    if ((sink.keep_seconds != 0 || sink.keep_bytes != 0) && !lines && !store) {
+      mistakes.add(where, "keep_seconds and keep_bytes are for stores and files of lines",
+                   "leave them out");
     }
-    if ((sink.rotate_seconds != 0 || !sink.rotate_at.empty()) && !back::is_line_file(sink.kind)) {
+    if ((sink.keep_rows != 0 || sink.keep_whole_runs) && !store) {
+      mistakes.add(where, "keep_rows and keep_whole_runs are for stores", "leave them out");
+    }
+    if ((sink.rotate_seconds != 0 || !sink.rotate_at.empty()) && !lines) {
       mistakes.add(where, "rotate_seconds and rotate_at are for files of lines", "leave them out");
     }
-    if (sink.full_text && sink.kind != SinkKind::store) {
+    if (sink.full_text && !store) {
       mistakes.add(where, "full_text is for stores", "leave it out");
     }
-    if (sink.keep_bytes != 0 && sink.keep_bytes < kKeepBytesMin) {
+    if (store && sink.keep_bytes != 0 && sink.keep_bytes < kKeepBytesMin) {
       mistakes.add(where, "keep_bytes is below 1 MiB", "give the store more room");
     }
     if (sink.schema != JsonSchema::sluice && sink.kind != SinkKind::json_lines) {

@@ -108,13 +108,15 @@ void read_age(const char* name, u64& seconds, Mistakes& mistakes) {
   }
 }
 
-// How all files of lines rotate.
+// How all files of lines rotate, and what they keep.
 void read_file_options(Config& config, Mistakes& mistakes) {
   back::SinkConfig read;
   read_number("SLUICE_FILE_ROTATE_BYTES", read.rotate_bytes, mistakes);
   read_age("SLUICE_FILE_ROTATE_AGE", read.rotate_seconds, mistakes);
   read_text("SLUICE_FILE_ROTATE_AT", read.rotate_at);
   read_number("SLUICE_FILE_KEEP_FILES", read.keep_files, mistakes);
+  read_age("SLUICE_FILE_KEEP_AGE", read.keep_seconds, mistakes);
+  read_number("SLUICE_FILE_KEEP_BYTES", read.keep_bytes, mistakes);
   const auto is_set = [](const char* name) { return !os::environment(name).empty(); };
   for (back::SinkConfig& sink : config.sinks) {
     if (!back::is_line_file(sink.kind)) continue;
@@ -122,6 +124,8 @@ void read_file_options(Config& config, Mistakes& mistakes) {
     if (is_set("SLUICE_FILE_ROTATE_AGE")) sink.rotate_seconds = read.rotate_seconds;
     if (is_set("SLUICE_FILE_ROTATE_AT")) sink.rotate_at = read.rotate_at;
     if (is_set("SLUICE_FILE_KEEP_FILES")) sink.keep_files = read.keep_files;
+    if (is_set("SLUICE_FILE_KEEP_AGE")) sink.keep_seconds = read.keep_seconds;
+    if (is_set("SLUICE_FILE_KEEP_BYTES")) sink.keep_bytes = read.keep_bytes;
   }
 }
 

@@ -88,6 +88,11 @@ void add_sinks(back::Engine& engine, region::Region& region, const RecoverOption
       continue;
     }
     if (config.value().kind == SinkKind::callback) continue;
+    if (back::is_line_file(config.value().kind)) {
+      // What stays is for the program that runs now to say.
+      config.value().keep_files = 0;
+      config.value().keep_seconds = config.value().keep_bytes = 0;
+    }
     if (config.value().kind == SinkKind::console && !options.console) continue;
     auto made = sink::make_sink(config.value(), os::real_io(), region);
     if (!made.ok()) {

@@ -24,7 +24,7 @@ SharedLogOptions log_options(const back::SinkConfig& config, i64 (*unix_ns)()) {
   return {.path = config.path,
           .rotate_bytes = config.rotate_bytes,
           .rotation = {config.rotate_seconds, parse_time_of_day(config.rotate_at).value()},
-          .keep_files = config.keep_files,
+          .keep = {config.keep_files, config.keep_seconds, config.keep_bytes},
           .unix_ns = unix_ns};
 }
 
@@ -43,8 +43,12 @@ Status FileSink::open(const back::Catalog& catalog, back::Cursor& cursor) {
   log_.set_writer(writer_of(catalog.region(), cursor.entry()));
   area_.emplace(catalog.region(), cursor.entry());
   text_.emplace(area_->space());
-  if (area_->armed()) return resume(cursor);
+  if (area_->armed()) {
+    Status status = resume(cursor);
+    if (!status.ok()) return status;
+  }
   const SharedLog::Hold hold(log_);  // makes the file, or says why it cannot be made
+  if (hold.status().ok()) log_.prune();
   return hold.status();
 }
 

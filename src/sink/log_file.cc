@@ -2,10 +2,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "os/os_error.h"
 
 namespace sluice::sink {
+namespace {
+
+constexpr i64 kNever = std::numeric_limits<i64>::max();
+constexpr i64 kSecondNs = 1'000'000'000;
+
+}  // namespace
 
 Status LogFile::open_current() {
   const char* const path = name_.path().c_str();
@@ -77,7 +84,7 @@ int LogFile::next_free(u64& number) {
   return -EEXIST;
 }
 
-int LogFile::rotate(u32 keep_files, LockFile& lock) {
+int LogFile::rotate(LockFile& lock) {
   RotatedNumbers made{};
   int error = last_made(lock, made);
   if (error < 0) return error;
@@ -94,12 +101,68 @@ int LogFile::rotate(u32 keep_files, LockFile& lock) {
   if (error < 0) return error;
   names_changed_ = true;
   former_ = std::exchange(file_, OpenFile());
-  if (keep_files == 0 || made.highest - made.lowest < keep_files) return 0;
-  for (; made.highest - made.lowest >= keep_files; ++made.lowest) {
-    (void)io_.unlink(name_.rotated_path(made.lowest).c_str());
-  }
-  (void)lock.put_rotated(made);  // else they are removed again, which does nothing
+  info_ = {};
   return 0;
+}
+
+int LogFile::list_own(u64 lowest, u64 highest, std::vector<Rotated>& files) {
+  std::vector<u64> numbers;
+  const int error = list_rotated(numbers);
+  for (const u64 number : numbers) {
+    if (number < lowest || number > highest) continue;
+    const std::string path = name_.rotated_path(number);
+    os::FileInfo info;
+    if (io_.stat(path.c_str(), info) < 0 || !info.regular || !check_owner(path, info).ok()) {
+      continue;
+    }
+    files.push_back({number, info.size, info.modified_ns});
+  }
+  return error;
+}
+
+Status LogFile::prune(const Keep& keep, i64 unix_ns, LockFile& lock, i64& expires_ns) {
+  expires_ns = kNever;
+  if (keep.everything()) return {};
+  const Result<std::optional<RotatedNumbers>> noted = lock.rotated();
+  if (!noted.ok() || !noted.value()) return noted.status();
+  RotatedNumbers made = *noted.value();
+  std::vector<Rotated> files;
+  // As in last_made(). What is noted stays so.
+  const u64 highest = made.last == id() ? made.highest - 1 : made.highest;
+  const int listed = list_own(made.lowest, highest, files);
+  if (listed < 0) {
+    return failed(ErrorClass::kRetryable, name_.directory(), "cannot look for old files", listed);
+  }
+  const auto expiry = [&keep](const Rotated& file) {
+    const u64 seconds = std::min(keep.seconds, u64((kNever - file.modified_ns) / kSecondNs));
+    return keep.seconds == 0 ? kNever : file.modified_ns + i64(seconds) * kSecondNs;
+  };
+  std::size_t count = files.size();
+  u64 bytes = 0;
+  for (const Rotated& file : files) bytes += file.bytes;
+  Status status;
+  u64 lowest = made.lowest;
+  for (const Rotated& oldest : files) {
+    const bool too_many =
+        (keep.files != 0 && count > keep.files) || (keep.bytes != 0 && bytes > keep.bytes);
+    if (!too_many && unix_ns < expiry(oldest)) {
+      expires_ns = expiry(oldest);
+      break;
+    }
+    const std::string path = name_.rotated_path(oldest.number);
+    const int error = io_.unlink(path.c_str());
+    if (error < 0 && error != -ENOENT && status.ok()) {
+      status = failed(ErrorClass::kRetryable, path, "cannot be removed and stays", error);
+    }
+    --count;
+    bytes -= oldest.bytes;
+    if (error >= 0) names_changed_ = true;
+    if (status.ok()) lowest = oldest.number + 1;
+  }
+  if (lowest == made.lowest) return status;
+  made.lowest = lowest;
+  (void)lock.put_rotated(made);  // else they are looked for again, and found gone
+  return status;
 }
 
 int LogFile::find(const os::FileId& id, OpenFile& out) {

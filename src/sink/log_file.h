@@ -38,6 +38,15 @@ class OpenFile {
   int fd_ = -1;
 };
 
+// What a log keeps of the rotated files that it made. 0: no bound.
+struct Keep {
+  u32 files = 0;
+  u64 seconds = 0;  // since the last line
+  u64 bytes = 0;    // all together
+
+  [[nodiscard]] bool everything() const { return files == 0 && seconds == 0 && bytes == 0; }
+};
+
 class LogFile {
  public:
   LogFile(os::Io& io, FileName name) : io_(io), name_(std::move(name)) {}
@@ -45,10 +54,14 @@ class LogFile {
   // Makes fd() the file that the path names now, new if there is none. When that is another one
   // than before, the former is in take_former().
   Status open_current();
-  // Gives the current file the next number, which it notes in the log's lock file, and removes the
-  // oldest ones above `keep_files` (0: none) of those that are noted there: other files of such
-  // names are not this log's. Afterwards there is no current file. What cannot be removed stays.
-  [[nodiscard]] int rotate(u32 keep_files, LockFile& lock);
+  // Gives the current file the next number, which it notes in the log's lock file. Afterwards there
+  // is no current file.
+  [[nodiscard]] int rotate(LockFile& lock);
+  // Removes the oldest numbered files until the rest is what is to be kept: only regular files of
+  // this user or root whose numbers are noted in the lock file, since others of such names are not
+  // this log's. What cannot be removed stays, and is tried again the next time. `expires_ns`: when
+  // the oldest of the rest will be too old.
+  Status prune(const Keep& keep, i64 unix_ns, LockFile& lock, i64& expires_ns);
   // A file that this one wrote to and that the path does not name any more.
   [[nodiscard]] OpenFile take_former() { return std::move(former_); }
 
@@ -72,6 +85,13 @@ class LogFile {
   [[nodiscard]] int last_made(LockFile& lock, RotatedNumbers& out);
   [[nodiscard]] int next_free(u64& number);
   [[nodiscard]] int list_rotated(std::vector<u64>& numbers);
+  struct Rotated {
+    u64 number;
+    u64 bytes;
+    i64 modified_ns;
+  };
+  // Those that are surely this log's, of these numbers, in their order.
+  [[nodiscard]] int list_own(u64 lowest, u64 highest, std::vector<Rotated>& files);
 
   os::Io& io_;
   const FileName name_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "base/crc32c.h"
 #include "os/os_error.h"
@@ -14,6 +15,7 @@ constexpr i64 kReplacementPauseFirstNs = 1'000'000'000;
 constexpr i64 kReplacementPauseMaxNs = 60'000'000'000;
 // How late a clock that was set, or a machine that slept, may make an idle log rotate.
 constexpr i64 kUpkeepPauseMaxNs = 60'000'000'000;
+constexpr i64 kNever = std::numeric_limits<i64>::max();
 
 WriteNote note_of(const Writer& writer, const IntentPlace& place) {
   WriteNote note{};
@@ -33,7 +35,9 @@ SharedLog::SharedLog(os::Io& io, const SharedLogOptions& options)
     : io_(io),
       options_(options),
       lock_(io, FileName(options.path).lock_path()),
-      file_(io, FileName(options.path)) {}
+      file_(io, FileName(options.path)),
+      due_ns_(options.rotation.never() ? kNever : 0),
+      expires_ns_(kNever) {}
 
 // ---- taking the lock ----
 
@@ -160,25 +164,36 @@ void SharedLog::time_file(i64 now) {
 }
 
 i64 SharedLog::upkeep() {
-  if (options_.rotation.never()) return -1;
-  const i64 left = due_ns_ - options_.unix_ns();
+  if (options_.rotation.never() && options_.keep.seconds == 0) return -1;
+  const i64 left = std::min(due_ns_, expires_ns_) - options_.unix_ns();
   if (left > 0) return std::min(left, kUpkeepPauseMaxNs);
   const Hold hold(*this);
-  if (hold.status().ok() && is_due()) (void)rotate();
+  if (!hold.status().ok()) return kUpkeepPauseMaxNs;
+  if (is_due()) (void)rotate();
+  if (expires_ns_ <= options_.unix_ns()) prune();
   return kUpkeepPauseMaxNs;
 }
 
 // Goes on in the old file when its name cannot be changed.
 Status SharedLog::rotate() {
-  const int error = file_.rotate(options_.keep_files, lock_);
+  const int error = file_.rotate(lock_);
   if (error < 0 && !rotation_fails_) {
     report_ =
         failed(ErrorClass::kRetryable, path(), "cannot be rotated and grows", error).message();
   }
   rotation_fails_ = error < 0;
   Status status = open();
+  if (status.ok() && error >= 0) prune();
   if (status.ok() && write_again_) status = write_again();
   return status;
+}
+
+void SharedLog::prune() {
+  const i64 now = options_.unix_ns();
+  const Status status = file_.prune(options_.keep, now, lock_, expires_ns_);
+  if (!status.ok() && !pruning_fails_) report_ = status.message();
+  pruning_fails_ = !status.ok();
+  if (pruning_fails_) expires_ns_ = now + kUpkeepPauseMaxNs;
 }
 
 Status SharedLog::note(const IntentPlace& place) { return lock_.put_note(note_of(writer_, place)); }

@@ -33,7 +33,7 @@ struct SharedLogOptions {
   std::string path;
   u64 rotate_bytes = 0;  // 0: never
   RotationTime rotation{};
-  u32 keep_files = 0;  // 0: all
+  Keep keep{};
   i64 (*unix_ns)() = os::wall_ns;
 };
 
@@ -84,8 +84,11 @@ class SharedLog {
   // written again; call once more.
   Status sync();
 
-  // While nothing is written: finishes the file when its time has come. After how long it wants to
-  // be called again, -1: not before the next write.
+  // Removes rotated files that are not to be kept. Done at each rotation too.
+  void prune();
+
+  // While nothing is written: finishes the file when its time has come, and removes those that have
+  // got too old. After how long it wants to be called again, -1: not before the next write.
   [[nodiscard]] i64 upkeep();
 
   // Something went wrong that stopped nothing: said once. Empty: nothing.
@@ -124,7 +127,8 @@ class SharedLog {
 
   os::FileId timed_file_;
   i64 began_ns_ = 0;  // of that file
-  i64 due_ns_ = 0;
+  i64 due_ns_;
+  i64 expires_ns_;  // when the oldest rotated file is to be removed
 
   std::string kept_;        // lines not known to be durable
   bool undurable_ = false;  // there are such lines, kept or not
@@ -132,6 +136,7 @@ class SharedLog {
   bool write_again_ = false;
   u64 again_attempt_ = u64{1} << 63;  // apart from those of intents
   bool rotation_fails_ = false;       // and that has been said
+  bool pruning_fails_ = false;        // the same
   std::string report_;
 };
 

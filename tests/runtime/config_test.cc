@@ -49,23 +49,30 @@ TEST(ParseAge, NumbersWithUnits) {
 TEST(MakeConfig, HowFilesRotateAndOnlyFiles) {
   Options options;
   options.sinks = {text_file("a.log", {.rotate_bytes = 5, .rotate_seconds = 9}),
-                   segment_files("s", {.rotate_at = "04:30"})};
+                   segment_files("s", {.rotate_at = "04:30"}), logfmt_file("a.logfmt"),
+                   console({.keep_bytes = 1})};
   ::setenv("SLUICE_FILE_ROTATE_BYTES", "1M", 1);
   ::setenv("SLUICE_FILE_ROTATE_AT", "00:00Z", 1);
   ::setenv("SLUICE_FILE_KEEP_FILES", "7", 1);
+  ::setenv("SLUICE_FILE_KEEP_AGE", "2d", 1);
+  ::setenv("SLUICE_FILE_KEEP_BYTES", "1K", 1);
   Config config;
   const std::vector<std::string> mistakes = make_config(options, config);
-  ASSERT_EQ(mistakes.size(), 1u);
+  ASSERT_EQ(mistakes.size(), 2u);
   EXPECT_NE(mistakes[0].find("sinks[1]: rotate_seconds and rotate_at are for"), std::string::npos);
+  EXPECT_NE(mistakes[1].find("sinks[3]: keep_seconds and keep_bytes are for"), std::string::npos);
+  EXPECT_EQ(config.sinks[2].keep_files, 7u) << "logfmt too";
   EXPECT_NE(to_text(config).find("rotate at 1048576 bytes, rotate after 9 seconds, rotate at"
-                                 " 00:00Z, keep 7 rotated files"),
+                                 " 00:00Z, keep 7 rotated files, keep 172800 seconds, keep 1024"
+                                 " bytes"),
             std::string::npos);
   ::setenv("SLUICE_FILE_ROTATE_AGE", "soon", 1);
   Config wrong;
   EXPECT_NE(make_config(options, wrong)[0].find("SLUICE_FILE_ROTATE_AGE: 'soon' is no age"),
             std::string::npos);
-  for (const char* name : {"SLUICE_FILE_ROTATE_BYTES", "SLUICE_FILE_ROTATE_AT",
-                           "SLUICE_FILE_ROTATE_AGE", "SLUICE_FILE_KEEP_FILES"}) {
+  for (const char* name :
+       {"SLUICE_FILE_ROTATE_BYTES", "SLUICE_FILE_ROTATE_AT", "SLUICE_FILE_ROTATE_AGE",
+        "SLUICE_FILE_KEEP_FILES", "SLUICE_FILE_KEEP_AGE", "SLUICE_FILE_KEEP_BYTES"}) {
     ::unsetenv(name);
   }
 }
@@ -97,7 +104,7 @@ TEST(MakeConfig, WhatStoresKeepAndOnlyStores) {
   EXPECT_NE(mistakes[0].find("SLUICE_STORE_KEEP_AGE: 'a week' is no age"), std::string::npos);
   EXPECT_NE(mistakes[1].find("'some' is neither on nor off"), std::string::npos);
   EXPECT_NE(mistakes[2].find("below 1 MiB"), std::string::npos);
-  EXPECT_NE(mistakes[3].find("are for stores"), std::string::npos);
+  EXPECT_NE(mistakes[3].find("keep_whole_runs are for stores"), std::string::npos);
   ::unsetenv("SLUICE_STORE_KEEP_AGE");
   ::unsetenv("SLUICE_STORE_KEEP_BYTES");
   ::unsetenv("SLUICE_STORE_KEEP_WHOLE_RUNS");

@@ -89,6 +89,7 @@ struct WriterOptions {
   u64 rotate_seconds = 0;
   std::string rotate_at{};
   u32 keep_files = 0;
+  u64 keep_seconds = 0;
   bool intent_area = true;
   bool same_text = false;          // every line is "same"
   std::string region_directory{};  // empty: the region is private memory
@@ -121,6 +122,7 @@ class Writer {
     config_.rotate_seconds = options_.rotate_seconds;
     config_.rotate_at = options_.rotate_at;
     config_.keep_files = options_.keep_files;
+    config_.keep_seconds = options_.keep_seconds;
     config_.required = true;
   }
 

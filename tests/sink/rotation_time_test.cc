@@ -233,6 +233,41 @@ TEST_F(TimedFileTest, AnIdleLogRotatesToo) {
   EXPECT_EQ(lines_each(), (Counts{1, 0}));
 }
 
+// By rotations that an earlier process made: what is too much goes at the start, and what gets too
+// old while nothing is written.
+TEST_F(TimedFileTest, OldFilesGoAtTheStartAndWhenTheirTimeHasCome) {
+  {
+    Writer writer({.log = log_, .batches = 4, .records = 1, .rotate_bytes = 1});
+    start(writer);
+    write_each(writer, {0, 0, 0, 0});
+  }
+  clock_ns = os::wall_ns() + 30 * kSecond;  // that of the file system
+  Writer writer({.log = log_, .batches = 1, .records = 1, .keep_files = 2, .keep_seconds = 100});
+  start(writer);
+  EXPECT_EQ(lines_each(), (Counts{1, 1, 1}));
+  EXPECT_GT(writer.sink().upkeep(), 0);
+  EXPECT_EQ(lines_each(), (Counts{1, 1, 1}));
+  clock_ns += 80 * kSecond;
+  EXPECT_GT(writer.sink().upkeep(), 0);
+  EXPECT_EQ(lines_each(), (Counts{1}));
+}
+
+TEST_F(TimedFileTest, WhatCannotBeRemovedIsSaidOnce) {
+  FaultIo io(os::real_io());
+  io.fail({.op = Op::kUnlink, .call = 1, .error = EROFS, .for_good = true});
+  Writer writer({.log = log_, .batches = 4, .records = 1, .rotate_bytes = 1, .keep_files = 1});
+  start(writer, io);
+  EXPECT_TRUE(writer.write(2).ok());
+  const Status said = writer.write(3);
+  EXPECT_NE(said.message().find("app.1.log: cannot be removed and stays"), std::string::npos)
+      << said.message();
+  EXPECT_TRUE(writer.write(4).ok()) << "said once";
+  EXPECT_EQ(lines_each(), (Counts{1, 1, 1, 1})) << "written all the same";
+  io.heal();
+  start(writer);
+  EXPECT_EQ(lines_each(), (Counts{1, 1}));
+}
+
 TEST_F(TimedFileTest, WithoutATimeThereIsNoUpkeep) {
   Writer writer({.log = log_, .batches = 1, .records = 1});
   start(writer);
@@ -261,6 +296,31 @@ TEST_F(TimedFileTest, WhatCannotBeRotatedGrowsAndIsSaidOnce) {
   EXPECT_TRUE(writer.write(6).ok());
   EXPECT_EQ(lines_each(), (Counts{3, 2, 1}));
   EXPECT_EQ(find_fault(content_of(log_), {&writer}), "");
+}
+
+// What goes are the oldest, and never one more: at every call it is killed at, and after the next
+// start.
+TEST_F(TimedFileTest, KilledAtEveryCallOnlyTheOldestAreRemoved) {
+  bool killed = true;
+  for (u64 kill_at = 1; killed && !HasFailure(); ++kill_at) {
+    directory_.clear();
+    Writer writer({.log = log_, .batches = 6, .records = 1, .rotate_bytes = 1, .keep_files = 2});
+    // A kill tears no write inside a page; a torn entry would let it forget what it made.
+    KillIo io(os::real_io(), kill_at);
+    writer.use(make);
+    try {
+      EXPECT_TRUE(writer.start(io).ok());
+      EXPECT_TRUE(writer.write().ok());
+      killed = false;
+    } catch (const Killed&) {
+      writer.stop();
+    }
+    start(writer);
+    EXPECT_TRUE(writer.write().ok());
+    const std::vector<std::string> all = writer.expected();
+    EXPECT_EQ(lines_of(content_of(log_)), std::vector<std::string>(all.end() - 3, all.end()))
+        << kill_at;
+  }
 }
 
 TEST_F(TimedFileTest, KilledAtEveryCallItKeepsEachLineOnce) {
