@@ -35,7 +35,8 @@ namespace sluice::region {
 inline constexpr u64 kMagic = 0x314e4f4947455253;  // "SREGION1"
 // Raised by every change of what lies in a region, the chunks of sinks (sink/intent_area.h) too. A
 // region of another version is refused. 2: a place of an intent has the file's time of birth. 3:
-// names of secrets, what was handed over, reported drops, heartbeats. 4: metric cells. 5: requests, histograms.
+// names of secrets, what was handed over, reported drops, heartbeats. 4: metric cells. 5: requests,
+// histograms.
 inline constexpr u32 kVersion = 5;
 
 enum class AreaKind : u32 {
