@@ -15,9 +15,40 @@ using region::CellKind;
 
 u64 change(u64 now, u64 before) { return now > before ? now - before : 0; }
 
-double value_of(CellKind kind, u64 cell) {
-  if (kind == CellKind::kGauge) return std::bit_cast<double>(~cell);
-  return kind == CellKind::kUpDown ? double(i64(cell)) : double(cell);
+using SeriesTotal = RegionImage::SeriesTotal;
+
+double value_of(const SeriesTotal& one) {
+  u64 count = 0;
+  for (const SeriesTotal::Bucket& bucket : one.buckets) count += bucket.count;
+  if (region::is_histogram(one.kind)) return double(count);
+  if (one.kind == CellKind::kGauge) return std::bit_cast<double>(~one.total);
+  return one.kind == CellKind::kUpDown ? double(i64(one.total)) : double(one.total);
+}
+
+// None: nothing has come. `before`: the same series; null: it was not there.
+std::optional<MetricRate::Spread> spread_of(const SeriesTotal& now, const SeriesTotal* before) {
+  std::vector<std::pair<double, u64>> buckets;  // mean, count
+  u64 count = 0;
+  double sum = 0;
+  for (std::size_t i = 0; i < now.buckets.size(); ++i) {
+    SeriesTotal::Bucket bucket = now.buckets[i];
+    if (before != nullptr && before->buckets.size() == now.buckets.size()) {
+      bucket.count = change(bucket.count, before->buckets[i].count);
+      bucket.sum -= before->buckets[i].sum;
+    }
+    if (bucket.count == 0) continue;
+    buckets.emplace_back(bucket.sum / double(bucket.count), bucket.count);
+    count += bucket.count;
+    sum += bucket.sum;
+  }
+  if (count == 0) return {};
+  const auto rank = [&](u64 percent) {
+    u64 left = (count * percent + 99) / 100;
+    std::size_t at = 0;
+    while (at + 1 < buckets.size() && buckets[at].second < left) left -= buckets[at++].second;
+    return buckets[at].first;
+  };
+  return MetricRate::Spread{sum / double(count), rank(50), rank(99)};
 }
 
 }  // namespace
@@ -60,21 +91,23 @@ void RegionRates::count_batch(const char* bytes) {
 
 std::vector<MetricRate> RegionRates::take_metrics() {
   std::vector<MetricRate> metrics;
-  std::map<SeriesKey, u64> now;
-  for (const RegionImage::SeriesTotal& one : image_->series()) {
+  std::map<SeriesKey, SeriesTotal> now;
+  for (SeriesTotal& one : image_->series()) {
     const Result<Site> definition = decode_site(image_->site_text(one.site));
     if (!definition.ok() || (one.kind == CellKind::kGauge && one.total == 0)) continue;
     const Site& site = definition.value();
-    MetricRate metric{site.format, site.unit, {}, one.kind, value_of(one.kind, one.total)};
-    for (std::size_t i = 0; i < one.labels.size() && i + 1 < site.arguments.size(); ++i) {
-      metric.labels.emplace_back(site.arguments[i + 1].name, one.labels[i]);
+    MetricRate metric{site.format, site.unit, {}, one.kind, value_of(one)};
+    const std::size_t first = RegionImage::first_label(site);
+    for (std::size_t i = 0; i < one.labels.size() && first + i < site.arguments.size(); ++i) {
+      metric.labels.emplace_back(site.arguments[first + i].name, one.labels[i]);
     }
     const SeriesKey key{one.site, one.labels};
-    const auto before = series_.find(key);
-    const u64 none = one.kind == CellKind::kGauge ? one.total : 0;
-    metric.change =
-        metric.value - value_of(one.kind, before == series_.end() ? none : before->second);
-    now[key] = one.total;
+    const auto known = series_.find(key);
+    const SeriesTotal* const before = known == series_.end() ? nullptr : &known->second;
+    const double none = one.kind == CellKind::kGauge ? metric.value : 0;
+    metric.change = metric.value - (before == nullptr ? none : value_of(*before));
+    metric.spread = spread_of(one, before);
+    now[key] = std::move(one);
     metrics.push_back(std::move(metric));
   }
   series_ = std::move(now);

@@ -34,8 +34,14 @@ struct MetricRate {
   std::string unit;
   std::vector<std::pair<std::string, std::string>> labels;
   region::CellKind kind = region::CellKind::kCounter;
-  double value = 0;
+  double value = 0;   // of a histogram: how many values it has
   double change = 0;  // since the last look
+  // Of a histogram, what came since the last look; the middle and one of a hundred are means of
+  // their buckets.
+  struct Spread {
+    double mean = 0, p50 = 0, p99 = 0;
+  };
+  std::optional<Spread> spread = {};
 };
 
 struct RegionRate {
@@ -79,7 +85,7 @@ class RegionRates {
   std::vector<u64> drops_;      // by site, when it was looked last
   u64 filtered_ = 0;
   using SeriesKey = std::pair<u32, std::vector<std::string>>;
-  std::map<SeriesKey, u64> series_;
+  std::map<SeriesKey, RegionImage::SeriesTotal> series_;
 };
 
 }  // namespace sluice::cli

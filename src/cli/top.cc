@@ -49,6 +49,8 @@ std::string place_of(const SiteRate& one) {
 }
 
 const char* kind_of(CellKind kind) {
+  if (kind == CellKind::kTimer) return "timer";
+  if (region::is_histogram(kind)) return "histogram";
   return kind == CellKind::kCounter  ? "counter"
          : kind == CellKind::kUpDown ? "up-down counter"
                                      : "gauge";
@@ -91,8 +93,14 @@ std::string in_words(const RegionRate& rate, std::size_t limit) {
     const MetricRate& metric = rate.metrics[i];
     text += metric.kind == CellKind::kGauge
                 ? fmt::format("  {:>12.6g} {:>14}  {}\n", metric.value, "", metric_text(metric))
-                : fmt::format("  {:>12.0f} {:>12.1f}/s  {}\n", metric.value,
+                : fmt::format("  {:>12.0f} {:>12.1f}/s  {}", metric.value,
                               per_second(rate, metric.change), metric_text(metric));
+    if (metric.kind == CellKind::kGauge) continue;
+    if (metric.spread) {
+      text += fmt::format("; mean {:.4g}, half up to {:.4g}, 99 % up to {:.4g}",
+                          metric.spread->mean, metric.spread->p50, metric.spread->p99);
+    }
+    text += '\n';
   }
   if (rate.metrics.size() > limit) {
     text += fmt::format("  and {} more series\n", rate.metrics.size() - limit);
@@ -129,12 +137,14 @@ std::string in_json(const RegionRate& rate) {
   for (const MetricRate& metric : rate.metrics) {
     ordered_json labels = ordered_json::object();
     for (const auto& [name, value] : metric.labels) labels[name] = value;
-    object["metrics"].push_back({{"name", metric.name},
-                                 {"unit", metric.unit},
-                                 {"kind", kind_of(metric.kind)},
-                                 {"labels", std::move(labels)},
-                                 {"value", metric.value},
-                                 {"change", metric.change}});
+    ordered_json& one = object["metrics"].emplace_back();
+    one = {{"name", metric.name},         {"unit", metric.unit},   {"kind", kind_of(metric.kind)},
+           {"labels", std::move(labels)}, {"value", metric.value}, {"change", metric.change}};
+    if (metric.spread) {
+      one["mean"] = metric.spread->mean;
+      one["p50"] = metric.spread->p50;
+      one["p99"] = metric.spread->p99;
+    }
   }
   return json_line(object);
 }

@@ -3,6 +3,7 @@
 // sluice top: every record, drop, filtered call and add of a program is in just one of its looks,
 // whoever drains the program.
 #include "collector/support/regions_fixture.h"
+#include "sluice/histogram.h"
 #include "sluice/metric.h"
 
 namespace sluice::test {
@@ -11,6 +12,7 @@ namespace {
 using nlohmann::json;
 
 constinit Counter g_served("served", "1");
+constinit Histogram g_sizes("sizes", "By");
 constinit Gauge g_heat("heat", "Cel");
 
 class Top : public Regions {
@@ -40,6 +42,7 @@ class Top : public Regions {
       SLUICE_DEBUG("never");
       SLUICE_ERROR("{}", too_big);
       g_served.add(3);
+      g_sizes.observe(100);
       if (i % 64 == 0) ::usleep(100);
     }
     g_heat.set(21.5);
@@ -53,7 +56,7 @@ class Top : public Regions {
   struct Sums {
     std::map<std::string, u64> records, dropped;
     u64 all = 0, all_dropped = 0, filtered = 0;
-    double served = 0, heat = 0;
+    double served = 0, heat = 0, sizes = 0, size = 0;
     bool estimated = false;
   };
   static Sums sums_of(const std::string& text) {
@@ -71,6 +74,10 @@ class Top : public Regions {
       for (const json& metric : look["metrics"]) {
         if (metric["name"] == "served") sums.served += metric["change"].get<double>();
         if (metric["name"] == "heat") sums.heat = metric["value"];
+        if (metric["name"] != "sizes") continue;
+        sums.sizes += metric["change"].get<double>();
+        if (metric.contains("mean")) sums.size = metric["mean"];
+        EXPECT_EQ(metric.contains("mean"), metric["change"] != 0);
       }
     }
     return sums;
@@ -98,6 +105,8 @@ class Top : public Regions {
     EXPECT_EQ(sums.all_dropped, rounds);
     EXPECT_EQ(sums.filtered, rounds);
     EXPECT_EQ(sums.served, double(3 * rounds));
+    EXPECT_EQ(sums.sizes, double(rounds));
+    EXPECT_EQ(sums.size, 100);
     EXPECT_EQ(sums.heat, 21.5);
   }
 };
