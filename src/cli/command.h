@@ -49,6 +49,7 @@ void add_import(CLI::App& app, Chosen& chosen);
 void add_stream(CLI::App& app, Chosen& chosen);
 void add_upload(CLI::App& app, Chosen& chosen);
 void add_verify(CLI::App& app, Chosen& chosen);
+void add_demo(CLI::App& app, Chosen& chosen);
 void add_selftest(CLI::App& app, Chosen& chosen);
 void add_bench(CLI::App& app, Chosen& chosen);
 void add_offlog(CLI::App& app, Chosen& chosen);

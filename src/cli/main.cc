@@ -71,6 +71,7 @@ int run_command(int count, char** values) {
   add_upload(app, chosen);
 #endif
   add_verify(app, chosen);
+  add_demo(app, chosen);
   add_selftest(app, chosen);
   add_bench(app, chosen);
   add_offlog(app, chosen);
