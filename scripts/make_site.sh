@@ -37,7 +37,8 @@ PROJECT_NUMBER = $version
 OUTPUT_DIRECTORY = $folder
 HTML_OUTPUT = .
 GENERATE_LATEX = NO
-INPUT = README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md SECURITY.md docs docs/formats docs/decisions include/sluice
+INPUT = README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md SECURITY.md docs \\
+  docs/formats docs/decisions include/sluice
 FILE_PATTERNS = *.md *.h
 USE_MDFILE_AS_MAINPAGE = README.md
 MARKDOWN_SUPPORT = YES
