@@ -75,6 +75,8 @@ struct Sink {
   std::uint64_t rotate_seconds = 0;        // and when it is so old; 0: never
   std::string rotate_at = {};    // and every day then: "04:30" local, "04:30Z" UTC; empty: never
   std::uint32_t keep_files = 0;  // rotated files of its own kept; 0: all
+  // and packed by zstd, while there is nothing to write; never in immediate mode
+  bool compress = false;
   Color color = Color::automatic;
   Level stderr_level = Level::error;      // console: from here on to standard error
   std::uint32_t commit_records = 10'000;  // store: at most so many in one transaction

@@ -45,6 +45,7 @@ struct SinkConfig {
   u64 rotate_seconds = 0;
   std::string rotate_at;
   u32 keep_files = 0;
+  bool compress = false;
   Color color = Color::automatic;
   Level stderr_level = Level::error;
   u32 commit_records = 10'000;

@@ -109,6 +109,11 @@ class RealIo final : public Io {
   int drop_cached(int fd, u64 offset, u64 size) override {
     return -::posix_fadvise(fd, off_t(offset), off_t(size), POSIX_FADV_DONTNEED);
   }
+  int set_modified(int fd, i64 unix_ns) override {
+    const timespec then{time_t(unix_ns / 1'000'000'000), long(unix_ns % 1'000'000'000)};
+    const timespec both[2] = {{0, UTIME_OMIT}, then};
+    return or_error(::futimens(fd, both));
+  }
   int sync_data(int fd) override { return or_error(::fdatasync(fd)); }
   int sync_directory(const char* path) override {
     const int fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -73,6 +73,8 @@ class Io {
   // The page cache lets go of what it has of this part of a file and the disk has already; neither
   // writes nor waits. A hint: may do nothing.
   virtual int drop_cached(int, u64, u64) { return -EOPNOTSUPP; }
+  // When a file was last written, as others see it. A hint: may do nothing.
+  virtual int set_modified(int, i64) { return -EOPNOTSUPP; }
   virtual int sync_data(int fd) = 0;
   virtual int sync_directory(const char* path) = 0;
   virtual int stat(const char* path, FileInfo& out) = 0;           // does not follow a link

@@ -12,6 +12,7 @@
 #include "region/region.h"
 #include "runtime/environment.h"
 #include "sink/file_name.h"
+#include "sink/zstd.h"
 
 namespace sluice::runtime {
 namespace {
@@ -60,7 +61,8 @@ void check_label(const char* name, const std::string& text, Mistakes& mistakes) 
 bool rotates_to(const back::SinkConfig& log, const back::SinkConfig& other) {
   if (!back::is_line_file(log.kind) || !back::is_line_file(other.kind)) return false;
   const sink::FileName name(log.path), there(other.path);
-  return name.directory() == there.directory() && name.rotated_number(there.name()).has_value();
+  return name.directory() == there.directory() &&
+         (name.rotated_number(there.name()) || name.packed_number(there.name()));
 }
 
 void check_paths(const Config& config, std::size_t i, Mistakes& mistakes) {
@@ -145,6 +147,12 @@ void check(const Config& config, Mistakes& mistakes) {
     }
     if ((sink.rotate_seconds != 0 || !sink.rotate_at.empty()) && !lines) {
       mistakes.add(where, "rotate_seconds and rotate_at are for files of lines", "leave them out");
+    }
+    if (sink.compress && !lines) {
+      mistakes.add(where, "compress is for files of lines", "leave it out");
+    } else if (sink.compress && !sink::Zstd::instance().problem.empty()) {
+      mistakes.add(where, "compress needs libzstd: " + sink::Zstd::instance().problem,
+                   "install it (Debian: libzstd1), or leave compress out");
     }
     if (sink.full_text && !store) {
       mistakes.add(where, "full_text is for stores", "leave it out");
@@ -280,6 +288,7 @@ back::SinkConfig sink_config(const Sink& sink) {
   out.rotate_seconds = sink.rotate_seconds;
   out.rotate_at = sink.rotate_at;
   out.keep_files = sink.keep_files;
+  out.compress = sink.compress;
   out.color = sink.color;
   out.stderr_level = sink.stderr_level;
   if (sink.kind == SinkKind::store && sink.path == ":memory:") {
@@ -390,6 +399,7 @@ std::string to_text(const Config& config) {
     }
     if (!sink.rotate_at.empty()) value += ", rotate at " + sink.rotate_at;
     if (sink.keep_files) value += ", keep " + std::to_string(sink.keep_files) + " rotated files";
+    if (sink.compress) value += ", compressed";
     if (sink.keep_seconds) value += ", keep " + std::to_string(sink.keep_seconds) + " seconds";
     if (sink.keep_rows) value += ", keep " + std::to_string(sink.keep_rows) + " rows";
     if (sink.keep_bytes) value += ", keep " + std::to_string(sink.keep_bytes) + " bytes";

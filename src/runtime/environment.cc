@@ -117,6 +117,7 @@ void read_file_options(Config& config, Mistakes& mistakes) {
   read_number("SLUICE_FILE_KEEP_FILES", read.keep_files, mistakes);
   read_age("SLUICE_FILE_KEEP_AGE", read.keep_seconds, mistakes);
   read_number("SLUICE_FILE_KEEP_BYTES", read.keep_bytes, mistakes);
+  read_switch("SLUICE_FILE_COMPRESS", read.compress, mistakes);
   const auto is_set = [](const char* name) { return !os::environment(name).empty(); };
   for (back::SinkConfig& sink : config.sinks) {
     if (!back::is_line_file(sink.kind)) continue;
@@ -124,6 +125,7 @@ void read_file_options(Config& config, Mistakes& mistakes) {
     if (is_set("SLUICE_FILE_ROTATE_AGE")) sink.rotate_seconds = read.rotate_seconds;
     if (is_set("SLUICE_FILE_ROTATE_AT")) sink.rotate_at = read.rotate_at;
     if (is_set("SLUICE_FILE_KEEP_FILES")) sink.keep_files = read.keep_files;
+    if (is_set("SLUICE_FILE_COMPRESS")) sink.compress = read.compress;
     if (is_set("SLUICE_FILE_KEEP_AGE")) sink.keep_seconds = read.keep_seconds;
     if (is_set("SLUICE_FILE_KEEP_BYTES")) sink.keep_bytes = read.keep_bytes;
   }

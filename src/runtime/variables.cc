@@ -31,6 +31,7 @@ constexpr std::string_view kKnown[] = {
     "SLUICE_FILE_ROTATE_AGE",
     "SLUICE_FILE_ROTATE_AT",
     "SLUICE_FILE_KEEP_FILES",
+    "SLUICE_FILE_COMPRESS",
     "SLUICE_FILE_KEEP_AGE",
     "SLUICE_FILE_KEEP_BYTES",
     "SLUICE_CONSOLE",

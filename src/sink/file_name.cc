@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace sluice::sink {
+namespace {
+
+constexpr std::string_view kPacked = ".zst";
+
+}  // namespace
 
 FileName::FileName(std::string path) : path_(std::move(path)) {
   const std::size_t slash = path_.rfind('/');
@@ -24,6 +29,13 @@ std::string FileName::in_directory(std::string_view name) const {
 
 std::string FileName::rotated_path(u64 number) const {
   return in_directory(stem_ + "." + std::to_string(number) + extension_);
+}
+
+std::string FileName::packed_path(u64 number) const { return rotated_path(number).append(kPacked); }
+
+std::optional<u64> FileName::packed_number(std::string_view name) const {
+  if (!name.ends_with(kPacked)) return std::nullopt;
+  return rotated_number(name.substr(0, name.size() - kPacked.size()));
 }
 
 std::optional<u64> FileName::rotated_number(std::string_view name) const {

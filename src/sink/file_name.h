@@ -3,6 +3,7 @@
 //   /var/log/app.log        the file that is written
 //   /var/log/.app.log.lock  see sink/lock_file.h
 //   /var/log/app.1.log      the first one that was finished, then app.2.log, ...
+//   /var/log/app.1.log.zst  the same, packed; see sink/file_packer.h
 //
 // Threading: plain functions and values. Nothing here touches the file system.
 #ifndef SLUICE_SRC_SINK_FILE_NAME_H_
@@ -29,8 +30,12 @@ class FileName {
   [[nodiscard]] const std::string& directory() const { return directory_; }
   [[nodiscard]] std::string lock_path() const { return in_directory("." + name_ + ".lock"); }
   [[nodiscard]] std::string rotated_path(u64 number) const;
+  [[nodiscard]] std::string packed_path(u64 number) const;
+  [[nodiscard]] std::string part_path() const { return in_directory("." + name_ + ".zst.part"); }
   // The number of a rotated file; nullopt for every name that rotated_path() could not have made.
   [[nodiscard]] std::optional<u64> rotated_number(std::string_view name) const;
+  // The same of a packed one.
+  [[nodiscard]] std::optional<u64> packed_number(std::string_view name) const;
   [[nodiscard]] std::string in_directory(std::string_view name) const;
 
  private:

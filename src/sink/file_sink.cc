@@ -25,6 +25,7 @@ SharedLogOptions log_options(const back::SinkConfig& config, i64 (*unix_ns)()) {
           .rotate_bytes = config.rotate_bytes,
           .rotation = {config.rotate_seconds, parse_time_of_day(config.rotate_at).value()},
           .keep = {config.keep_files, config.keep_seconds, config.keep_bytes},
+          .compress = config.compress,
           .unix_ns = unix_ns};
 }
 
@@ -185,6 +186,11 @@ Status FileSink::write_gap(u64 missed_now, u64 missed_in_all) {
 }
 
 i64 FileSink::upkeep() { return area_->armed() ? -1 : log_.upkeep(); }
+
+Status FileSink::close() {
+  log_.stop_packing();
+  return {};
+}
 
 Status FileSink::flush(bool durable) { return durable ? log_.sync() : Status(); }
 

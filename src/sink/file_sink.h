@@ -45,7 +45,7 @@ class FileSink final : public back::Sink {
   Status write_gap(u64 missed_now, u64 missed_in_all) override;
   Status flush(bool durable) override;
   i64 upkeep() override;
-  Status close() override { return {}; }
+  Status close() override;
   [[nodiscard]] bool can_be_durable() const override { return true; }
 
  private:

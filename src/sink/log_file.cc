@@ -49,9 +49,12 @@ Status LogFile::open_current() {
 
 int LogFile::list_rotated(std::vector<u64>& numbers) {
   const int result = io_.list(name_.directory().c_str(), [&](const char* entry) {
-    if (const std::optional<u64> number = name_.rotated_number(entry)) numbers.push_back(*number);
+    std::optional<u64> number = name_.rotated_number(entry);
+    if (!number) number = name_.packed_number(entry);
+    if (number) numbers.push_back(*number);
   });
   std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   return result;
 }
 
@@ -77,7 +80,8 @@ int LogFile::last_made(LockFile& lock, RotatedNumbers& out) {
 int LogFile::next_free(u64& number) {
   for (; number <= FileName::kNumberMax; ++number) {
     os::FileInfo there;
-    const int error = io_.stat(name_.rotated_path(number).c_str(), there);
+    int error = io_.stat(name_.rotated_path(number).c_str(), there);
+    if (error == -ENOENT) error = io_.stat(name_.packed_path(number).c_str(), there);
     if (error == -ENOENT) return 0;
     if (error < 0) return error;
   }
@@ -105,19 +109,35 @@ int LogFile::rotate(LockFile& lock) {
   return 0;
 }
 
-int LogFile::list_own(u64 lowest, u64 highest, std::vector<Rotated>& files) {
+int LogFile::list_own(const RotatedNumbers& made, std::vector<Rotated>& files) {
   std::vector<u64> numbers;
   const int error = list_rotated(numbers);
+  const u64 highest = made.last == id() ? made.highest - 1 : made.highest;  // as in last_made()
   for (const u64 number : numbers) {
-    if (number < lowest || number > highest) continue;
-    const std::string path = name_.rotated_path(number);
+    if (number < made.lowest || number > highest) continue;
+    std::string path = name_.rotated_path(number);
     os::FileInfo info;
-    if (io_.stat(path.c_str(), info) < 0 || !info.regular || !check_owner(path, info).ok()) {
-      continue;
-    }
-    files.push_back({number, info.size, info.modified_ns});
+    const bool packed = io_.stat(path.c_str(), info) == -ENOENT;
+    if (packed) path = name_.packed_path(number);
+    if (packed && io_.stat(path.c_str(), info) < 0) continue;
+    if (!info.regular || !check_owner(path, info).ok()) continue;
+    files.push_back({number, packed, info.size, info.modified_ns});
   }
   return error;
+}
+
+std::optional<u64> LogFile::next_to_pack(LockFile& lock) {
+  const Result<std::optional<RotatedNumbers>> noted = lock.rotated();
+  if (!noted.ok() || !noted.value()) return std::nullopt;
+  std::vector<Rotated> files;
+  if (list_own(*noted.value(), files) < 0) return std::nullopt;
+  for (const Rotated& file : files) {
+    os::FileInfo there;
+    if (io_.stat(name_.packed_path(file.number).c_str(), there) == -ENOENT) {
+      return file.number;
+    }
+  }
+  return std::nullopt;
 }
 
 Status LogFile::prune(const Keep& keep, i64 unix_ns, LockFile& lock, i64& expires_ns) {
@@ -127,9 +147,7 @@ Status LogFile::prune(const Keep& keep, i64 unix_ns, LockFile& lock, i64& expire
   if (!noted.ok() || !noted.value()) return noted.status();
   RotatedNumbers made = *noted.value();
   std::vector<Rotated> files;
-  // As in last_made(). What is noted stays so.
-  const u64 highest = made.last == id() ? made.highest - 1 : made.highest;
-  const int listed = list_own(made.lowest, highest, files);
+  const int listed = list_own(made, files);
   if (listed < 0) {
     return failed(ErrorClass::kRetryable, name_.directory(), "cannot look for old files", listed);
   }
@@ -149,7 +167,8 @@ Status LogFile::prune(const Keep& keep, i64 unix_ns, LockFile& lock, i64& expire
       expires_ns = expiry(oldest);
       break;
     }
-    const std::string path = name_.rotated_path(oldest.number);
+    const std::string path =
+        oldest.packed ? name_.packed_path(oldest.number) : name_.rotated_path(oldest.number);
     const int error = io_.unlink(path.c_str());
     if (error < 0 && error != -ENOENT && status.ok()) {
       status = failed(ErrorClass::kRetryable, path, "cannot be removed and stays", error);

@@ -62,6 +62,8 @@ class LogFile {
   // this log's. What cannot be removed stays, and is tried again the next time. `expires_ns`: when
   // the oldest of the rest will be too old.
   Status prune(const Keep& keep, i64 unix_ns, LockFile& lock, i64& expires_ns);
+  // The lowest number of its own whose file is not packed. nullopt: none, or not to be known now.
+  [[nodiscard]] std::optional<u64> next_to_pack(LockFile& lock);
   // A file that this one wrote to and that the path does not name any more.
   [[nodiscard]] OpenFile take_former() { return std::move(former_); }
 
@@ -87,11 +89,13 @@ class LogFile {
   [[nodiscard]] int list_rotated(std::vector<u64>& numbers);
   struct Rotated {
     u64 number;
+    bool packed;
     u64 bytes;
     i64 modified_ns;
   };
-  // Those that are surely this log's, of these numbers, in their order.
-  [[nodiscard]] int list_own(u64 lowest, u64 highest, std::vector<Rotated>& files);
+  // Those that are surely this log's, by number. Where a number has a packed file beside a plain
+  // one, the packed one is somebody else's.
+  [[nodiscard]] int list_own(const RotatedNumbers& made, std::vector<Rotated>& files);
 
   os::Io& io_;
   const FileName name_;

@@ -37,7 +37,9 @@ SharedLog::SharedLog(os::Io& io, const SharedLogOptions& options)
       lock_(io, FileName(options.path).lock_path()),
       file_(io, FileName(options.path)),
       due_ns_(options.rotation.never() ? kNever : 0),
-      expires_ns_(kNever) {}
+      expires_ns_(kNever),
+      packer_(io, file_.name()),
+      next_pack_ns_(options.compress ? 0 : kNever) {}
 
 // ---- taking the lock ----
 
@@ -164,6 +166,12 @@ void SharedLog::time_file(i64 now) {
 }
 
 i64 SharedLog::upkeep() {
+  const i64 for_time = keep_time(), for_packing = pack();
+  if (for_time < 0 || for_packing < 0) return std::max(for_time, for_packing);
+  return std::min(for_time, for_packing);
+}
+
+i64 SharedLog::keep_time() {
   if (options_.rotation.never() && options_.keep.seconds == 0) return -1;
   const i64 left = std::min(due_ns_, expires_ns_) - options_.unix_ns();
   if (left > 0) return std::min(left, kUpkeepPauseMaxNs);
@@ -172,6 +180,46 @@ i64 SharedLog::upkeep() {
   if (is_due()) (void)rotate();
   if (expires_ns_ <= options_.unix_ns()) prune();
   return kUpkeepPauseMaxNs;
+}
+
+// What another process has rotated is packed by that one, or by whoever starts next.
+i64 SharedLog::pack() {
+  if (!packer_.is_busy() && next_pack_ns_ == kNever) return -1;
+  const i64 now = os::monotonic_ns();
+  if (!packer_.is_busy() && now < next_pack_ns_) return next_pack_ns_ - now;
+  const int error = pack_some();
+  if (error == 1) return 0;
+  if (error == 0) {
+    packing_fails_ = false;
+    next_pack_ns_ = kNever;
+    return -1;
+  }
+  packer_.give_up();
+  if (error != -EAGAIN && !packing_fails_) {
+    report_ = failed(ErrorClass::kRetryable, packer_.path(), "stays as it is, not packed", error)
+                  .message();
+    packing_fails_ = true;
+  }
+  next_pack_ns_ = now + kUpkeepPauseMaxNs;
+  return kUpkeepPauseMaxNs;
+}
+
+// 1: there is more to do, 0: all is packed.
+int SharedLog::pack_some() {
+  if (packer_.is_busy()) {
+    const int error = packer_.step();
+    if (error != 0) return error;
+  }
+  const Hold hold(*this);
+  if (!hold.status().ok()) return -EAGAIN;
+  if (packer_.is_busy()) {
+    const int error = packer_.finish();
+    return error >= 0 || error == -ENOENT ? 1 : error;
+  }
+  const std::optional<u64> next = file_.next_to_pack(lock_);
+  if (!next) return 0;
+  const int error = packer_.begin(*next);
+  return error >= 0 || error == -ENOENT ? 1 : error;
 }
 
 // Goes on in the old file when its name cannot be changed.
@@ -183,6 +231,7 @@ Status SharedLog::rotate() {
   }
   rotation_fails_ = error < 0;
   Status status = open();
+  if (error >= 0 && options_.compress) next_pack_ns_ = std::min(next_pack_ns_, os::monotonic_ns());
   if (status.ok() && error >= 0) prune();
   if (status.ok() && write_again_) status = write_again();
   return status;

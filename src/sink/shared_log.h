@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "os/process.h"
+#include "sink/file_packer.h"
 #include "sink/intent_area.h"
 #include "sink/lock_file.h"
 #include "sink/log_file.h"
@@ -34,6 +35,7 @@ struct SharedLogOptions {
   u64 rotate_bytes = 0;  // 0: never
   RotationTime rotation{};
   Keep keep{};
+  bool compress = false;  // rotated files, in upkeep()
   i64 (*unix_ns)() = os::wall_ns;
 };
 
@@ -87,9 +89,12 @@ class SharedLog {
   // Removes rotated files that are not to be kept. Done at each rotation too.
   void prune();
 
-  // While nothing is written: finishes the file when its time has come, and removes those that have
-  // got too old. After how long it wants to be called again, -1: not before the next write.
+  // While nothing is written: finishes the file when its time has come, removes those that have got
+  // too old, packs the next piece of a rotated one. After how long it wants to be called again, -1:
+  // not before the next write.
   [[nodiscard]] i64 upkeep();
+
+  void stop_packing() { packer_.give_up(); }
 
   // Something went wrong that stopped nothing: said once. Empty: nothing.
   [[nodiscard]] std::string take_report() { return std::exchange(report_, {}); }
@@ -104,6 +109,9 @@ class SharedLog {
   Status replace_spoiled();
   Status write_again();
   Status rotate();
+  [[nodiscard]] i64 keep_time();
+  [[nodiscard]] i64 pack();
+  [[nodiscard]] int pack_some();
   [[nodiscard]] bool is_due();
   void time_file(i64 now);
   [[nodiscard]] i64 begin_of_file(i64 now);
@@ -137,6 +145,10 @@ class SharedLog {
   u64 again_attempt_ = u64{1} << 63;  // apart from those of intents
   bool rotation_fails_ = false;       // and that has been said
   bool pruning_fails_ = false;        // the same
+  bool packing_fails_ = false;        // the same
+
+  FilePacker packer_;
+  i64 next_pack_ns_;  // monotonic
   std::string report_;
 };
 

@@ -33,6 +33,7 @@ std::string options_text(const back::SinkConfig& config) {
   put("rotate_seconds", std::to_string(config.rotate_seconds));
   put("rotate_at", config.rotate_at);
   put("keep_files", std::to_string(config.keep_files));
+  put("compress", config.compress ? "1" : "0");
   put("color", std::to_string(u32(config.color)));
   put("stderr_level", std::to_string(u32(config.stderr_level)));
   put("commit_records", std::to_string(config.commit_records));
@@ -67,6 +68,7 @@ bool read_option(std::string_view key, std::string_view value, back::SinkConfig&
   if (key == "rotate_seconds") return read_number(value, ~u64{0}, config.rotate_seconds);
   if (key == "rotate_at") return config.rotate_at = value, true;
   if (key == "keep_files") return read_number(value, ~u32{0}, config.keep_files);
+  if (key == "compress") return read_number(value, 1, config.compress);
   if (key == "commit_records") return read_number(value, ~u32{0}, config.commit_records);
   if (key == "sync_each_commit") return read_number(value, 1, config.sync_each_commit);
   if (key == "keep_seconds") return read_number(value, ~u64{0}, config.keep_seconds);

@@ -50,21 +50,23 @@ TEST(MakeConfig, HowFilesRotateAndOnlyFiles) {
   Options options;
   options.sinks = {text_file("a.log", {.rotate_bytes = 5, .rotate_seconds = 9}),
                    segment_files("s", {.rotate_at = "04:30"}), logfmt_file("a.logfmt"),
-                   console({.keep_bytes = 1})};
+                   console({.keep_bytes = 1}), segment_files("t", {.compress = true})};
   ::setenv("SLUICE_FILE_ROTATE_BYTES", "1M", 1);
   ::setenv("SLUICE_FILE_ROTATE_AT", "00:00Z", 1);
   ::setenv("SLUICE_FILE_KEEP_FILES", "7", 1);
+  ::setenv("SLUICE_FILE_COMPRESS", "1", 1);
   ::setenv("SLUICE_FILE_KEEP_AGE", "2d", 1);
   ::setenv("SLUICE_FILE_KEEP_BYTES", "1K", 1);
   Config config;
   const std::vector<std::string> mistakes = make_config(options, config);
-  ASSERT_EQ(mistakes.size(), 2u);
+  ASSERT_EQ(mistakes.size(), 3u);
+  EXPECT_NE(mistakes[2].find("sinks[4]: compress is for files of lines"), std::string::npos);
   EXPECT_NE(mistakes[0].find("sinks[1]: rotate_seconds and rotate_at are for"), std::string::npos);
   EXPECT_NE(mistakes[1].find("sinks[3]: keep_seconds and keep_bytes are for"), std::string::npos);
   EXPECT_EQ(config.sinks[2].keep_files, 7u) << "logfmt too";
   EXPECT_NE(to_text(config).find("rotate at 1048576 bytes, rotate after 9 seconds, rotate at"
-                                 " 00:00Z, keep 7 rotated files, keep 172800 seconds, keep 1024"
-                                 " bytes"),
+                                 " 00:00Z, keep 7 rotated files, compressed, keep 172800"
+                                 " seconds, keep 1024 bytes"),
             std::string::npos);
   ::setenv("SLUICE_FILE_ROTATE_AGE", "soon", 1);
   Config wrong;
@@ -72,7 +74,8 @@ TEST(MakeConfig, HowFilesRotateAndOnlyFiles) {
             std::string::npos);
   for (const char* name :
        {"SLUICE_FILE_ROTATE_BYTES", "SLUICE_FILE_ROTATE_AT", "SLUICE_FILE_ROTATE_AGE",
-        "SLUICE_FILE_KEEP_FILES", "SLUICE_FILE_KEEP_AGE", "SLUICE_FILE_KEEP_BYTES"}) {
+        "SLUICE_FILE_KEEP_FILES", "SLUICE_FILE_COMPRESS", "SLUICE_FILE_KEEP_AGE",
+        "SLUICE_FILE_KEEP_BYTES"}) {
     ::unsetenv(name);
   }
 }
@@ -220,6 +223,7 @@ TEST(MakeConfig, ASinkAtARotatedNameOfAnotherIsAMistake) {
                   (first ? "sinks[1]" : "sinks[0]") +
                   ", /d/srv.log; choose a name that does not differ from it by a number alone");
   }
+  EXPECT_EQ(mistakes_of({text_file("/d/srv.log"), text_file("/d/srv.2.log.zst")}).size(), 1u);
   for (const char* fine : {"/d/srv.x.log", "/e/srv.2.log", "/d/srv.02.log", "/d/srv2.log"}) {
     EXPECT_TRUE(mistakes_of({text_file("/d/srv.log"), text_file(fine)}).empty()) << fine;
   }

@@ -90,6 +90,7 @@ struct WriterOptions {
   std::string rotate_at{};
   u32 keep_files = 0;
   u64 keep_seconds = 0;
+  bool compress = false;
   bool intent_area = true;
   bool same_text = false;          // every line is "same"
   std::string region_directory{};  // empty: the region is private memory
@@ -123,6 +124,7 @@ class Writer {
     config_.rotate_at = options_.rotate_at;
     config_.keep_files = options_.keep_files;
     config_.keep_seconds = options_.keep_seconds;
+    config_.compress = options_.compress;
     config_.required = true;
   }
 

@@ -23,6 +23,7 @@ back::SinkConfig full_config() {
   config.rotate_bytes = 1 << 20;
   config.keep_files = 7;
   config.rotate_seconds = 3600;
+  config.compress = true;
   config.rotate_at = "04:30Z";
   config.color = Color::always;
   config.stderr_level = Level::critical;
@@ -46,6 +47,7 @@ TEST(SinkTableTest, GoesThereAndBack) {
   EXPECT_EQ(read.value().rotate_bytes, config.rotate_bytes);
   EXPECT_EQ(read.value().keep_files, config.keep_files);
   EXPECT_EQ(read.value().rotate_seconds, config.rotate_seconds);
+  EXPECT_TRUE(read.value().compress);
   EXPECT_EQ(read.value().rotate_at, config.rotate_at);
   EXPECT_EQ(read.value().color, config.color);
   EXPECT_EQ(read.value().stderr_level, config.stderr_level);
