@@ -45,6 +45,7 @@ double per_second(const RegionRate& rate, double count) {
 std::string place_of(const SiteRate& one) {
   if (!one.site) return "(unknown)";
   const std::string& file = one.site->file;
+  if (file.empty()) return "-";
   return printable(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(one.site->line);
 }
 

@@ -120,7 +120,7 @@ bool set_level(std::string_view logger, Level level);
 // register later. Returns how many sites it names now; none: kSiteRulesMax places have been named.
 // One caller at a time (the runtime); allocates.
 std::optional<u32> set_site_level(std::string_view place, u8 level);
-inline constexpr u32 kSiteRulesMax = 4096;
+inline constexpr u32 kSiteRulesMax = 1024;
 
 // registry.cc
 // Sets every control byte anew that is not closed: after a change of levels or of the mode.

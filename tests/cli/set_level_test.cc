@@ -98,17 +98,20 @@ class SetLevel : public Regions {
     int fd = -1;
     u64 at = 0;
   };
-  [[nodiscard]] Requests open_requests() const {
+  [[nodiscard]] std::string region_path() const {
     for (const auto& entry : std::filesystem::directory_iterator(regions_)) {
-      if (entry.path().extension() != ".region") continue;
-      const int fd = ::open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
-      alignas(64) char bytes[4096];
-      if (::pread(fd, bytes, sizeof bytes, 0) != sizeof bytes) break;
-      const auto& header = *reinterpret_cast<const region::RegionHeader*>(bytes);
-      for (u32 i = 0; i < header.area_count && i < region::kAreasMax; ++i) {
-        const region::Area& area = header.areas[i];
-        if (area.kind == u32(region::AreaKind::kRequests)) return {fd, area.offset};
-      }
+      if (entry.path().extension() == ".region") return entry.path();
+    }
+    return {};
+  }
+  [[nodiscard]] Requests open_requests() const {
+    const int fd = ::open(region_path().c_str(), O_RDWR | O_CLOEXEC);
+    alignas(64) char bytes[4096] = {};
+    EXPECT_EQ(::pread(fd, bytes, sizeof bytes, 0), ssize_t(sizeof bytes));
+    const auto& header = *reinterpret_cast<const region::RegionHeader*>(bytes);
+    for (u32 i = 0; i < header.area_count && i < region::kAreasMax; ++i) {
+      const region::Area& area = header.areas[i];
+      if (area.kind == u32(region::AreaKind::kRequests)) return {fd, area.offset};
     }
     ADD_FAILURE() << "no area of requests";
     return {};
@@ -207,15 +210,16 @@ TEST_F(SetLevel, AProgramThatIsKilledBeforeItAnswers) {
 TEST_F(SetLevel, ManyCommandsAtOnce) {
   const std::string pid = run(10);
   std::vector<pid_t> commands;
+  const auto name = [](int i) { return "logger.of.command." + std::to_string(100 + i); };
   for (int i = 0; i < 20; ++i) {
-    const std::string logger = "l" + std::to_string(i);
-    commands.push_back(start("exec $SLUICE level --timeout 60 " + pid + " " + logger + " debug",
-                             path("o" + logger), path("e" + logger)));
+    commands.push_back(start("exec $SLUICE level --timeout 60 " + pid + " " + name(i) + " debug",
+                             path("o" + name(i)), path("e" + name(i))));
   }
   for (const pid_t command : commands) EXPECT_EQ(wait_for(command), 0);
+  const std::string region = read_file(region_path());
   for (int i = 0; i < 20; ++i) {
-    const std::string logger = "l" + std::to_string(i);
-    EXPECT_NE(text("o" + logger).find("'" + logger + "': debug"), std::string::npos);
+    EXPECT_NE(text("o" + name(i)).find("'" + name(i) + "': debug"), std::string::npos);
+    EXPECT_NE(region.find(name(i)), std::string::npos) << "not done: " << name(i);
   }
 }
 

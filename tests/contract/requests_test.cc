@@ -120,10 +120,10 @@ ISOLATED_TEST(Requests, WhatMakesNoSenseIsRefused) {
   Request longer = request_of(RequestKind::kSites, "a.cc", Level::debug);
   longer.bytes = region::kRequestNameMax + 1;
   refused(longer, "makes no sense");
-  for (int i = 0; i < 600; ++i) set_level("l" + std::to_string(i), Level::off);
-  refused(request_of(RequestKind::kLogger, "one.more", Level::off), "no room");
-  for (int i = 0; i < 4200; ++i) (void)set_site_level("f" + std::to_string(i), Level::off);
+  for (int i = 0; i < 1024; ++i) (void)set_site_level("f" + std::to_string(i), Level::off);
   refused(request_of(RequestKind::kSites, "one_more.cc", Level::off), "as many places");
+  for (int i = 0; i < 600; ++i) log_text(Level::info, "logger." + std::to_string(i), "x");
+  refused(request_of(RequestKind::kLogger, "one.more", Level::off), "no room");
 }
 
 ISOLATED_TEST(Requests, AnyBytes) {
