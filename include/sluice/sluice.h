@@ -66,10 +66,10 @@ SLUICE_API void set_level(std::string_view logger, Level level) noexcept;
 // Threshold of the call sites at a place of the source, instead of their logger's: "http.cc:120",
 // or "http.cc" for all of a file, by as many last components of its path as are needed; those that
 // make their first call later too. FILE:LINE goes before FILE, a longer path before a shorter one.
-// Returns how many sites the place names now. Calls through a sluice::Logger object ask that
-// logger's level first: here they can be silenced, not let through. Compiled-out calls
-// (SLUICE_ACTIVE_LEVEL) stay out. Thread-safe; takes effect at once; may wait for another change of
-// levels (microseconds); not for signal handlers.
+// Returns how many sites the place names now; 0 for one more than 1024 places, which gets no level.
+// Calls through a sluice::Logger object ask that logger's level first: here they can be silenced,
+// not let through. Compiled-out calls (SLUICE_ACTIVE_LEVEL) stay out. Thread-safe; takes effect at
+// once; may wait for another change of levels (microseconds); not for signal handlers.
 SLUICE_API std::uint32_t set_site_level(std::string_view place, Level level) noexcept;
 // Takes back what was set for just this place; their logger's level, or another place's, holds.
 // Returns and threading as above.

@@ -209,15 +209,20 @@ TEST_F(SetLevel, AProgramThatIsKilledBeforeItAnswers) {
 
 TEST_F(SetLevel, ManyCommandsAtOnce) {
   const std::string pid = run(10);
+  ::kill(programs_[0], SIGSTOP);  // so that they meet
   std::vector<pid_t> commands;
   const auto name = [](int i) { return "logger.of.command." + std::to_string(100 + i); };
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 40; ++i) {
     commands.push_back(start("exec $SLUICE level --timeout 60 " + pid + " " + name(i) + " debug",
                              path("o" + name(i)), path("e" + name(i))));
   }
+  const Requests requests = open_requests();
+  EXPECT_TRUE(eventually([&] { return !is_answered(requests); }));
+  ::close(requests.fd);
+  ::kill(programs_[0], SIGCONT);
   for (const pid_t command : commands) EXPECT_EQ(wait_for(command), 0);
   const std::string region = read_file(region_path());
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 40; ++i) {
     EXPECT_NE(text("o" + name(i)).find("'" + name(i) + "': debug"), std::string::npos);
     EXPECT_NE(region.find(name(i)), std::string::npos) << "not done: " << name(i);
   }
