@@ -64,6 +64,7 @@ class RealIo final : public Io {
     if (flags & kExclusive) mode |= O_EXCL;
     if (!(flags & kFollow)) mode |= O_NOFOLLOW;
     if (flags & kDirect) mode |= O_DIRECT;
+    if (flags & kAppend) mode |= O_APPEND;
     const DescriptorChange change;
     const int fd = or_error(::open(path, mode, 0600));
     if (fd >= 0) close_in_child(fd);

@@ -48,6 +48,7 @@ enum OpenFlag : u32 {
   kExclusive = 8,  // with kCreate: fail with EEXIST when it is there
   kFollow = 16,    // follow a symbolic link (reading what a user named)
   kDirect = 32,    // past the page cache: whole pages at whole pages; -EINVAL where that is not so
+  kAppend = 64,    // every write goes to the end, whatever offset it names
 };
 
 class Io {

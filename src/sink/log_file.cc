@@ -30,7 +30,7 @@ Status LogFile::open_current() {
             name_.path() + ": not a regular file (links are not followed); name a file"};
   }
   // A file, or nothing: nobody else makes one while we hold the lock, but anybody may remove it.
-  const int fd = io_.open(path, os::kRead | os::kWrite | os::kCreate);
+  const int fd = io_.open(path, os::kRead | os::kWrite | os::kCreate | os::kAppend);
   if (fd < 0) return failed(class_of_open_error(fd), name_.path(), "cannot open", fd);
   OpenFile opened(io_, fd);
   os::FileInfo info;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "sink/file_fixture.h"
+#include "support/forwarding_io.h"
 
 namespace sluice::testing {
 namespace {
@@ -197,6 +198,43 @@ TEST_F(FileSinkTest, FollowsARotationDeletionAndTruncationFromOutside) {
   ASSERT_TRUE(writer.write(4).ok());
   EXPECT_EQ(lines_of(read_file(log_)).size(), 3u);
   EXPECT_EQ(lines_of(read_file(directory_ / "moved")).size(), 3u);
+}
+
+// What others do to the file between our look at it and our write.
+class MeddlingIo final : public ForwardingIo {
+ public:
+  explicit MeddlingIo(std::function<void()> before_lines)
+      : ForwardingIo(os::real_io()), before_lines_(std::move(before_lines)) {}
+
+  i64 pwrite(int fd, const void* from, std::size_t size, u64 offset) override {
+    const std::string_view text(static_cast<const char*>(from), size);
+    if (text.starts_with("a ")) before_lines_();
+    return ForwardingIo::pwrite(fd, from, size, offset);
+  }
+
+ private:
+  const std::function<void()> before_lines_;
+};
+
+TEST_F(FileSinkTest, ATruncationJustBeforeAWriteLeavesNoHole) {
+  MeddlingIo io([this] { std::filesystem::resize_file(log_, 0); });
+  Writer writer({.log = log_, .batches = 3});
+  ASSERT_TRUE(writer.start(io).ok());
+  ASSERT_TRUE(writer.write(1).ok());
+  ASSERT_TRUE(writer.write(2).ok());
+  EXPECT_EQ(read_file(log_), "a 4 text of 28\na 5 text of 35\na 6 text of 42\n");
+  ASSERT_TRUE(writer.start(os::real_io()).ok());
+  ASSERT_TRUE(writer.write(3).ok());
+  EXPECT_EQ(lines_of(read_file(log_)).size(), 6u);
+}
+
+TEST_F(FileSinkTest, ALineOfOneWhoTakesNoLockIsNotOverwritten) {
+  MeddlingIo io([this] { std::ofstream(log_, std::ios::app) << "foreign\n"; });
+  Writer writer({.log = log_, .batches = 2, .records = 1});
+  ASSERT_TRUE(writer.start(io).ok());
+  ASSERT_TRUE(writer.write(1).ok());
+  ASSERT_TRUE(writer.write(2).ok());
+  EXPECT_EQ(read_file(log_), "foreign\na 1 text of 7\nforeign\na 2 text of 14\n");
 }
 
 TEST_F(FileSinkTest, ALockFileThatIsRemovedIsMadeAgain) {

@@ -60,6 +60,11 @@ class Child {
     ::waitpid(std::exchange(pid_, 0), &status, 0);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
   }
+  // It stays to be joined.
+  [[nodiscard]] bool has_ended() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, id_t(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+  }
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] const char* region_path() const { return told_->region_path; }
 
@@ -88,8 +93,8 @@ class Child {
 };
 
 // What the next start of the program does with the region of a dead one.
-// Says whether it found any left to do.
-void recover(const char* region_path, u64 records, u32& interrupted) {
+// Says whether it found any left to do. `may_report`: a batch may be written again, and said so.
+void recover(const char* region_path, u64 records, u32& interrupted, bool may_report = false) {
   region::Region region;
   ASSERT_EQ(region.adopt(region_path), 0) << region_path;
   region::SinkEntry& entry = region.sink(0);
@@ -109,6 +114,7 @@ void recover(const char* region_path, u64 records, u32& interrupted) {
     const BatchView batch(bytes.data());
     if (batch.next_sequence() > cursor.sequence()) {
       status = sink.write({&batch, 1}, catalog, cursor);
+      if (may_report && !status.ok()) status = sink.write({&batch, 1}, catalog, cursor);
       ASSERT_TRUE(status.ok()) << status.message();
     }
     reader.advance(batch.header().bytes);
@@ -158,6 +164,58 @@ TEST_F(ProcessKillTest, SharedAndRotatedAndKilledAtRandom) {
     if (HasFailure()) return;
   }
   EXPECT_GT(interrupted, 60u) << "the kills came too late to test anything";
+}
+
+// As logrotate does it: the file gets another name while four write it, two of whom are killed.
+// Exactly once for those who live; at least once for the others, who may leave half a line there.
+TEST_F(ProcessKillTest, RenamedByAnotherProgramWhileFourWriteIt) {
+  std::mt19937_64 random(2026);
+  u32 interrupted = 0, renamed = 0;
+  constexpr u32 kBatches = 300;
+  for (int round = 0; round < 15 && !HasFailure(); ++round) {
+    directory_.clear();
+    std::vector<WriterOptions> all;
+    for (const char* name : {"a", "b", "c", "d"}) {
+      all.push_back(options(name, kBatches, 3));
+      all.back().rotate_bytes = round % 2 == 0 ? 5000 : 0;
+    }
+    std::string content;
+    {
+      const auto alarm = [&] { return u32(100 + random() % 2500); };
+      Child a(all[0], false, alarm()), b(all[1], false, alarm()), c(all[2]), d(all[3]);
+      std::vector<std::string> moved;
+      while (!d.has_ended()) {
+        std::error_code error;
+        const std::string to = directory_ / ("moved." + std::to_string(moved.size()));
+        if (std::filesystem::file_size(log_, error) > 500 && !error) {
+          std::filesystem::rename(log_, to, error);
+          if (!error) moved.push_back(to);
+        }
+        os::yield();
+      }
+      (void)a.join();
+      (void)b.join();
+      EXPECT_TRUE(c.join() && d.join());
+      recover(a.region_path(), 3 * kBatches, interrupted, true);
+      recover(b.region_path(), 3 * kBatches, interrupted, true);
+      renamed += u32(moved.size());
+      for (const std::string& file : moved) content += read_file(file);
+    }
+    content += content_of(log_);
+    std::map<std::string, u32> found;
+    for (const std::string& line : lines_of(content)) ++found[line];
+    for (WriterOptions& of : all) {
+      of.region_directory.clear();
+      for (const std::string& line : Writer(of).expected()) {
+        const bool lives = of.name == "c" || of.name == "d";
+        EXPECT_TRUE(lives ? found[line] == 1 : found[line] >= 1)
+            << line << ": " << found[line] << " times, round " << round;
+        if (HasFailure()) return;
+      }
+    }
+  }
+  EXPECT_GT(interrupted, 5u);
+  EXPECT_GT(renamed, 0u);
 }
 
 // Lets a traced child run to its `stop`th entry to or exit from the kernel, then `steps`
