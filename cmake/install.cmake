@@ -55,6 +55,7 @@ configure_file(${PROJECT_SOURCE_DIR}/cmake/sluice.pc.in ${PROJECT_BINARY_DIR}/sl
 install(FILES ${PROJECT_BINARY_DIR}/sluice.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # A Debian package of all of it: `cpack -G DEB` in the build tree.
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)  # sluice_package, not the tests too
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME sluice)
 set(CPACK_PACKAGE_CONTACT "Sluice maintainers <maintainers@sluice.invalid>")
