@@ -82,7 +82,7 @@ class Worker {
                             {"http.duration", "s", {{"route", kRoutes[3]}}}};
 };
 
-void run_shop(const DemoCommand& command) {
+void run_shop(const DemoCommand& command, os::SignalInbox& inbox) {
   SLUICE_PARAM("workers", kWorkers);
   SLUICE_PARAM("rate", command.rate);
   tags({"demo"});
@@ -93,7 +93,6 @@ void run_shop(const DemoCommand& command) {
     workers.emplace_back(
         [&command, &stopped, i, end] { Worker(i, command.rate).work_until(end, stopped); });
   }
-  os::SignalInbox inbox;
   for (i64 now = from; now < end; now = os::monotonic_ns()) {
     const double t = double(now - from) / 1e9;
     SLUICE_TRACK("courier", kv("x", std::cos(t)), kv("y", std::sin(t)));
@@ -118,6 +117,7 @@ int demo(const DemoCommand& command) {
     mistakes.push_back("--rate: write a number above 0, 1000000 at most");
   }
   if (!mistakes.empty()) return refuse(mistakes);
+  os::SignalInbox inbox;  // before there are threads
   Options options{.product = "demo",
                   .sinks = {store_file(command.store, {.full_text = true})},
                   .metrics_interval_ms = 1000,
@@ -127,7 +127,7 @@ int demo(const DemoCommand& command) {
     complain(last_error());
     return kUsage;
   }
-  run_shop(command);
+  run_shop(command, inbox);
   if (!stop()) {
     complain(last_error());
     return kProblem;

@@ -23,7 +23,7 @@ TEST_F(Stats, OfARealRun) {
   ASSERT_EQ(shown.code, 0) << shown.error;
   const json all = json::parse(shown.out);
   EXPECT_EQ(all["store"], "a.db");
-  EXPECT_EQ(all["schema_version"], 2);
+  EXPECT_EQ(all["schema_version"], 3);
   EXPECT_GT(all["database_bytes"], 4096);
   EXPECT_EQ(all["tables"]["records"]["rows"], 6);
   EXPECT_EQ(all["tables"]["records"]["oldest"], "2026-01-02 03:04:05.000");
@@ -41,7 +41,7 @@ TEST_F(Stats, OfARealRun) {
   EXPECT_EQ(all["runs"][1]["product"], "demo");
   EXPECT_EQ(json::parse(command("stats --json --limit 1").out)["runs"].size(), 1u);
   const Finished text = command("stats");
-  for (const char* said : {"schema version 2", "records  6", "ERROR  1", "exit code 3", "signal 9",
+  for (const char* said : {"schema version 3", "records  6", "ERROR  1", "exit code 3", "signal 9",
                            "nothing was said to be dropped", "columns of one's own: host TEXT"}) {
     EXPECT_NE(text.out.find(said), std::string::npos) << said << "\n" << text.out;
   }

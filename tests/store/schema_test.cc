@@ -84,7 +84,7 @@ TEST_F(SchemaTest, OthersDatabasesAreRefusedAndLeftAlone) {
   ASSERT_EQ(run("PRAGMA user_version = 7"), "");
   const Status newer = storage::check_file(path_);
   EXPECT_EQ(newer.error_class(), ErrorClass::kFatal);
-  EXPECT_NE(newer.message().find("newer version than 2"), std::string::npos) << newer.message();
+  EXPECT_NE(newer.message().find("newer version than 3"), std::string::npos) << newer.message();
   EXPECT_TRUE(storage::check_file(folder_ / "nothing there.db").ok());
 }
 
