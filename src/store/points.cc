@@ -12,7 +12,7 @@ namespace {
 
 constexpr i64 kNsPerMs = 1'000'000;
 constexpr u64 kWholeE9 = 100'000'000'000;  // 100 %
-constexpr i64 kWeightMax = i64{1} << 53;   // no sum of them overflows
+constexpr i64 kWeightMax = i64{1} << 40;   // so that eight million of them can be counted
 
 // On points of one series: by the index on series and time, then to the nanosecond.
 void add_points(Where& where, const Filter& filter) {
