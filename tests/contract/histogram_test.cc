@@ -1,5 +1,4 @@
 // Histograms and timers: each value is counted once, in the right bucket, whoever observed it.
-#include <signal.h>
 #include <sluice/histogram.h>
 
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "contract/isolated.h"
 #include "contract/outputs.h"
+#include "contract/support/handlers.h"
 #include "region/histogram_area.h"
 
 namespace sluice::test {
@@ -246,33 +246,13 @@ ISOLATED_TEST(Histograms, MoreThreadsThanBlocksLoseNothing) {
   EXPECT_EQ(said_of(dirs.file("a.jsonl"), "waits").count, 2u * kThreads);
 }
 
-volatile sig_atomic_t g_handled = 0;
-
 ISOLATED_TEST(Histograms, HandlersObserveBetweenAnyTwoInstructions) {
   ASSERT_TRUE(start(options_on(dirs)));
-  struct sigaction action {};
-  action.sa_handler = [](int) {
-    g_sizes.observe(2);
-    g_handled = g_handled + 1;
-  };
-  ::sigaction(SIGUSR1, &action, nullptr);
-  std::atomic<bool> ended{false};
-  const pthread_t self = ::pthread_self();
-  std::thread sender([&] {
-    for (int i = 0; i < 20'000; ++i) ::pthread_kill(self, SIGUSR1);
-    ended.store(true);
-  });
-  std::uint64_t mine = 0;
-  while (!ended.load()) {
-    g_sizes.observe(2);
-    ++mine;
-  }
-  sender.join();
-  ::signal(SIGUSR1, SIG_IGN);
+  const Interrupted added = add_beside_handlers([] { g_sizes.observe(2); });
   ASSERT_TRUE(stop(60'000));
-  EXPECT_GT(g_handled, 0);
+  EXPECT_GT(added.by_handlers, 0u);
   const Said said = said_of(dirs.file("a.jsonl"), "sizes");
-  EXPECT_EQ(said.count, mine + std::uint64_t(g_handled));
+  EXPECT_EQ(said.count, added.all());
   EXPECT_EQ(said.sum, 2.0 * double(said.count)) << "no sum is lost between two instructions";
 }
 

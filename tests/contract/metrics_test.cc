@@ -1,11 +1,11 @@
 // Metric cells: what callers add is said once, exactly, by whichever threads and processes.
-#include <signal.h>
 #include <sluice/metric.h>
 
 #include <thread>
 
 #include "contract/isolated.h"
 #include "contract/outputs.h"
+#include "contract/support/handlers.h"
 
 namespace sluice::test {
 namespace {
@@ -162,32 +162,12 @@ ISOLATED_TEST(Metrics, MoreThreadsThanBlocksLoseNothing) {
   EXPECT_EQ(said_of(dirs.file("a.jsonl"), "things.added").sum(), 2.0 * kThreads);
 }
 
-volatile sig_atomic_t g_handled = 0;
-
 ISOLATED_TEST(Metrics, HandlersAddBetweenAnyTwoInstructions) {
   ASSERT_TRUE(start(options_on(dirs)));
-  struct sigaction action {};
-  action.sa_handler = [](int) {
-    g_added.add(1);
-    g_handled = g_handled + 1;
-  };
-  ::sigaction(SIGUSR1, &action, nullptr);
-  std::atomic<bool> ended{false};
-  const pthread_t self = ::pthread_self();
-  std::thread sender([&] {
-    for (int i = 0; i < 20'000; ++i) ::pthread_kill(self, SIGUSR1);
-    ended.store(true);
-  });
-  std::uint64_t mine = 0;
-  while (!ended.load()) {
-    g_added.add(1);
-    ++mine;
-  }
-  sender.join();
-  ::signal(SIGUSR1, SIG_IGN);
+  const Interrupted added = add_beside_handlers([] { g_added.add(1); });
   ASSERT_TRUE(stop(60'000));
-  EXPECT_GT(g_handled, 0);
-  EXPECT_EQ(said_of(dirs.file("a.jsonl"), "things.added").sum(), double(mine) + double(g_handled));
+  EXPECT_GT(added.by_handlers, 0u);
+  EXPECT_EQ(said_of(dirs.file("a.jsonl"), "things.added").sum(), double(added.all()));
 }
 
 // What was added is kept while nobody says it.
