@@ -9,7 +9,8 @@ find_package(SQLite3 REQUIRED)
 add_library(sluice_flags INTERFACE)
 if(PROJECT_IS_TOP_LEVEL)
   # Only here: another project's compiler and flags may warn of what ours do not.
-  target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+  target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror
+    $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>)  # not in g++'s -Wconversion
 endif()
 target_include_directories(sluice_flags INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
@@ -22,6 +23,26 @@ if(SLUICE_SANITIZE)
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
 endif()
+
+# What a sanitizer's build precompiles for the layers, the uploader, the daemon and the command.
+set(SLUICE_HEAVY_HEADERS <nlohmann/json.hpp> <fmt/format.h> <algorithm> <atomic> <chrono>
+  <condition_variable> <filesystem> <functional> <map> <memory> <mutex> <optional> <string>
+  <thread> <unordered_map> <vector>)
+function(sluice_layer_headers target holder)
+  if(NOT SLUICE_SANITIZE)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  if(NOT TARGET ${holder})
+    sluice_header_holder(${holder} ${SLUICE_HEAVY_HEADERS})
+    target_link_libraries(${holder} PRIVATE sluice_flags fmt::fmt-header-only
+      nlohmann_json::nlohmann_json)
+    if(holder MATCHES "cold")
+      sluice_cold(${holder})
+    endif()
+  endif()
+  sluice_precompiled_by(${target} ${holder})
+endfunction()
 # Instrumented code compiles twice as fast at -O0: for what no test spends its time in.
 function(sluice_cold target)
   if(SLUICE_SANITIZE)
@@ -40,6 +61,7 @@ function(sluice_layer name)
   target_link_libraries(sluice_${name} PRIVATE sluice_flags fmt::fmt-header-only
     nlohmann_json::nlohmann_json)
   target_compile_definitions(sluice_${name} PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
+  sluice_layer_headers(sluice_${name} sluice_headers)
   list(APPEND SLUICE_LIBRARY_OBJECTS $<TARGET_OBJECTS:sluice_${name}>)
   set(SLUICE_LIBRARY_OBJECTS ${SLUICE_LIBRARY_OBJECTS} PARENT_SCOPE)
 endfunction()
@@ -100,6 +122,7 @@ if(SLUICE_BUILD_UPLOAD)
     $<BUILD_INTERFACE:sluice_flags> $<BUILD_INTERFACE:fmt::fmt-header-only>
     $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
   sluice_cold(sluice_upload)
+  sluice_layer_headers(sluice_upload sluice_cold_headers)
   add_library(sluice::upload ALIAS sluice_upload)
   if(NOT PROJECT_IS_TOP_LEVEL)
     set_target_properties(sluice_upload PROPERTIES EXCLUDE_FROM_ALL ON)
@@ -121,6 +144,7 @@ if(PROJECT_IS_TOP_LEVEL OR SLUICE_BUILD_COMMAND)
   target_link_libraries(sluice_daemon PUBLIC sluice_lib_static
     PRIVATE sluice_flags fmt::fmt-header-only nlohmann_json::nlohmann_json)
   sluice_cold(sluice_daemon)
+  sluice_layer_headers(sluice_daemon sluice_cold_headers)
   target_include_directories(sluice_daemon SYSTEM PRIVATE ${SLUICE_TOMLPLUSPLUS} ${SLUICE_BEAST})
   if(NOT PROJECT_IS_TOP_LEVEL)
     set_target_properties(sluice_daemon PROPERTIES EXCLUDE_FROM_ALL ON)
@@ -137,6 +161,9 @@ if(cli_sources AND SLUICE_BUILD_COMMAND)
   endif()
   add_executable(sluice ${cli_sources})
   sluice_cold(sluice)
+  if(SLUICE_SANITIZE)
+    sluice_precompile(sluice ${SLUICE_HEAVY_HEADERS} <CLI/CLI.hpp>)
+  endif()
   if(SLUICE_SANITIZE MATCHES "address")
     # Tests start it some thousand times: half of that time the loader would relocate it.
     target_link_options(sluice PRIVATE -no-pie)

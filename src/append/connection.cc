@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/durations.h"
 #include "os/child.h"
 #include "os/fork.h"
 #include "os/io.h"
@@ -14,7 +15,6 @@
 namespace sluice::append {
 namespace {
 
-constexpr i64 kNsPerMs = 1'000'000;
 constexpr i64 kBacklogPauseNs = 2 * kNsPerMs;
 constexpr i64 kPauseNsMin = 20 * kNsPerMs;
 constexpr i64 kPauseNsMax = 1000 * kNsPerMs;

@@ -10,13 +10,13 @@
 #include <memory>
 #include <typeinfo>
 
+#include "base/durations.h"
 #include "record/decode.h"
 #include "record/message.h"
 
 namespace sluice::append {
 namespace {
 
-constexpr i64 kNsPerSecond = 1'000'000'000;
 constexpr int kNestedMax = 16;
 
 std::string readable_type(const std::type_info& type) {

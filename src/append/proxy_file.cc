@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "append/engine.h"
+#include "base/durations.h"
 #include "os/path.h"
 #include "os/process.h"
 #include "record/escape.h"
@@ -19,7 +20,6 @@ using append::Proxy;
 namespace {
 
 constexpr i64 kForEver = INT64_MAX / 2;
-constexpr i64 kNsPerMs = 1'000'000;
 
 // As the service must be told it: from the root, without . and .. and doubled slashes.
 std::string whole_path(std::string_view path) {

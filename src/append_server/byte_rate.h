@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "base/bytes.h"
+#include "base/durations.h"
 
 namespace sluice::append_server {
 
@@ -41,7 +42,6 @@ class ByteRate {
   }
 
  private:
-  static constexpr i64 kNsPerSecond = 1'000'000'000;
   static constexpr i64 kSavedNs = kNsPerSecond;
   static constexpr u64 kPiecesASecond = 16;
   static constexpr u64 kPieceLeast = 4 << 10;

@@ -8,12 +8,12 @@
 #include "append/protocol.h"
 #include "append_server/python_error.h"
 #include "append_server/units.h"
+#include "base/durations.h"
 #include "os/process.h"
 
 namespace sluice::append_server {
 namespace {
 
-constexpr i64 kNsPerMs = 1'000'000;
 // A turn ends here though there is more: others of the same file, or of other files, want theirs.
 constexpr int kRoundsMax = 16;
 // Longer lines are written in pieces even beside other clients'.

@@ -12,6 +12,7 @@
 
 #include "append_server/open_files.h"
 #include "append_server/service.h"
+#include "base/durations.h"
 #include "os/append_file.h"
 
 namespace sluice::append_server {
@@ -54,7 +55,6 @@ class Limits {
     return held_bytes_max_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] i64 rotation_check_ns() const {
-    constexpr i64 kNsPerMs = 1'000'000;
     return i64{rotation_check_ms_.load(std::memory_order_relaxed)} * kNsPerMs;
   }
   [[nodiscard]] std::shared_ptr<const os::AllowedDirectories> directories() const {

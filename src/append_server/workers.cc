@@ -13,7 +13,7 @@ namespace sluice::append_server {
 namespace {
 
 // How long work waits before it is looked whether somebody is stuck.
-constexpr i64 kLookNs = 5'000'000;
+constexpr i64 kWorkerLookNs = 5'000'000;
 
 }  // namespace
 
@@ -83,9 +83,9 @@ i64 Workers::look(i64 now_ns) {
     // Where no more are let in it is the end of one that says when.
     again |= !place.waiting.empty() && place.admitted < shared_->options.place_max;
   }
-  if (shared_->queue.empty()) return again ? kLookNs : -1;
+  if (shared_->queue.empty()) return again ? kWorkerLookNs : -1;
   if (shared_->idle == 0) shared_->grow(now_ns);
-  return kLookNs;
+  return kWorkerLookNs;
 }
 
 bool Workers::Shared::has_room(u64 which, const Place& place, i64 now_ns) const {

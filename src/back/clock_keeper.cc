@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/durations.h"
 #include "os/process.h"
 
 namespace sluice::back {
 namespace {
 
-constexpr i64 kNsPerSecond = 1'000'000'000;
 constexpr i64 kStepNs = 20'000'000;
 // Two readings this far apart give the rate to 1 in 10^4, better with every second.
 constexpr i64 kFirstBaselineNs = 1'000'000;

@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "base/durations.h"
 #include "cli/command.h"
 #include "os/child.h"
 #include "os/process.h"
@@ -20,7 +21,6 @@ namespace sluice::cli {
 namespace {
 
 constexpr u32 kWorkers = 3;
-constexpr i64 kNsPerSecond = 1'000'000'000;
 constexpr const char* kRoutes[] = {"/", "/cart", "/search", "/checkout"};
 
 struct DemoCommand {

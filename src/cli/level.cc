@@ -7,6 +7,7 @@
 #include <charconv>
 #include <memory>
 
+#include "base/durations.h"
 #include "cli/command.h"
 #include "cli/live_regions.h"
 #include "cli/region_image.h"
@@ -19,8 +20,6 @@ namespace {
 
 using region::Request;
 using region::RequestKind;
-
-constexpr i64 kNsPerSecond = 1'000'000'000;
 
 struct LevelCommand {
   std::vector<std::string> words;  // process, what (may be missing), level

@@ -9,6 +9,7 @@
 
 #include "append/protocol.h"
 #include "append_server/service.h"
+#include "base/durations.h"
 #include "cli/command.h"
 #include "cli/offlog_log.h"
 #include "os/child.h"
@@ -21,7 +22,6 @@
 namespace sluice::cli {
 namespace {
 
-constexpr i64 kNsPerMs = 1'000'000;
 constexpr u32 kSocketMode = 0777;  // less the umask
 constexpr i64 kLogNs = 1000 * kNsPerMs;
 // Of the time for a stop, what is kept for the log: it tells what became of the clients.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "append/line_text.h"
+#include "base/durations.h"
 #include "os/append_file.h"
 #include "os/child.h"
 #include "os/process.h"
@@ -13,7 +14,6 @@ namespace sluice::cli {
 namespace {
 
 constexpr std::size_t kLinesMax = 10'000;
-constexpr i64 kNsPerSecond = 1'000'000'000;
 
 std::string head_of(bool warning) {
   return append::line_head(os::wall_ns(), "offlog", warning ? Level::warning : Level::info);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/durations.h"
 #include "cli/command.h"
 #include "cli/live_regions.h"
 #include "cli/region_place.h"
@@ -25,7 +26,6 @@ namespace {
 using nlohmann::ordered_json;
 using region::CellKind;
 
-constexpr i64 kNsPerSecond = 1'000'000'000;
 // A journal of 8 MiB lasts so long at 400 MB/s.
 constexpr i64 kLookNs = 20'000'000;
 

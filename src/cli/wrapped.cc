@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/durations.h"
 #include "cli/command.h"
 #include "os/io.h"
 #include "os/process.h"
 
 namespace sluice::cli {
-namespace {
-
-constexpr double kNsPerSecond = 1e9;
-
-}  // namespace
 
 int Verdict::code() const { return signal != 0 ? kSignalBase + signal : exit_code; }
 
@@ -55,7 +51,7 @@ Verdict Wrapped::run_to_end(LineTaker& out, LineTaker& error, const TakeSignal& 
   program_gone_.raise();
   read_out(take_signal);
   return {end.exit_code, end.signal, end.signal ? os::signal_name(end.signal) : "exited",
-          double(os::monotonic_ns() - began_ns_) / kNsPerSecond};
+          double(os::monotonic_ns() - began_ns_) / double(kNsPerSecond)};
 }
 
 bool Wrapped::take_signals(const TakeSignal& take_signal, os::ChildEnd* end) {

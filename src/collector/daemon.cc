@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/durations.h"
 #include "collector/drainer.h"
 #include "collector/own_log.h"
 #include "collector/token_file.h"
@@ -15,7 +16,6 @@ namespace {
 
 constexpr u64 kSignalToken = 0;
 constexpr u64 kAdminToken = 1;
-constexpr i64 kNsPerMs = 1'000'000;
 // A stop is over before the manager loses patience, with this much to spare for the last words.
 constexpr i64 kStopMarginNs = 1'000'000'000;
 

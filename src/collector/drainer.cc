@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <new>
 
+#include "base/durations.h"
 #include "os/io.h"
 #include "os/process.h"
 #include "os/process_watch.h"
@@ -25,7 +26,6 @@ constexpr i64 kScanEveryNs = 500'000'000;
 constexpr i64 kFoundEveryNs = 20'000'000;
 constexpr std::size_t kFoundMost = 4096;
 constexpr i64 kLastNapNs = 2'000'000;
-constexpr i64 kNsPerMs = 1'000'000;
 
 constexpr std::size_t kThreadsTold = 16;
 // A program that hangs and goes on all the time is told of this often.

@@ -10,14 +10,14 @@
 namespace sluice::collector {
 namespace {
 
-constexpr u64 kQuotaBytes = 8 << 20;
+constexpr u64 kEndQuotaBytes = 8 << 20;
 constexpr i64 kLookEveryNs = 250'000'000;
 // How long the status of an ended process is waited for: until its parent has taken it, the kernel
 // may keep it to itself.
 constexpr i64 kStatusWaitNs = 60'000'000;
 // And how long for a parent who has said that he will tell it.
 constexpr i64 kParentWaitNs = 10'000'000'000;
-constexpr i64 kLastNapNs = 2'000'000;
+constexpr i64 kEndNapNs = 2'000'000;
 // How long the journal of an ended program may stay full though the store has everything.
 constexpr i64 kStuckNs = 1'000'000'000;
 // A program that has hung up may be about to end: for how long that is looked for.
@@ -45,7 +45,7 @@ void Drainer::registration_ended(const std::string& region) {
 
 void Drainer::end_reading(Client& client, i64 now_ns) {
   client.look_ns = 0;
-  client.due_ns = now_ns + kLastNapNs;
+  client.due_ns = now_ns + kEndNapNs;
   if (now_ns - client.left_ns < kLeftNs) return;
   client.mirror->close_file();
   client.over = true;
@@ -79,7 +79,7 @@ bool Drainer::take_over(Client& client) {
 }
 
 void Drainer::conclude(Client& client, i64 now_ns) {
-  client.due_ns = now_ns + kLastNapNs;
+  client.due_ns = now_ns + kEndNapNs;
   if (client.ending) {
     if (!client.feed->ended()) return;
     if (!client.let_go) set_aside(client, client.mirror->finish());
@@ -173,12 +173,12 @@ void Drainer::give_all_back() {
        now = os::monotonic_ns()) {
     for (const auto& client : clients_) {
       if (client->over || client->ending || client->let_go) continue;
-      const Result<bool> moved = drain(*client, kQuotaBytes, true);
+      const Result<bool> moved = drain(*client, kEndQuotaBytes, true);
       if (!moved.ok()) release(*client, moved.status().message());
     }
     store_.wake();
     first = false;
-    os::sleep_ns(kLastNapNs);
+    os::sleep_ns(kEndNapNs);
   }
   for (const auto& client : clients_) left_ += has_rest(client);
 }

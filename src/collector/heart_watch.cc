@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
+#include "base/durations.h"
 #include "base/fixed_text.h"
 #include "record/escape.h"
 
 namespace sluice::collector {
-namespace {
-constexpr i64 kNsPerMs = 1'000'000;
-}  // namespace
+namespace {}  // namespace
 
 std::string HeartWatch::look(const region::HeartbeatEntry* entries, i64 now_ns) {
   std::string hangs;

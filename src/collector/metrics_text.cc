@@ -4,12 +4,11 @@
 #include <cmath>
 #include <vector>
 
+#include "base/durations.h"
 #include "record/escape.h"
 
 namespace sluice::collector {
 namespace {
-
-constexpr u64 kNsPerSecond = 1'000'000'000;
 
 // Line breaks and backslashes, in a label's value quotes too; what is no UTF-8 is written as \xff.
 std::string quoted(std::string_view text, bool quotes) {
@@ -93,9 +92,9 @@ void MetricsText::sample(u64 value, std::initializer_list<Label> labels) {
 
 void MetricsText::seconds(u64 ns, std::initializer_list<Label> labels) {
   begin_sample(std::span(labels.begin(), labels.size()));
-  const std::string rest = std::to_string(ns % kNsPerSecond);
-  text_ +=
-      std::to_string(ns / kNsPerSecond) + "." + std::string(9 - rest.size(), '0') + rest + "\n";
+  const std::string rest = std::to_string(ns % u64{kNsPerSecond});
+  text_ += std::to_string(ns / u64{kNsPerSecond}) + "." + std::string(9 - rest.size(), '0') + rest +
+           "\n";
 }
 
 void MetricsText::counter(std::string_view name, std::string_view help, u64 value) {

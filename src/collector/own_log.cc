@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
+#include "base/durations.h"
 #include "os/process.h"
 #include "sluice/sluice.h"
 
 namespace sluice::collector {
 namespace {
 
-constexpr i64 kNsPerMs = 1'000'000;
 constexpr std::string_view kLogger = "collector";
 constexpr std::string_view kRegionVariable = "SLUICE_REGION_DIRECTORY";
 constexpr std::string_view kOwnPrefix = "SLUICE_SERVE_";

@@ -10,7 +10,7 @@
 namespace sluice::collector {
 namespace {
 
-constexpr u64 kNone = 0;
+constexpr u64 kAny = 0;
 constexpr u64 kRowsMax = u64{1} << 40;
 constexpr u64 kBytesMax = u64{1} << 50;
 constexpr u64 kAgeMax = u64{100} * 366 * 86'400;  // a century, as runtime::parse_age() has it
@@ -21,7 +21,7 @@ using enum SettingKind;
 
 // clang-format off
 constexpr Setting kSettings[] = {
-    {"store.path", "--store", kPath, &ServeConfig::store_path, false, kNone, kNone, false,
+    {"store.path", "--store", kPath, &ServeConfig::store_path, false, kAny, kAny, false,
      "the database that everything goes to"},
     {"store.keep_age", "--keep-age", kAge, &ServeConfig::store_keep_seconds, false,
      1, kAgeMax, true, "rows that are older are removed"},
@@ -30,18 +30,18 @@ constexpr Setting kSettings[] = {
     {"store.keep_bytes", "--keep-bytes", kBytes, &ServeConfig::store_keep_bytes, false,
      u64{1} << 20, kBytesMax, true, "the size that the database is kept to"},
     {"store.keep_whole_runs", "--keep-whole-runs", kSwitch, &ServeConfig::store_keep_whole_runs,
-     false, kNone, kNone, false, "runs that are over go as a whole, before single rows do"},
+     false, kAny, kAny, false, "runs that are over go as a whole, before single rows do"},
     {"store.full_text", "--full-text", kSwitch, &ServeConfig::store_full_text, false,
-     kNone, kNone, false, "messages are indexed for full-text search when there is time"},
+     kAny, kAny, false, "messages are indexed for full-text search when there is time"},
     {"ingest.socket", "--ingest-socket", kPath, &ServeConfig::ingest_socket, false,
-     kNone, kNone, false, "where programs announce their regions"},
+     kAny, kAny, false, "where programs announce their regions"},
     {"ingest.region_directories", "--region-directory", kPaths,
-     &ServeConfig::ingest_region_directories, false, kNone, kNone, false,
+     &ServeConfig::ingest_region_directories, false, kAny, kAny, false,
      "where regions are looked for; none: where programs of this user put them"},
     {"append.sockets", "--append-socket", kPaths, &ServeConfig::append_sockets, false,
-     kNone, kNone, false, "where files are appended to on behalf of others"},
+     kAny, kAny, false, "where files are appended to on behalf of others"},
     {"append.directories", "--append-directory", kPaths, &ServeConfig::append_directories, true,
-     kNone, kNone, false, "the only directories, with those below, in which files are appended to"},
+     kAny, kAny, false, "the only directories, with those below, in which files are appended to"},
     {"append.connections", "--append-connections", kCount, &ServeConfig::append_connections, true,
      1, 1'000'000, false, "clients at once"},
     {"append.connections_per_user", "--append-connections-per-user", kCount,
@@ -56,15 +56,15 @@ constexpr Setting kSettings[] = {
      &ServeConfig::append_rotation_check_ms, true, 10, kMinuteMs, false,
      "how often it is looked whether a file was renamed or removed"},
     {"admin.socket", "--admin-socket", kPath, &ServeConfig::admin_socket, false,
-     kNone, kNone, false, "where `sluice status` asks"},
-    {"http.listen", "--http", kEndpoint, &ServeConfig::http_listen, false, kNone, kNone, false,
+     kAny, kAny, false, "where `sluice status` asks"},
+    {"http.listen", "--http", kEndpoint, &ServeConfig::http_listen, false, kAny, kAny, false,
      "where /metrics and /health are answered"},
     {"http.token_file", "--http-token-file", kPath, &ServeConfig::http_token_file, true,
-     kNone, kNone, false, "a file of mode 0600 with the token that every request must bear"},
+     kAny, kAny, false, "a file of mode 0600 with the token that every request must bear"},
     {"http.allow_plaintext", "--http-allow-plaintext", kSwitch, &ServeConfig::http_allow_plaintext,
-     false, kNone, kNone, false,
+     false, kAny, kAny, false,
      "the token may cross a network unencrypted: needed to listen for other machines"},
-    {"log.level", "--log-level", kLevel, &ServeConfig::log_level, true, kNone, kNone, false,
+    {"log.level", "--log-level", kLevel, &ServeConfig::log_level, true, kAny, kAny, false,
      "what the daemon says of its own doings"},
     {"stop.deadline", "--stop-deadline", kDuration, &ServeConfig::stop_deadline_ms, true,
      10, 10 * kMinuteMs, false, "how long a stop may take to write what has come"},

@@ -2,13 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/durations.h"
 #include "collector/metrics_text.h"
 #include "os/process.h"
 
 namespace sluice::collector {
 namespace {
 
-constexpr i64 kNsPerMs = 1'000'000;
 constexpr const char* kVersion = SLUICE_VERSION;
 
 std::string joined(const std::vector<std::string>& names) {

@@ -2,14 +2,11 @@
 
 #include <algorithm>
 
+#include "base/durations.h"
 #include "collector/own_log.h"
 
 namespace sluice::collector {
-namespace {
-
-constexpr i64 kNsPerSecond = 1'000'000'000;
-
-}  // namespace
+namespace {}  // namespace
 
 i64 Watchdog::interval_ns(const os::ServiceManager& manager) {
   const i64 wanted = manager.alive_interval_ns();

@@ -38,7 +38,7 @@ void say_signal(const os::FatalSignal& signal) {
   } else {
     to.text(known);
   }
-  const std::string_view name = os::signal_name(signal.number);
+  const std::string_view name = os::fatal_signal_name(signal.number);
   if (signal.was_sent()) {
     (void)detail::call(site, text, 0, kv("signal", name), kv("number", signal.number),
                        kv("code", static_cast<const char*>(code)), kv("sender", signal.sender_pid),

@@ -21,7 +21,7 @@ using region::ThreadSlot;
 using Handover = region::SlotHandover<RealSync>;
 
 constexpr u64 kNestedRingBytes = 32 * 1024;
-constexpr i64 kNoRoomPauseNs = 20'000'000;
+constexpr i64 kNoChunkPauseNs = 20'000'000;
 constexpr i64 kWaitNapNs = 20'000;
 
 // What a signal handler's call found of the call it interrupted. Four deep: a handler that is
@@ -82,7 +82,7 @@ ThreadSlot* make_slot(Region& region, u64 ring_bytes, SlotState made) {
         !region.wake().slots_used.compare_exchange_weak(used, i + 1, std::memory_order_relaxed)) {
     }
     Handover::give(slot.state, ok ? made : SlotState::kUnused);
-    if (!ok) g_front.no_room_until_ns.store(now + kNoRoomPauseNs, std::memory_order_relaxed);
+    if (!ok) g_front.no_room_until_ns.store(now + kNoChunkPauseNs, std::memory_order_relaxed);
     return ok ? &slot : nullptr;
   }
   return nullptr;

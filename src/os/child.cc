@@ -13,11 +13,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/durations.h"
+
 namespace sluice::os {
 namespace {
 
 constexpr int kAsked[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-constexpr i64 kNsPerSecond = 1'000'000'000;
 
 bool pipe_signal_was_default = true;
 bool mask_was_saved = false;

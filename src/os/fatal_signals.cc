@@ -152,7 +152,7 @@ LoadedFile loaded_file_at(const void* address) {
   return {};
 }
 
-std::string_view signal_name(int number) {
+std::string_view fatal_signal_name(int number) {
   switch (number) {
     case SIGSEGV:
       return "SIGSEGV";

@@ -19,7 +19,7 @@ struct FatalSignal {
   [[nodiscard]] bool was_sent() const { return code <= 0; }
 };
 // "SIGSEGV", "SEGV_MAPERR"; empty: no name is known.
-[[nodiscard]] std::string_view signal_name(int number);
+[[nodiscard]] std::string_view fatal_signal_name(int number);
 [[nodiscard]] std::string_view signal_code_name(int number, int code);
 
 // Has `say` called, on an alternate stack, once a thread at most, when SIGSEGV, SIGBUS, SIGILL,

@@ -22,12 +22,12 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+
+#include "base/durations.h"
 #endif
 
 namespace sluice::os {
 namespace {
-
-constexpr i64 kNsPerSecond = 1'000'000'000;
 
 bool is_memory(const struct statfs& info) {
   return u32(info.f_type) == TMPFS_MAGIC || u32(info.f_type) == RAMFS_MAGIC;
@@ -102,6 +102,7 @@ void set_thread_name(const char* name) { ::prctl(PR_SET_NAME, name); }
 
 i64 monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
 i64 wall_ns() { return clock_ns(CLOCK_REALTIME); }
+i64 wall_seconds() { return wall_ns() / kNsPerSecond; }
 i64 boot_ns() { return clock_ns(CLOCK_BOOTTIME); }
 
 bool has_invariant_tsc() {

@@ -42,6 +42,7 @@ void set_thread_name(const char* name);
 
 i64 monotonic_ns();
 i64 wall_ns();
+i64 wall_seconds();
 i64 boot_ns();
 // CPUID says that the TSC runs at one rate in every state and on every core.
 bool has_invariant_tsc();

@@ -24,17 +24,17 @@ constexpr u64 kPassedMax = 1024;
 constexpr i64 kNsPerUs = 1000;
 
 // 0 for what is no number.
-u64 number_in(const std::string& text) {
+u64 number_of(const std::string& text) {
   u64 value = 0;
   const char* const end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, value);
   return error == std::errc() && at == end ? value : 0;
 }
 
-bool is_for_us(const std::string& pid) { return pid.empty() || number_in(pid) == process_id(); }
+bool is_for_us(const std::string& pid) { return pid.empty() || number_of(pid) == process_id(); }
 
 // The size of the address; 0: the name can be none.
-socklen_t address_of(const std::string& name, sockaddr_un& out) {
+socklen_t socket_address(const std::string& name, sockaddr_un& out) {
   if (name.size() < 2 || (name[0] != '/' && name[0] != '@')) return 0;
   if (name.size() >= sizeof out.sun_path) return 0;
   out = {};
@@ -62,7 +62,7 @@ bool has_option(int fd, int option, int wanted) {
 }  // namespace
 
 ServiceManager::ServiceManager() : name_(take_environment("NOTIFY_SOCKET")) {
-  const u64 watchdog_us = number_in(take_environment("WATCHDOG_USEC"));
+  const u64 watchdog_us = number_of(take_environment("WATCHDOG_USEC"));
   const bool watched = is_for_us(take_environment("WATCHDOG_PID"));
   if (name_.empty()) return;
   if (watched && watchdog_us <= u64(INT64_MAX) / kNsPerUs) {
@@ -85,7 +85,7 @@ int ServiceManager::send(std::string_view text) const {
   if (!listens()) return 0;
   if (socket_ < 0) return socket_;
   sockaddr_un address{};
-  const socklen_t size = address_of(name_, address);
+  const socklen_t size = socket_address(name_, address);
   if (size == 0) return -EINVAL;
   ssize_t sent = 0;
   do {
@@ -121,7 +121,7 @@ int ServiceManager::extend_timeout(i64 ns) const {
 
 std::vector<PassedSocket> passed_sockets() {
   const std::string pid = take_environment("LISTEN_PID");
-  const u64 count = number_in(take_environment("LISTEN_FDS"));
+  const u64 count = number_of(take_environment("LISTEN_FDS"));
   std::string names = take_environment("LISTEN_FDNAMES");
   std::vector<PassedSocket> sockets;
   if (pid.empty() || !is_for_us(pid) || count > kPassedMax) return sockets;

@@ -14,12 +14,11 @@
 #include <ctime>
 #include <filesystem>
 
+#include "base/durations.h"
 #include "os/io.h"
 
 namespace sluice::os {
 namespace {
-
-constexpr i64 kNsPerSecond = 1'000'000'000;
 
 std::string read_file(const std::string& path) {
   Io& io = real_io();
@@ -57,7 +56,7 @@ int leave_mounts() {
   return 0;
 }
 
-i64 clock_ns(clockid_t clock) {
+i64 cpu_clock_ns(clockid_t clock) {
   timespec time{};
   ::clock_gettime(clock, &time);
   return i64{time.tv_sec} * kNsPerSecond + time.tv_nsec;
@@ -125,9 +124,9 @@ ThreadUsage thread_usage() {
   rusage usage{};
   ::getrusage(RUSAGE_THREAD, &usage);
   return {u64(usage.ru_nvcsw), u64(usage.ru_nivcsw), u64(usage.ru_minflt + usage.ru_majflt),
-          clock_ns(CLOCK_THREAD_CPUTIME_ID)};
+          cpu_clock_ns(CLOCK_THREAD_CPUTIME_ID)};
 }
 
-i64 process_cpu_ns() { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
+i64 process_cpu_ns() { return cpu_clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
 
 }  // namespace sluice::os

@@ -11,11 +11,10 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/durations.h"
+
 namespace sluice::os {
 namespace {
-
-constexpr i64 kNsPerSecond = 1'000'000'000;
-constexpr i64 kNsPerMs = 1'000'000;
 
 static_assert(sizeof(sockaddr_un::sun_path) == kSocketPathSize);
 

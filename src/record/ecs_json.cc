@@ -17,13 +17,6 @@ char* put_number(TextBuffer& out, char* at, std::string_view key, u64 value) {
   return put_u64(out.room(at, kNumberRoom), value);
 }
 
-template <class Put>
-std::string rendered(Put&& put) {
-  TextBuffer out;
-  (void)out.end_record(put(out, out.begin_record()));
-  return std::string(out.text());
-}
-
 std::string service_text(const RunInfo& run) {
   return rendered([&](TextBuffer& out, char* at) {
     if (run.pid != 0) at = put_number(out, at, R"(,"process.pid":)", run.pid);

@@ -20,14 +20,6 @@ std::string unused_key(std::vector<std::string>& used, const std::string& key) {
   return candidate;
 }
 
-template <class Put>
-std::string rendered(Put&& put) {
-  TextBuffer out;
-  char* const begin = out.begin_record();
-  (void)out.end_record(put(out, begin));
-  return std::string(out.text());
-}
-
 // How often a context field's name came before it, and so which suffix it gets: 0 for none.
 u32 context_suffix(const FieldBlock& context, FieldBlock::Iterator field) {
   const std::string_view name = (*field).name;

@@ -19,6 +19,7 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace sluice {
@@ -75,6 +76,15 @@ inline char* copy_wide(char* to, const char* from, std::size_t bytes) {
     std::memcpy(to + done, from + done, kWideCopyBytes);
   }
   return to + bytes;
+}
+
+// What `put` writes, given the buffer and where to begin; it returns where it ended.
+template <class Put>
+std::string rendered(Put&& put) {
+  TextBuffer out;
+  char* const begin = out.begin_record();
+  (void)out.end_record(put(out, begin));
+  return std::string(out.text());
 }
 
 }  // namespace sluice

@@ -8,11 +8,10 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/durations.h"
 #include "record/number_text.h"
 
 namespace sluice {
-
-inline constexpr i64 kNsPerSecond = 1'000'000'000;
 
 // Days since 1970-01-01 of a proleptic Gregorian date, and back.
 [[nodiscard]] i64 days_of_date(i64 year, u32 month, u32 day);

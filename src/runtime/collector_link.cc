@@ -34,7 +34,6 @@ constexpr i64 kLookNs = 1'000'000;
 constexpr i64 kRequestsNs = 200'000'000;  // between two looks, while a collector drains
 // Between two looks for a collector.
 constexpr i64 kLinkLeastNs = 20'000'000;
-constexpr i64 kLinkMostNs = 1'000'000'000;
 constexpr i64 kRetryMostNs = 100'000'000;
 // What our own sinks get to write what they have, and to close; a stop() may wait for it.
 constexpr i64 kFlushNs = 300'000'000;

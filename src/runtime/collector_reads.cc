@@ -21,7 +21,6 @@ namespace sluice::runtime {
 namespace {
 
 constexpr u32 kPlace = region::kSinksMax - 1;
-constexpr i64 kLinkMostNs = 1'000'000'000;
 // For what a collector has not read when it is to read no more.
 constexpr i64 kLastReadNs = 250'000'000;
 

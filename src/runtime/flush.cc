@@ -1,6 +1,7 @@
 // flush(): of our own engine, or of the collector that drains us.
 #include <vector>
 
+#include "base/durations.h"
 #include "front/front.h"
 #include "os/process.h"
 #include "region/marks.h"
@@ -10,8 +11,7 @@
 namespace sluice::runtime {
 namespace {
 
-constexpr i64 kLookNs = 1'000'000;
-constexpr i64 kNsPerMs = 1'000'000;
+constexpr i64 kFlushLookNs = 1'000'000;
 
 }  // namespace
 
@@ -28,7 +28,7 @@ FlushResult Runtime::flush(Reach reach, u32 timeout_ms, std::string& problem,
                          (engine && engine->is_stopping());
     if (!changes) return result;
     problem.clear();
-    os::sleep_ns(kLookNs);
+    os::sleep_ns(kFlushLookNs);
   }
 }
 
@@ -93,7 +93,7 @@ bool Runtime::wait_for_reader(i64 deadline_ns) {
       if (i64(read - position) >= 0) return true;
     }
     if (os::monotonic_ns() >= deadline_ns) return false;
-    os::sleep_ns(kLookNs);
+    os::sleep_ns(kFlushLookNs);
   }
 }
 
@@ -143,7 +143,7 @@ FlushResult Runtime::wait_for_collector(i64 deadline_ns, std::string& problem) {
       return result;
     }
     if (os::monotonic_ns() >= deadline_ns) break;
-    os::sleep_ns(kLookNs);
+    os::sleep_ns(kFlushLookNs);
   }
   result.behind = 1;
   problem = "sluice: flush(): not in time: the collector; what is behind is kept in " +

@@ -8,6 +8,7 @@
 #include "base/fixed_text.h"
 #include "os/process.h"
 #include "region/marks.h"
+#include "sink/intent_area.h"
 #include "sink/make.h"
 #include "sink/sink_table.h"
 
@@ -17,7 +18,6 @@ namespace {
 using region::Marks;  // of sinks' places and of what is finished (P15)
 
 constexpr std::string_view kSuffix = ".region";
-constexpr u64 kIntentBytes = 256 * 1024;
 
 void list_regions(const std::string& directory, std::vector<std::string>& out) {
   os::real_io().list(directory.c_str(), [&](const char* name) {
@@ -146,8 +146,8 @@ void add_extra_sinks(back::Engine& engine, region::Region& region, const Recover
     }
     sink::write_entry(config, *entry);
     if (back::is_line_file(config.kind)) {
-      entry->intent_offset = region.allocate(kIntentBytes);
-      entry->intent_bytes = entry->intent_offset ? kIntentBytes : 0;
+      entry->intent_offset = region.allocate(sink::kIntentBytes);
+      entry->intent_bytes = entry->intent_offset ? sink::kIntentBytes : 0;
     }
     // acquire: with make_space(): a committed not behind it (P11)
     const u64 oldest = region.journal_lines().reclaimed.load(JournalOrders::read_reclaimed);

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "base/durations.h"
 #include "base/fixed_text.h"
 #include "base/made.h"
 #include "front/front.h"
@@ -21,7 +22,6 @@ namespace sluice::runtime {
 namespace {
 
 constexpr u32 kSpareRings = 2;
-constexpr i64 kNsPerMs = 1'000'000;
 
 // What the sinks themselves find wrong, in those that have no mistake yet.
 void add_sink_mistakes(const Config& config, std::vector<std::string>& mistakes) {

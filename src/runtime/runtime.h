@@ -158,7 +158,8 @@ class Runtime final : public Reporter {
   // The same: what link_ has to say, the newest. Nobody waits for standard error, which may be a
   // full pipe: link_ tries again when it looks next.
   std::string to_say_;
-  i64 link_pause_ns_ = 0;           // until the next look for a collector
+  static constexpr i64 kLinkMostNs = 1'000'000'000;
+  i64 link_pause_ns_ = 0;           // until the next look for a collector, kLinkMostNs at most
   std::optional<os::Flag> unlink_;  // ends link_
   std::thread link_;                // follows the collector as it comes and goes
   // Of the last start; replaced by the next. Also never destroyed once a stuck sink uses it.

@@ -6,13 +6,12 @@
 #include "os/io.h"
 #include "region/marks.h"
 #include "runtime/runtime.h"
+#include "sink/intent_area.h"
 #include "sink/make.h"
 #include "sink/sink_table.h"
 
 namespace sluice::runtime {
 namespace {
-
-constexpr u64 kIntentBytes = 256 * 1024;
 
 // Why a sink's place in the region may not be given to another: an earlier stop() left records that
 // only this one still has to get. Empty: it may.
@@ -84,8 +83,8 @@ std::string Runtime::make_sink_entry(back::Engine& engine, const back::SinkConfi
   }
   sink::write_entry(config, entry);
   if (back::is_line_file(config.kind) && entry.intent_offset == 0) {
-    entry.intent_offset = region.allocate(kIntentBytes);
-    entry.intent_bytes = entry.intent_offset ? kIntentBytes : 0;
+    entry.intent_offset = region.allocate(sink::kIntentBytes);
+    entry.intent_bytes = entry.intent_offset ? sink::kIntentBytes : 0;
   }
   std::string name = config.path;
   if (config.kind == SinkKind::console) name = "console";

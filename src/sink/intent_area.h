@@ -38,6 +38,8 @@
 
 namespace sluice::sink {
 
+inline constexpr u64 kIntentBytes = 256 * 1024;  // a chunk
+
 // An attempt to write bytes [from, from + bytes) of the text at `start` of a file.
 struct IntentPlace {
   u64 attempt = 0;  // 0: none, `from` is all that holds

@@ -2,18 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
 
+#include "base/durations.h"
 #include "os/os_error.h"
+#include "sink/rotation_time.h"
 
 namespace sluice::sink {
-namespace {
-
-constexpr i64 kNever = std::numeric_limits<i64>::max();
-constexpr i64 kSecondNs = 1'000'000'000;
-
-}  // namespace
-
 Status LogFile::open_current() {
   const char* const path = name_.path().c_str();
   os::FileInfo named;
@@ -152,8 +146,8 @@ Status LogFile::prune(const Keep& keep, i64 unix_ns, LockFile& lock, i64& expire
     return failed(ErrorClass::kRetryable, name_.directory(), "cannot look for old files", listed);
   }
   const auto expiry = [&keep](const Rotated& file) {
-    const u64 seconds = std::min(keep.seconds, u64((kNever - file.modified_ns) / kSecondNs));
-    return keep.seconds == 0 ? kNever : file.modified_ns + i64(seconds) * kSecondNs;
+    const u64 seconds = std::min(keep.seconds, u64((kNever - file.modified_ns) / kNsPerSecond));
+    return keep.seconds == 0 ? kNever : file.modified_ns + i64(seconds) * kNsPerSecond;
   };
   std::size_t count = files.size();
   u64 bytes = 0;

@@ -1,14 +1,12 @@
 #include "sink/rotation_time.h"
 
 #include <algorithm>
-#include <limits>
 #include <string>
+
+#include "base/durations.h"
 
 namespace sluice::sink {
 namespace {
-
-constexpr i64 kNever = std::numeric_limits<i64>::max();
-constexpr i64 kSecondNs = 1'000'000'000;
 
 std::optional<u32> two_digits(std::string_view text, u32 below) {
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -33,8 +31,8 @@ Result<std::optional<os::TimeOfDay>> parse_time_of_day(std::string_view text) {
 
 i64 RotationTime::due_ns(i64 began_ns) const {
   i64 due = kNever;
-  if (seconds > 0 && i64(std::min(seconds, u64(kNever))) < (kNever - began_ns) / kSecondNs) {
-    due = began_ns + i64(seconds) * kSecondNs;
+  if (seconds > 0 && i64(std::min(seconds, u64(kNever))) < (kNever - began_ns) / kNsPerSecond) {
+    due = began_ns + i64(seconds) * kNsPerSecond;
   }
   if (at) due = std::min(due, os::next_time_of_day(*at, began_ns));
   return due;

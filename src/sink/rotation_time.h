@@ -4,6 +4,7 @@
 #ifndef SLUICE_SRC_SINK_ROTATION_TIME_H_
 #define SLUICE_SRC_SINK_ROTATION_TIME_H_
 
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -11,6 +12,8 @@
 #include "os/calendar.h"
 
 namespace sluice::sink {
+
+inline constexpr i64 kNever = std::numeric_limits<i64>::max();
 
 // "HH:MM", local, or "HH:MMZ", UTC. Empty: none.
 [[nodiscard]] Result<std::optional<os::TimeOfDay>> parse_time_of_day(std::string_view text);

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
 
 #include "base/crc32c.h"
 #include "os/os_error.h"
 #include "os/process.h"
+#include "sink/rotation_time.h"
 
 namespace sluice::sink {
 namespace {
@@ -15,7 +15,6 @@ constexpr i64 kReplacementPauseFirstNs = 1'000'000'000;
 constexpr i64 kReplacementPauseMaxNs = 60'000'000'000;
 // How late a clock that was set, or a machine that slept, may make an idle log rotate.
 constexpr i64 kUpkeepPauseMaxNs = 60'000'000'000;
-constexpr i64 kNever = std::numeric_limits<i64>::max();
 
 WriteNote note_of(const Writer& writer, const IntentPlace& place) {
   WriteNote note{};

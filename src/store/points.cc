@@ -4,13 +4,13 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/durations.h"
 #include "record/escape.h"
 #include "store/schema.h"
 
 namespace sluice::storage {
 namespace {
 
-constexpr i64 kNsPerMs = 1'000'000;
 constexpr u64 kWholeE9 = 100'000'000'000;  // 100 %
 constexpr i64 kWeightMax = i64{1} << 40;   // so that eight million of them can be counted
 

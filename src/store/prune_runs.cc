@@ -9,7 +9,7 @@ namespace sluice::storage {
 namespace {
 
 constexpr i64 kVictimIds = 256;
-constexpr i64 kWindowRows = 1024;
+constexpr i64 kPrunedRows = 1024;
 // A run that began not long ago may have its first rows before it.
 constexpr i64 kYoungRunNs = 3'600'000'000'000;
 
@@ -136,11 +136,11 @@ Result<bool> Pruner::load_some_candidates(std::size_t kind) {
   Result<Statement> rows = connection_.prepare(sql + " ORDER BY id LIMIT ?2");
   if (!rows.ok()) return rows.status();
   rows.value().bind(1, candidates_after_[kind]);
-  rows.value().bind(2, kWindowRows);
+  rows.value().bind(2, kPrunedRows);
   for (i64 count = 0;; ++count) {
     const Result<bool> row = rows.value().step();
     if (!row.ok()) return row;
-    if (!row.value()) return count == kWindowRows;
+    if (!row.value()) return count == kPrunedRows;
     const i64 id = candidates_after_[kind] = rows.value().integer(0);
     const bool goes = kind != kRuns || rows.value().integer(1) != 0 || gone_runs_.contains(id);
     if (goes && is_unused(kind, id)) candidates_[kind].push_back(id);

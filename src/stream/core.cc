@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/durations.h"
 #include "base/fetch_ahead.h"
 #include "os/process.h"
 #include "stream/block.h"
@@ -13,7 +14,6 @@
 namespace sluice::stream {
 namespace {
 
-constexpr i64 kNsPerMs = 1'000'000;
 constexpr i64 kWaitSliceNs = 5 * kNsPerMs;  // a wake that came too early is made up for
 
 // Which of its lanes a stream gives to a thread: threads are numbered as they come.

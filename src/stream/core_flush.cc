@@ -2,14 +2,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/durations.h"
 #include "os/process.h"
 #include "stream/core.h"
 
 namespace sluice::stream {
 namespace {
 
-constexpr i64 kNsPerMs = 1'000'000;
-constexpr i64 kNsPerSecond = 1'000'000'000;
 constexpr i64 kRetryNs = 100 * kNsPerMs;  // between two attempts on a disk that takes nothing
 constexpr std::size_t kReadyMax = 512;
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "base/durations.h"
 #include "os/process.h"
 #include "stream/users.h"
 
@@ -11,7 +12,6 @@ namespace sluice::stream {
 namespace {
 
 constexpr u32 kCloseMs = 5000;
-constexpr i64 kNsPerMs = 1'000'000;
 
 // All but what is had at the moment.
 void add(StreamStatistics& sum, const StreamStatistics& one) {

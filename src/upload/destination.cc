@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kSchemes = "gs://BUCKET/PREFIX, s3://BUCKET/PREFIX or file:///DIR";
 
-std::string quoted(std::string_view text) { return "'" + escaped(TextForm::kText, text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + escaped(TextForm::kText, text) + "'"; }
 
 std::string without_slashes_at_end(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -79,13 +79,13 @@ Result<Destination> Destination::parse(std::string_view url, std::string_view en
   }
   const std::string_view scheme = url.substr(0, mark);
   if (scheme != "gs" && scheme != "s3") {
-    return fatal(quoted(url) + ": there is no " + quoted(std::string(scheme) + "://") + "; say " +
-                 std::string(kSchemes));
+    return fatal(in_quotes(url) + ": there is no " + in_quotes(std::string(scheme) + "://") +
+                 "; say " + std::string(kSchemes));
   }
   std::string_view rest = url.substr(mark + 3);
   const std::string_view bucket = rest.substr(0, rest.find('/'));
   if (bucket.empty()) {
-    return fatal(quoted(url) + ": the bucket is missing; say " + std::string(scheme) +
+    return fatal(in_quotes(url) + ": the bucket is missing; say " + std::string(scheme) +
                  "://BUCKET/PREFIX");
   }
   rest.remove_prefix(std::min(rest.size(), bucket.size() + 1));
@@ -94,7 +94,7 @@ Result<Destination> Destination::parse(std::string_view url, std::string_view en
   while (to.prefix_.ends_with('/')) to.prefix_.pop_back();
   if (!to.prefix_.empty()) {
     const std::string mistake = mistake_in_object(to.prefix_);
-    if (!mistake.empty()) return fatal(quoted(url) + ": no prefix for objects: " + mistake);
+    if (!mistake.empty()) return fatal(in_quotes(url) + ": no prefix for objects: " + mistake);
     to.prefix_ += '/';
   }
   to.key_ = (endpoint.empty() ? "" : std::string(endpoint) + " ") + to.bucket_ + "/";
@@ -116,7 +116,7 @@ Result<std::string> Destination::object_for(Layout layout, std::string_view file
   object += file_name;
   object += ending;
   const std::string mistake = mistake_in_object(object);
-  if (!mistake.empty()) return fatal(quoted(object) + " is no name for an object: " + mistake);
+  if (!mistake.empty()) return fatal(in_quotes(object) + " is no name for an object: " + mistake);
   return object;
 }
 

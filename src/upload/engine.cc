@@ -4,14 +4,13 @@
 #include <chrono>
 #include <utility>
 
+#include "base/durations.h"
 #include "os/child.h"
 #include "os/process.h"
 #include "record/escape.h"
 
 namespace sluice::upload {
 namespace {
-
-constexpr i64 kNsPerMs = 1'000'000;
 
 i64 after_ms(u64 ms) { return os::monotonic_ns() + i64(ms) * kNsPerMs; }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "os/process.h"
+#include "upload/gcs_object.h"
 #include "upload/secret_file.h"
 #include "upload/url_text.h"
 
@@ -18,11 +19,6 @@ constexpr const char* kScope = "https://www.googleapis.com/auth/devstorage.read_
 constexpr const char* kTokenUri = "https://oauth2.googleapis.com/token";
 
 i64 monotonic_seconds() { return os::monotonic_ns() / 1'000'000'000; }
-
-std::string text_in(const nlohmann::json& json, const char* name) {
-  const auto at = json.find(name);
-  return at != json.end() && at->is_string() ? at->get<std::string>() : std::string();
-}
 
 Status unusable(const std::string& why) { return {ErrorClass::kDisableSink, why}; }
 
@@ -142,7 +138,7 @@ bool GcsCredentials::refused(const std::string& token) {
 
 Result<net::Request> GcsCredentials::request() const {
   if (const auto* account = std::get_if<ServiceAccount>(&source_)) {
-    const auto jwt = signed_jwt(*account, kScope, os::wall_ns() / 1'000'000'000);
+    const auto jwt = signed_jwt(*account, kScope, os::wall_seconds());
     if (!jwt.ok()) return jwt.status();
     net::Request form = form_to(account->token_uri);
     form.body.text =

@@ -7,11 +7,6 @@ namespace {
 
 constexpr std::size_t kNameMax = 1024;  // of an object: a rule of the store
 
-std::string text_in(const nlohmann::json& json, const char* name) {
-  const auto at = json.find(name);
-  return at != json.end() && at->is_string() ? at->get<std::string>() : std::string();
-}
-
 bool is_number(std::string_view text) {
   return !text.empty() && text.size() < 20 &&
          text.find_first_not_of("0123456789") == std::string_view::npos;
@@ -37,6 +32,11 @@ std::optional<GcsObject> object_of(const nlohmann::json& json) {
 }
 
 }  // namespace
+
+std::string text_in(const nlohmann::json& json, const char* name) {
+  const auto at = json.find(name);
+  return at != json.end() && at->is_string() ? at->get<std::string>() : std::string();
+}
 
 std::optional<GcsObject> parse_gcs_object(std::string_view untrusted_json) {
   return object_of(nlohmann::json::parse(untrusted_json, nullptr, false));

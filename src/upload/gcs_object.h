@@ -5,6 +5,7 @@
 #define SLUICE_SRC_UPLOAD_GCS_OBJECT_H_
 
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@
 #include "base/bytes.h"
 
 namespace sluice::upload {
+
+// A text that an object has under that name; empty when there is none.
+[[nodiscard]] std::string text_in(const nlohmann::json& untrusted, const char* name);
 
 struct GcsObject {
   std::string name;

@@ -23,8 +23,6 @@ bool is_bucket_name(std::string_view text) {
              std::string_view::npos;
 }
 
-i64 now_seconds() { return os::wall_ns() / 1'000'000'000; }
-
 }  // namespace
 
 S3Client::S3Client(std::string bucket, const BucketOptions& options, const Dialect& dialect)
@@ -71,7 +69,7 @@ std::string S3Client::authority(const std::string& region) const {
 
 net::Answer S3Client::send_once(const S3Call& call, const S3Keys& keys) {
   std::string region;
-  i64 now = now_seconds();
+  i64 now = os::wall_seconds();
   {
     const std::lock_guard lock(mutex_);
     region = region_;
@@ -135,7 +133,7 @@ bool S3Client::learn(const S3Call& call, const net::Answer& answer, const S3Keys
     const std::string* date = answer.header("date");
     const i64 theirs = date != nullptr ? net::http_date_seconds(*date) : -1;
     if (theirs < 0) return false;
-    clock_ahead_s_ = theirs - now_seconds();
+    clock_ahead_s_ = theirs - os::wall_seconds();
     return true;
   }
   // Only the region changes: the host stays one of AWS, or the one that was given.

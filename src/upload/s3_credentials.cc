@@ -13,8 +13,6 @@ namespace {
 constexpr u32 kMetadataTimeoutMs = 2000;  // it is on this machine or nowhere
 constexpr i64 kEarly = 300;               // seconds before the end at which keys are renewed
 
-i64 now_seconds() { return os::wall_ns() / 1'000'000'000; }
-
 std::string_view trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return {};
@@ -158,13 +156,13 @@ Result<std::unique_ptr<S3Credentials>> S3Credentials::from_environment() {
 Result<S3Keys> S3Credentials::keys(const std::stop_token& stop) {
   const std::lock_guard lock(mutex_);
   if (source_ == Source::kFixed) return lease_.keys;
-  const bool good =
-      !lease_.keys.id.empty() && (lease_.expires == 0 || lease_.expires - kEarly > now_seconds());
+  const bool good = !lease_.keys.id.empty() &&
+                    (lease_.expires == 0 || lease_.expires - kEarly > os::wall_seconds());
   if (!good) {
     auto fetched = fetch(stop);
     if (!fetched.ok()) {
       // Keys that end soon are better than none.
-      if (!lease_.keys.id.empty() && lease_.expires > now_seconds()) return lease_.keys;
+      if (!lease_.keys.id.empty() && lease_.expires > os::wall_seconds()) return lease_.keys;
       return fetched.status();
     }
     lease_ = std::move(fetched.value());

@@ -5,17 +5,14 @@
 #include <set>
 #include <utility>
 
+#include "base/durations.h"
 #include "os/os_error.h"
 #include "os/process.h"
 #include "record/filter.h"
 #include "stream/names.h"
 
 namespace sluice::upload {
-namespace {
-
-constexpr i64 kNsPerMs = 1'000'000;
-
-}  // namespace
+namespace {}  // namespace
 
 Scan::Scan(os::Io& io, std::string directory, std::string glob, u32 settle_ms)
     : io_(io),

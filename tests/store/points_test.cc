@@ -31,7 +31,7 @@ struct Sample {
 class PointsTest : public ::testing::Test {
  protected:
   PointsTest() {
-    connection_ = std::move(Connection::open(folder_ / "a.db", Access::kCreate).value());
+    connection_ = Connection::open(folder_ / "a.db", Access::kCreate).value();
     EXPECT_TRUE(make_schema(*connection_).ok());
     EXPECT_TRUE(
         connection_

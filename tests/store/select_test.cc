@@ -28,7 +28,7 @@ class SelectTest : public ::testing::Test {
   SelectTest() {
     auto opened = Writer::open({.path = path_});
     writer_ = std::move(opened.value());
-    reader_ = std::move(Connection::open(path_, Access::kWrite).value());
+    reader_ = Connection::open(path_, Access::kWrite).value();
   }
   void use_run(u8 key, const std::string& id) {
     run_.run_id = id;
