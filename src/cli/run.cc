@@ -2,6 +2,8 @@
 //
 // The lines become records of the log, or with --stream of a stream (cli/run_stream.cc). Failure:
 // neither costs the program its output or its exit code; what went wrong is said at the end.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
@@ -17,6 +19,7 @@
 #include "runtime/runtime.h"
 #include "runtime/variables.h"
 #include "sluice/sluice.h"
+#include "sluice/trace.h"
 
 namespace sluice::cli {
 namespace {
@@ -129,7 +132,23 @@ bool is_left_to_collector() {
   return true;
 }
 
-int run_into_log(Wrapped& wrapped, const RunOptions& options) {
+// The trace that this run is part of, or begins: the program and all that it starts inherit it as
+// TRACEPARENT. Before there are threads. Empty: the variable is set to what is none (start() says
+// so), and stays.
+TraceContext inherited_trace() {
+  TraceContext trace;
+  if (trace.parse_environment() || !os::environment("TRACEPARENT").empty()) return trace;
+  std::string text;
+  while (!trace.parse(text)) {  // an id is not zero
+    u64 random[3];
+    os::random_bytes(random, sizeof random);
+    text = fmt::format("00-{:016x}{:016x}-{:016x}-01", random[0], random[1], random[2]);
+  }
+  os::set_environment("TRACEPARENT", text);
+  return trace;
+}
+
+int run_into_log(Wrapped& wrapped, const RunOptions& options, const TraceContext& trace) {
   const std::string name = base_name(options.command[0]);
   const Options engine = engine_options(options, first_of(options.product, name.substr(0, 63)));
   if (!start(engine)) {
@@ -155,7 +174,7 @@ int run_into_log(Wrapped& wrapped, const RunOptions& options) {
   } else {
     // Before anything of the program's is read.
     SLUICE_EVENT("run.start", kv("program", options.command[0]), kv("program_pid", wrapped.pid()),
-                 kv("directory", os::current_directory()));
+                 kv("directory", os::current_directory()), kv("trace_id", trace.trace_id()));
     verdict = wrapped.run_to_end(out, error);
   }
   if (const u64 lost = out.lost() + error.lost(); lost > 0) {
@@ -174,9 +193,10 @@ int run_into_log(Wrapped& wrapped, const RunOptions& options) {
 int run(const RunOptions& options) {
   const std::vector<std::string> mistakes = check(options);
   if (!mistakes.empty()) return refuse(mistakes);
+  const TraceContext trace = inherited_trace();
   // Never destroyed: a pump that is held up may still use it while the process exits.
   static Wrapped& wrapped = *new Wrapped;
-  if (!options.to_stream) return run_into_log(wrapped, options);
+  if (!options.to_stream) return run_into_log(wrapped, options, trace);
   return run_into_stream(wrapped, options.command, options.stream,
                          options.quiet || !os::is_terminal(2));
 }

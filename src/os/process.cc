@@ -190,6 +190,9 @@ std::string take_environment(const char* name) {
   ::unsetenv(name);
   return value;
 }
+void set_environment(const char* name, const std::string& value) {
+  ::setenv(name, value.c_str(), 1);
+}
 std::vector<std::string> environment_names(std::string_view prefix) {
   std::vector<std::string> names;
   for (char** entry = environ; entry && *entry; ++entry) {

@@ -82,6 +82,8 @@ std::string environment(const char* name);  // empty when not set
 // The same, and takes the variable away, from this process and its children. Before there are
 // threads.
 std::string take_environment(const char* name);
+// For this process and its children. Before there are threads.
+void set_environment(const char* name, const std::string& value);
 // Names of the variables that begin with `prefix`.
 std::vector<std::string> environment_names(std::string_view prefix);
 bool is_terminal(int fd);

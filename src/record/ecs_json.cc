@@ -1,5 +1,6 @@
 #include "record/ecs_json.h"
 
+#include "record/trace_ids.h"
 #include "record/value_text.h"
 
 namespace sluice {
@@ -82,6 +83,9 @@ bool EcsJson::append(const Entry& entry, TextBuffer& out) {
     at = line.fields.put_json(out, at, record);
   }
   if (!record.context().empty()) {
+    const TraceIds ids = trace_ids(record.context());
+    at = put_text(out, at, R"(,"trace.id":)", ids.trace);
+    at = put_text(out, at, R"(,"span.id":)", ids.span);
     at = put_raw(out, at, R"(,"sluice.context":)");
     at = put_json_context(out, at, record.context());
   }

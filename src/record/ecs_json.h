@@ -3,10 +3,10 @@
 //
 //   {"@timestamp":"2025-11-22T22:18:03.123456789Z","log.level":"info","message":"...",
 //    "ecs.version":"8.11.0","log.logger":"net","event.action":"login","sluice.fields":{...},
-//    "sluice.context":{...},"log.origin.file.name":"a.cc","log.origin.file.line":42,
-//    "log.origin.function":"f","process.pid":7,"process.thread.id":7,"process.thread.name":"main",
-//    "service.name":"game","service.version":"1","service.node.name":"RUN","host.name":"box",
-//    "event.sequence":12}
+//    "trace.id":"4bf9...","span.id":"00f0...","sluice.context":{...},
+//    "log.origin.file.name":"a.cc","log.origin.file.line":42,"log.origin.function":"f",
+//    "process.pid":7,"process.thread.id":7,"process.thread.name":"main","service.name":"game",
+//    "service.version":"1","service.node.name":"RUN","host.name":"box","event.sequence":12}
 //
 // ECS leaves a program's own fields to a name of its own: "sluice", with their types. What a kind
 // of record has beside them is there too (sluice.kind, .name, .value, .unit, .metric, .patch). Left

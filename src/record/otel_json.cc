@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "record/json_text.h"
+#include "record/trace_ids.h"
 #include "record/value_text.h"
 
 namespace sluice {
@@ -244,6 +245,14 @@ bool OtelJson::append(const Entry& entry, TextBuffer& out) {
   if (entry.site.kind == RecordKind::kEvent) {
     at = put_raw(out, at, R"(,"eventName":)");
     at = put_json_string(out, at, record.name());
+  }
+  if (const TraceIds ids = trace_ids(record.context()); !ids.empty()) {
+    at = put_raw(out, at, R"(,"traceId":")");
+    at = put_raw(out, at, ids.trace);
+    at = put_raw(out, at, R"(","spanId":")");
+    at = put_raw(out, at, ids.span);
+    at = put_raw(out, at, R"(","flags":)");
+    at = put_u64(out.room(at, kNumberRoom), ids.flags);
   }
   at = put_raw(out, at, R"(,"body":{"stringValue":")");
   at = line.message.put(entry, out, at);

@@ -8,7 +8,8 @@
 //
 // https://opentelemetry.io/docs/specs/otel/logs/data-model and
 // https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding. The logger is the scope; the
-// run is the resource. Attributes: fields under their own names; context fields under "context.",
+// run is the resource; traceId, spanId and flags are those of the innermost TraceScope
+// (record/trace_ids.h). Attributes: fields under their own names; context fields under "context.",
 // and what only Sluice has under "sluice."; code.file.path, code.line.number, code.function.name,
 // thread.id and thread.name as the semantic conventions have them. 64-bit integers are strings, as
 // protobuf's JSON has them; what does not fit i64 is a stringValue. Bytes are base64. JSON becomes

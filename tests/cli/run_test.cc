@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cli/cli_fixture.h"
+#include "sluice/trace.h"
 
 namespace sluice::test {
 namespace {
@@ -47,6 +48,29 @@ TEST_F(Run, OrderOfAStreamIsKept) {
   }
   EXPECT_EQ(next_out, 20001u);
   EXPECT_EQ(next_error, 20001u);
+}
+
+TEST_F(Run, TheProgramInheritsATrace) {
+  const std::string print = " -- sh -c 'printf %s \"$TRACEPARENT\"'";
+  const Finished begun = sh("unset TRACEPARENT; $SLUICE run --json-lines a.jsonl" + print);
+  EXPECT_EQ(begun.code, 0);
+  TraceContext trace;
+  ASSERT_TRUE(trace.parse(begun.out)) << begun.out;
+  EXPECT_EQ(trace.trace_flags(), "01");
+  EXPECT_EQ(records("a.jsonl", true).front()["fields"]["trace_id"], trace.trace_id());
+  const Finished again = sh("unset TRACEPARENT; $SLUICE run --stream s --dir ." + print);
+  TraceContext other;
+  ASSERT_TRUE(other.parse(again.out)) << again.out << again.error;
+  EXPECT_NE(other.trace_id(), trace.trace_id());
+
+  // One that is there goes on; what is none is left to the program, and said.
+  const std::string given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+  EXPECT_EQ(sh("TRACEPARENT=" + given + " $SLUICE run --json-lines b.jsonl" + print).out, given);
+  EXPECT_EQ(records("b.jsonl", true).front()["fields"]["trace_id"], given.substr(3, 32));
+  const Finished none = sh("TRACEPARENT=none $SLUICE run --json-lines c.jsonl" + print);
+  EXPECT_EQ(none.out, "none");
+  EXPECT_NE(none.error.find("TRACEPARENT is no W3C trace context"), std::string::npos)
+      << none.error;
 }
 
 TEST_F(Run, ASignalIsTheVerdict) {
