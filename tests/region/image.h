@@ -5,6 +5,7 @@
 #ifndef SLUICE_TESTS_REGION_IMAGE_H_
 #define SLUICE_TESTS_REGION_IMAGE_H_
 
+#include <sluice/histogram.h>
 #include <sluice/metric.h>
 #include <sluice/sluice.h>
 #include <sys/wait.h>
@@ -56,6 +57,12 @@ inline void live_and_die(const std::string& directory) {
   say(200, 260);
   Counter added("added", "1", {{"of", "image"}, {"password", "hunter2"}});
   added.add(1000);
+  Histogram sizes("sizes", "By", {{"of", "image"}});
+  ExplicitHistogram waits("waits", "s", {0.001, 0.01, 0.1, 1}, {{"of", "image"}});
+  for (int i = 1; i < 100; ++i) {
+    sizes.observe(i * i);
+    waits.observe(i * 0.02);
+  }
   while (calls.load() <= 20) std::this_thread::yield();  // the image is always the same
 }
 

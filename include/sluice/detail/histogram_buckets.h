@@ -89,9 +89,12 @@ template <int kFirst>
 // ---- Explicit ----
 
 struct ExplicitBounds {
-  double bounds[kBoundsMax];  // ascending, then infinities
+  // Bounds are counted four at a time: no comparison waits for another, as those of a search do.
+  static constexpr std::uint32_t kStep = 4;
+  static constexpr std::uint32_t kPlaces = (kBoundsMax + kStep - 1) / kStep * kStep;
+
+  double bounds[kPlaces];  // ascending, then infinities
   std::uint32_t count = 0;
-  std::uint32_t half = 0;  // the first step of the search
   double scale = 1;
 
   // In any order. What is not finite or comes twice, and what is more than 63, is left out.
@@ -121,16 +124,24 @@ constexpr ExplicitBounds::ExplicitBounds(const double* from, std::size_t many) n
     const double size = bound < 0 ? -bound : bound;
     greatest = size > greatest ? size : greatest;
   }
-  for (std::uint32_t i = count; i < kBoundsMax; ++i) bounds[i] = __builtin_inf();
-  half = count == 0 ? 0 : std::bit_floor(count);
+  for (std::uint32_t i = count; i < kPlaces; ++i) bounds[i] = __builtin_inf();
   scale = explicit_scale(greatest);
 }
 
 BucketAdd ExplicitBounds::place(double value) const noexcept {
-  std::uint32_t bucket = 0;
-  for (std::uint32_t step = half; step != 0; step /= 2) {
-    bucket += value > bounds[bucket + step - 1] ? step : 0;
+  using Pair = double __attribute__((vector_size(16)));
+  using Mask = std::int64_t __attribute__((vector_size(16)));
+  const Pair both = {value, value};
+  Mask below = {0, 0}, more = {0, 0};  // minus the number of bounds below the value
+  for (std::uint32_t i = 0; i < count; i += kStep) {
+    Pair two, next;
+    __builtin_memcpy(&two, bounds + i, sizeof two);
+    __builtin_memcpy(&next, bounds + i + 2, sizeof next);
+    below += Mask(both > two);
+    more += Mask(both > next);
   }
+  below += more;
+  const auto bucket = std::uint32_t(-(below[0] + below[1]));
   // Far outside of the bounds: as much as fits. Then rounded: in the last bits of such a number.
   constexpr double kMost = 1125899906842624.0, kWhole = 6755399441055744.0;
   double scaled = value * scale;
