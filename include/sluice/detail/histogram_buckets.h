@@ -89,9 +89,10 @@ template <int kFirst>
 // ---- Explicit ----
 
 struct ExplicitBounds {
-  // Bounds are counted four at a time: no comparison waits for another, as those of a search do.
-  static constexpr std::uint32_t kStep = 4;
-  static constexpr std::uint32_t kPlaces = (kBoundsMax + kStep - 1) / kStep * kStep;
+  // Bounds are counted, four at a time within a block: no comparison waits for another, as those of
+  // a search do.
+  static constexpr std::uint32_t kStep = 4, kBlock = 16;
+  static constexpr std::uint32_t kPlaces = (kBoundsMax + kBlock - 1) / kBlock * kBlock;
 
   double bounds[kPlaces];  // ascending, then infinities
   std::uint32_t count = 0;
@@ -133,7 +134,12 @@ BucketAdd ExplicitBounds::place(double value) const noexcept {
   using Mask = std::int64_t __attribute__((vector_size(16)));
   const Pair both = {value, value};
   Mask below = {0, 0}, more = {0, 0};  // minus the number of bounds below the value
-  for (std::uint32_t i = 0; i < count; i += kStep) {
+  std::uint32_t from = 0;
+  for (std::uint32_t last = kBlock - 1; last < count; last += kBlock) {
+    from += value > bounds[last] ? kBlock : 0;
+  }
+  const std::uint32_t end = from + kBlock < count ? from + kBlock : count;
+  for (std::uint32_t i = from; i < end; i += kStep) {
     Pair two, next;
     __builtin_memcpy(&two, bounds + i, sizeof two);
     __builtin_memcpy(&next, bounds + i + 2, sizeof next);
@@ -141,7 +147,7 @@ BucketAdd ExplicitBounds::place(double value) const noexcept {
     more += Mask(both > next);
   }
   below += more;
-  const auto bucket = std::uint32_t(-(below[0] + below[1]));
+  const auto bucket = from + std::uint32_t(-(below[0] + below[1]));
   // Far outside of the bounds: as much as fits. Then rounded: in the last bits of such a number.
   constexpr double kMost = 1125899906842624.0, kWhole = 6755399441055744.0;
   double scaled = value * scale;
