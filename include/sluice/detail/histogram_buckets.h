@@ -90,7 +90,7 @@ template <int kFirst>
 
 struct ExplicitBounds {
   // Bounds are counted, four at a time within a block: no comparison waits for another, as those of
-  // a search do.
+  // a search do, and no branch depends on the value.
   static constexpr std::uint32_t kStep = 4, kBlock = 16;
   static constexpr std::uint32_t kPlaces = (kBoundsMax + kBlock - 1) / kBlock * kBlock;
 
@@ -135,16 +135,15 @@ BucketAdd ExplicitBounds::place(double value) const noexcept {
   const Pair both = {value, value};
   Mask below = {0, 0}, more = {0, 0};  // minus the number of bounds below the value
   std::uint32_t from = 0;
-  for (std::uint32_t last = kBlock - 1; last < count; last += kBlock) {
-    from += value > bounds[last] ? kBlock : 0;
+  for (std::uint32_t next = kBlock; next < count; next += kBlock) {
+    from += value > bounds[next - 1] ? kBlock : 0;
   }
-  const std::uint32_t end = from + kBlock < count ? from + kBlock : count;
-  for (std::uint32_t i = from; i < end; i += kStep) {
-    Pair two, next;
+  for (std::uint32_t i = from; i != from + kBlock; i += kStep) {
+    Pair two, other;
     __builtin_memcpy(&two, bounds + i, sizeof two);
-    __builtin_memcpy(&next, bounds + i + 2, sizeof next);
+    __builtin_memcpy(&other, bounds + i + 2, sizeof other);
     below += Mask(both > two);
-    more += Mask(both > next);
+    more += Mask(both > other);
   }
   below += more;
   const auto bucket = from + std::uint32_t(-(below[0] + below[1]));
