@@ -28,7 +28,10 @@ endif()
 set(SLUICE_HEAVY_HEADERS <nlohmann/json.hpp> <fmt/format.h> <algorithm> <atomic> <chrono>
   <condition_variable> <filesystem> <functional> <map> <memory> <mutex> <optional> <string>
   <thread> <unordered_map> <vector>)
-function(sluice_layer_headers target holder)
+
+# In a sanitizer's build, which is slow: eight files a compilation, and the headers of the holder,
+# which is made where it is missing, at -O0 when it is for such targets (sluice_cold).
+function(sluice_build_jointly target holder)
   if(NOT SLUICE_SANITIZE)
     return()
   endif()
@@ -43,6 +46,7 @@ function(sluice_layer_headers target holder)
   endif()
   sluice_precompiled_by(${target} ${holder})
 endfunction()
+
 # Instrumented code compiles twice as fast at -O0: for what no test spends its time in.
 function(sluice_cold target)
   if(SLUICE_SANITIZE)
@@ -61,7 +65,7 @@ function(sluice_layer name)
   target_link_libraries(sluice_${name} PRIVATE sluice_flags fmt::fmt-header-only
     nlohmann_json::nlohmann_json)
   target_compile_definitions(sluice_${name} PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
-  sluice_layer_headers(sluice_${name} sluice_headers)
+  sluice_build_jointly(sluice_${name} sluice_headers)
   list(APPEND SLUICE_LIBRARY_OBJECTS $<TARGET_OBJECTS:sluice_${name}>)
   set(SLUICE_LIBRARY_OBJECTS ${SLUICE_LIBRARY_OBJECTS} PARENT_SCOPE)
 endfunction()
@@ -122,7 +126,7 @@ if(SLUICE_BUILD_UPLOAD)
     $<BUILD_INTERFACE:sluice_flags> $<BUILD_INTERFACE:fmt::fmt-header-only>
     $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
   sluice_cold(sluice_upload)
-  sluice_layer_headers(sluice_upload sluice_cold_headers)
+  sluice_build_jointly(sluice_upload sluice_cold_headers)
   add_library(sluice::upload ALIAS sluice_upload)
   if(NOT PROJECT_IS_TOP_LEVEL)
     set_target_properties(sluice_upload PROPERTIES EXCLUDE_FROM_ALL ON)
@@ -144,7 +148,7 @@ if(PROJECT_IS_TOP_LEVEL OR SLUICE_BUILD_COMMAND)
   target_link_libraries(sluice_daemon PUBLIC sluice_lib_static
     PRIVATE sluice_flags fmt::fmt-header-only nlohmann_json::nlohmann_json)
   sluice_cold(sluice_daemon)
-  sluice_layer_headers(sluice_daemon sluice_cold_headers)
+  sluice_build_jointly(sluice_daemon sluice_cold_headers)
   target_include_directories(sluice_daemon SYSTEM PRIVATE ${SLUICE_TOMLPLUSPLUS} ${SLUICE_BEAST})
   if(NOT PROJECT_IS_TOP_LEVEL)
     set_target_properties(sluice_daemon PROPERTIES EXCLUDE_FROM_ALL ON)
