@@ -63,7 +63,8 @@ ISOLATED_TEST(Overflow, TheReserveIsForWarningsAndState) {
   EXPECT_GE(warnings, fit - 10);
   EXPECT_LE(warnings, fit + 10);
   EXPECT_EQ(critical("{}", text), Admission::kDroppedFull);
-  EXPECT_EQ(state(R"({"a":1})"), Admission::kDroppedFull);
+  // No shorter than the last one: where that needed padding at the ring's end, a short one may fit.
+  EXPECT_EQ(state("{\"a\":\"" + text + "\"}"), Admission::kDroppedFull);
   stuck.gate.open();
   ASSERT_TRUE(flush(Reach::written, 60'000).complete);
 }
