@@ -53,7 +53,19 @@ bool LineFile::open_path(const std::string& path) {
   offset_ = 0;
   (void)io_.stat_fd(fd, info_);
   seekable_ = info_.regular;
-  return true;
+  return !seekable_ || open_packed(path);
+}
+
+// False: it is compressed, and cannot be read.
+bool LineFile::open_packed(const std::string& path) {
+  packed_.reset();
+  char head[4] = {};
+  const i64 got = os::pread_all(io_, fd_, head, sizeof head, 0);
+  if (got != i64{sizeof head} || !ZstdReader::is_zstd({head, sizeof head})) return true;
+  packed_ = std::make_unique<ZstdReader>();
+  const Status status = packed_->open(path);
+  if (!status.ok()) problem_ = status.message();
+  return status.ok();
 }
 
 void LineFile::note_place() {
@@ -72,6 +84,13 @@ bool LineFile::read_more() {
   used_ = 0;
   const std::size_t size = buffer_.size();
   buffer_.resize(size + kReadBytes);
+  if (packed_ != nullptr) {
+    const std::size_t unpacked = packed_->read(buffer_.data() + size, kReadBytes);
+    buffer_.resize(size + unpacked);
+    const std::string& why = packed_->problem();
+    if (!why.empty()) problem_ = path_ + ": is damaged or cut: " + why;
+    return unpacked != 0;
+  }
   i64 got;
   do {
     got = seekable_ ? io_.pread(fd_, buffer_.data() + size, kReadBytes, offset_)
@@ -109,6 +128,7 @@ bool LineFile::next(std::string_view& line) {
 bool LineFile::follow() {
   if (fd_ < 0) return switch_file();
   if (!seekable_) return false;
+  if (packed_ != nullptr) return switch_file();
   os::FileInfo now;
   if (io_.stat_fd(fd_, now) == 0) {
     if (now.size > offset_) return true;

@@ -3,7 +3,8 @@
 // Following, a file that was renamed away is read to its end first, then the ones that were
 // finished after it (FILE.1.log, FILE.2.log ... as the sinks number them), then the new one; a file
 // that became shorter is read from its start. A line that was not finished before is one by itself.
-// A path may be a link; where it leads to another file than before, that one comes next.
+// A path may be a link; where it leads to another file than before, that one comes next. A file
+// that is compressed by zstd, as rotated ones may be, is read as its text, and does not grow.
 //
 // Threading: single-owner. Blocking: as reads of the file; a pipe or terminal blocks. Memory: one
 // line, at most kLineBytesMax of it: a longer one comes in pieces.
@@ -11,10 +12,12 @@
 #define SLUICE_SRC_CLI_LINE_FILE_H_
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/status.h"
+#include "cli/zstd_reader.h"
 #include "os/io.h"
 
 namespace sluice::cli {
@@ -41,6 +44,7 @@ class LineFile {
 
  private:
   bool read_more();
+  [[nodiscard]] bool open_packed(const std::string& path);
   bool open_path(const std::string& path);
   void note_place();
   void end_line();
@@ -55,6 +59,7 @@ class LineFile {
   int fd_ = -1;
   bool seekable_ = true;
   u64 offset_ = 0;
+  std::unique_ptr<ZstdReader> packed_;  // of the file, when it is compressed
   os::FileInfo info_;
   i64 modified_ns_ = 0;
   std::deque<std::string> queue_;  // rotated files to read before the one at path_

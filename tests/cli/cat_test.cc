@@ -197,6 +197,20 @@ TEST_F(Cat, APipeIsOpenedOnceAndReadWhole) {
   EXPECT_EQ(sh("$SLUICE cat <(seq 1 3)").out, "1\n2\n3\n");
 }
 
+TEST_F(Cat, ReadsPackedFilesAsTheirText) {
+  write("a.jsonl", kJsonLines);
+  ASSERT_EQ(sh("zstd -q a.jsonl; seq 1 100000 > app.1.log; zstd -q app.1.log").code, 0);
+  EXPECT_EQ(cat("a.jsonl.zst --json"), kJsonLines);
+  EXPECT_EQ(count("app.1.log.zst"), 100'000u);
+  // To where it is damaged, with a word about it.
+  ASSERT_EQ(sh("truncate -s -1000 app.1.log.zst").code, 0);
+  const Finished run = sh("$SLUICE cat app.1.log.zst a.jsonl.zst --json");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_NE(run.error.find("app.1.log.zst: is damaged or cut"), std::string::npos) << run.error;
+  EXPECT_GT(lines_of(run.out).size(), 1000u);
+  EXPECT_TRUE(run.out.ends_with(kJsonLines)) << "the next one comes all the same";
+}
+
 TEST_F(Cat, TheNumbersOfSegmentsMayHaveAnyGaps) {
   ASSERT_EQ(sh("$SLUICE run --product a --segments s -- echo one").code, 0);
   ASSERT_EQ(sh("$SLUICE run --product a --segments t -- echo two").code, 0);
