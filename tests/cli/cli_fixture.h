@@ -89,13 +89,14 @@ class Cli : public ::testing::Test {
     return finished;
   }
 
-  // Waits until `ready` holds, at most some seconds: a deadline for what another process does.
-  static ::testing::AssertionResult eventually(const std::function<bool()>& ready) {
-    for (int i = 0; i < 2000; ++i) {
+  // Waits until `ready` holds, at most so long: a deadline for what another process does.
+  static ::testing::AssertionResult eventually(const std::function<bool()>& ready,
+                                               int seconds = 10) {
+    for (int i = 0; i < 200 * seconds; ++i) {
       if (ready()) return ::testing::AssertionSuccess();
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    return ::testing::AssertionFailure() << "not in ten seconds";
+    return ::testing::AssertionFailure() << "not in " << seconds << " seconds";
   }
 
   [[nodiscard]] std::string path(const std::string& name) const { return work_ + "/" + name; }
