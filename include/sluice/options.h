@@ -160,8 +160,9 @@ enum class Collector : std::uint8_t {
 struct Options {
   std::string product = {};  // default: the program's name
   std::string version = {};
-  std::string run_id = {};    // default: made up
-  Level level = Level::info;  // threshold of the root logger
+  std::string run_id = {};              // default: made up
+  Level level = Level::info;            // threshold of the root logger
+  std::uint32_t backtrace_records = 0;  // set_backtrace("", backtrace_records) at the start
   Mode mode = Mode::asynchronous;
   std::vector<Sink> sinks = {};  // at most 8; none: the console (not: SLUICE_CONSOLE=0)
   // Each thread's; a power of two, 32 KiB to 64 MiB. 0: a 64th of journal_bytes, 512 KiB at least.

@@ -63,6 +63,17 @@ SLUICE_API Admission prepare_thread() noexcept;
 // Threshold of a logger and all below it; "" is the root. Thread-safe; takes effect at once.
 SLUICE_API void set_level(std::string_view logger, Level level) noexcept;
 
+// A backtrace of a logger and all below it ("" is the root): what they say below their level, from
+// `from` on, is not delivered but held in the region, the last `records` (at most 4096, and 256 KiB
+// of all loggers together) of it, until one of them says an error or worse. Then it is delivered in
+// front of that, marked as a backtrace. So it is when the process dies without stop(). Such a call
+// costs what one that passes costs. Records of more than 16 KiB are not held. The nearest logger
+// above that has a backtrace decides; 0 takes back what was set for just this name, and what is
+// held by it. False: no room
+// for another logger's name, or no region. Thread-safe; takes effect at once.
+SLUICE_API bool set_backtrace(std::string_view logger, std::uint32_t records,
+                              Level from = Level::trace) noexcept;
+
 // Threshold of the call sites at a place of the source, instead of their logger's: "http.cc:120",
 // or "http.cc" for all of a file, by as many last components of its path as are needed; those that
 // make their first call later too. FILE:LINE goes before FILE, a longer path before a shorter one.
@@ -83,13 +94,14 @@ struct SinkStats {
   std::uint64_t queued = 0;           // committed, not yet passed by this sink
 };
 
-// attempted == filtered + merged + dropped() + queued, exactly once the callers are quiet, samples
-// of metric cells (sluice/metric.h) counted as if a caller had said them; and for each sink, its
-// delivered + filtered + dropped_* + queued are the records merged since its start.
+// attempted == filtered + merged + held + dropped() + queued, exactly once the callers are quiet,
+// samples of metric cells (sluice/metric.h) counted as if a caller had said them; and for each
+// sink, its delivered + filtered + dropped_* + queued are the records merged since its start.
 struct Stats {
   std::uint64_t attempted = 0;
   std::uint64_t filtered = 0;  // kept out by levels
   std::uint64_t merged = 0;    // caller records in the journal
+  std::uint64_t held = 0;      // kept for backtraces and not delivered, or not yet
   std::uint64_t queued = 0;    // published in rings, not yet merged
   std::uint64_t dropped_ring_full = 0;
   std::uint64_t dropped_too_big = 0;

@@ -65,6 +65,9 @@ class BatchView {
   const char* bytes_;
 };
 
+// The slot of records that belong to no thread, or to one that has ended.
+inline constexpr u16 kEngineSlot = 0x0fff;
+
 // Whether a caller wrote this record (it counts in the totals), rather than the engine.
 [[nodiscard]] inline bool from_caller(u32 site) {
   return site == kSiteUnknown || site >= kSiteFirstCaller;

@@ -271,8 +271,8 @@ void Engine::say_what_is_left(const SinkRunner& runner, bool ended, bool got_on)
 
 EngineCounts Engine::counts() {
   const std::lock_guard lock(drain_);
-  return {merger_.callers(), merger_.queued(), merger_.damaged(), merger_.late(),
-          merger_.next_sequence()};
+  return {merger_.callers(), merger_.queued(), merger_.damaged(),
+          merger_.late(),    merger_.held(),   merger_.next_sequence()};
 }
 
 bool Engine::gave_up(const region::SinkEntry& entry) const {

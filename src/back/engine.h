@@ -46,6 +46,7 @@ struct EngineCounts {
   u64 queued = 0;
   u64 damaged = 0;
   u64 late = 0;
+  u64 held = 0;
   u64 next_sequence = 0;
 };
 

@@ -29,6 +29,7 @@ Merger::Merger(region::Region& region, const MergeOptions& options)
       catalog_(region),
       redactor_(field_text(region.header().secrets)),
       sampler_(region, options.bytes.read ? options.bytes : RegionBytes::of(region)),
+      backtrace_(region, options.bytes.read != nullptr),
       sources_(region.header().slots_max),
       traits_(region.header().sites_max) {
   live_.reserve(sources_.size());
@@ -52,6 +53,7 @@ void Merger::resume(bool dead, bool slow_clock) {
   last_report_ticks_ = last_sample_ticks_ = clock_.clock().ticks;
   adopt_reported_drops();
   sampler_.adopt(committed);
+  damaged_ += backtrace_.adopt(committed);
   adopt_positions();
   for (const u64 told : reported_) reported_drops_ += told;
 }
@@ -128,6 +130,8 @@ void Merger::adopt_positions() {
 void Merger::take_in_sources() {
   live_.clear();
   pressure_ = 0;
+  // relaxed: a hint
+  holds_ = region_.wake().backtraces.load(std::memory_order_relaxed) != 0 || !backtrace_.empty();
   const u32 used = region_.wake().slots_used.load(std::memory_order_relaxed);
   for (u32 i = 0; i < used && i < sources_.size(); ++i) {
     ThreadSlot& slot = region_.slots()[i];
@@ -154,6 +158,18 @@ void Merger::take_in_sources() {
     pressure_ = std::max(pressure_, u32(filled * 256 / source.ring.capacity()));
     live_.push_back(&source);
     if (live_.size() == kBatchThreadsMax) break;
+  }
+  // A batch names the threads of its records: those that say nothing now may have some held.
+  for (u32 i = 0; holds_ && i < used && i < sources_.size(); ++i) {
+    Source& source = sources_[i];
+    if (live_.size() == kBatchThreadsMax) break;
+    if (!source.lines || !backtrace_.holds_of(i) ||
+        std::find(live_.begin(), live_.end(), &source) != live_.end()) {
+      continue;
+    }
+    source.end = source.ring.position();
+    source.context_moved = false;
+    live_.push_back(&source);
   }
   // Read behind the heads: nothing that is published is honestly later than this.
   now_ = clock_.now();
@@ -239,7 +255,8 @@ Merged Merger::merge(bool all, u64 floor) {
   const u64 horizon = find_horizon(all);
   u64 second_key;
   Source* source = earliest(second_key);
-  if ((!source || source->key > horizon) && !report && !samples && !moved_only)
+  const bool last_words = !source && has_last_words();
+  if ((!source || source->key > horizon) && !report && !samples && !moved_only && !last_words)
     return Merged::kNothing;
 
   const u64 header_bytes = sizeof(BatchHeader) + live_.size() * sizeof(BatchThread);
@@ -260,6 +277,7 @@ Merged Merger::merge(bool all, u64 floor) {
     } while (source->bytes && source->key <= second_key && source->key <= horizon);
     if (!full) source = earliest(second_key);
   }
+  if (last_words) full = !append_held(0);
   more_ = full;
   if (report) append_drop_reports();
   if (samples) append_samples();
@@ -278,6 +296,18 @@ bool Merger::append(Source& source) {
     header.size_in_words =
         u16(bytes / 8);  // as checked: in a dead region it may have changed since
     const SiteTraits& about = traits(source.site);
+    if (holds_ && about.may_be_held) {
+      const BacktraceRule rule = backtrace_of(source, about);
+      if (rule.group != 0 && about.level < rule.level) {
+        hold(source, rule.group, header, at);
+        source.last_key = source.key;
+        source.ring.advance(bytes);
+        source.moved = true;
+        return true;
+      }
+      const bool is_error = about.level >= u8(Level::error);
+      if (rule.group != 0 && is_error && !append_held(rule.group)) return false;
+    }
     u16 origin = u16(source.index);
     if (header.ticks < last_key_) origin |= kLate;
     if (about.state && source.gap) origin |= kAfterGap;
@@ -309,8 +339,7 @@ bool Merger::append_plain(const RecordHeader& header, const char* bytes, u16 ori
   return true;
 }
 
-bool Merger::append_rebuilt(Source& source, const RecordHeader& header, const char* bytes,
-                            u16 origin) {
+std::size_t Merger::rebuild(const Source& source, const RecordHeader& header, const char* bytes) {
   scratch_.resize(kRecordBytesMax + kRebuildGrowth);  // the first time: many regions have no need
   std::memcpy(scratch_.data(), bytes, header.size());
   store(scratch_.data(), header);
@@ -324,6 +353,12 @@ bool Merger::append_rebuilt(Source& source, const RecordHeader& header, const ch
     // With no more memory than this a record that outgrows it loses its arguments, not its secrecy.
     size = redactor_.redact(std::span(scratch_).first(size + kRedactionGrowth), *site);
   }
+  return size;
+}
+
+bool Merger::append_rebuilt(Source& source, const RecordHeader& header, const char* bytes,
+                            u16 origin) {
+  const std::size_t size = rebuild(source, header, bytes);
   if (write_at_ + size > write_end_) return false;
   auto out = load<RecordHeader>(scratch_.data());
   out.origin = u16(out.origin | origin);
@@ -359,6 +394,11 @@ const Merger::SiteTraits& Merger::traits(u32 site) {
   about.sound = definition != nullptr;
   about.redact = definition && redactor_.touches(*definition, false);
   about.state = definition && definition->kind == RecordKind::kState;
+  about.may_be_held =
+      definition && from_caller(site) &&
+      (definition->kind == RecordKind::kLog || definition->kind == RecordKind::kEvent);
+  about.has_first_logger = definition && (definition->flags & detail::kLoggerIsFirstArg) != 0;
+  about.level = definition ? u8(definition->level) : 0;
   return about;
 }
 
@@ -393,6 +433,7 @@ void Merger::commit_batch(u64 header_bytes) {
   journal_.put_words(start + sizeof header, threads_.data(), threads_.size() * sizeof(BatchThread));
   store_contexts();
   noted_samples_ = sampler_.store(write_at_) && noted_samples_;
+  backtrace_.store(write_at_);
   journal_.commit(header.bytes);
   next_sequence_ += records_;
   callers_ += batch_callers_;

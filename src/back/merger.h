@@ -10,6 +10,10 @@
 // that takes over goes on at max(tail, the position in the last batches), so a kill between the two
 // repeats nothing. The context in force goes into the ring's two ContextCopies before the commit.
 //
+// A record below the level of its logger, which has a backtrace, is held in the region instead of
+// going into the journal (held.cc). An error of the logger, or the death of the process, brings the
+// last ones of them, in the order of their coming and in front of it.
+//
 // Threading: single-owner; a lock around it decides who (back/engine.h). Records are checked before
 // they are believed: the region may be a dead process's.
 #ifndef SLUICE_SRC_BACK_MERGER_H_
@@ -18,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "back/backtrace.h"
 #include "back/catalog.h"
 #include "back/clock_keeper.h"
 #include "back/sampler.h"
@@ -70,6 +75,15 @@ class Merger {
   [[nodiscard]] u64 journal_position() const { return journal_.position(); }
   [[nodiscard]] u64 damaged() const { return damaged_; }
   [[nodiscard]] u64 late() const { return late_; }
+  // Caller records that were held for a backtrace and not delivered: those that are still held, and
+  // those that had to make room.
+  [[nodiscard]] u64 held() const { return backtrace_.held(); }
+  // Of a copy: what is held that the region does not have yet, in order.
+  [[nodiscard]] std::vector<std::span<const char>> changes_of_held() {
+    return backtrace_.changes();
+  }
+  // Of a copy: the owner has died without stop(); what is held goes behind the last record.
+  void owner_crashed() { crashed_ = true; }
   // Steps when the region's words of reported drops have changed; of samples.
   [[nodiscard]] u64 reports_told() const { return reports_told_; }
   [[nodiscard]] u64 samples_told() const { return sampler_.stored(); }
@@ -105,6 +119,9 @@ class Merger {
     bool redact = false;
     bool state = false;
     bool sound = false;
+    bool may_be_held = false;       // a log or an event
+    bool has_first_logger = false;  // its first argument is the logger's number
+    u8 level = 0;
   };
 
   void take_in_sources();
@@ -113,8 +130,21 @@ class Merger {
   u64 find_horizon(bool all) const;
   Source* earliest(u64& second_key);
   bool append(Source& source);
+  // held.cc
+  struct BacktraceRule {
+    u16 group;  // 0: none
+    u8 level;   // what is below it is held
+  };
+  [[nodiscard]] BacktraceRule backtrace_of(const Source& source, const SiteTraits& about) const;
+  void hold(const Source& source, u16 group, const RecordHeader& header, const char* bytes);
+  // False: no room in this batch for all of it.
+  [[nodiscard]] bool append_held(u16 group);
+  [[nodiscard]] bool has_last_words() const;
   bool append_plain(const RecordHeader& header, const char* bytes, u16 origin);
   bool append_rebuilt(Source& source, const RecordHeader& header, const char* bytes, u16 origin);
+  // With context and without secrets, in scratch_; its bytes.
+  [[nodiscard]] std::size_t rebuild(const Source& source, const RecordHeader& header,
+                                    const char* bytes);
   void take_context(Source& source, const char* bytes, u32 size);
   [[nodiscard]] bool report_is_due() const;
   void append_drop_reports();
@@ -137,6 +167,7 @@ class Merger {
   ClockKeeper clock_;
   Redactor redactor_;
   Sampler sampler_;
+  Backtrace backtrace_;
   JournalWriter<JournalSync> journal_;
   std::vector<Source> sources_;  // by slot index; no lines: slot not in use yet
   std::vector<Source*> live_;    // those with records in this batch
@@ -149,6 +180,8 @@ class Merger {
   std::vector<std::byte> scratch_;
   std::vector<BatchThread> threads_;
   bool dead_ = false;
+  bool crashed_ = false;
+  bool holds_ = false;  // in this batch records may be held
   bool report_now_ = false;
   bool sample_now_ = false;
   bool noted_samples_ = true;

@@ -20,7 +20,7 @@ std::vector<u64> Merger::published() const {
 }
 
 bool Merger::has_merged(const std::vector<u64>& published) const {
-  if (sample_now_ || sampling_) return false;
+  if (sample_now_ || sampling_ || has_last_words()) return false;
   if (report_now_ && region_.wake().drops.load(std::memory_order_relaxed) != reported_drops_) {
     return false;
   }

@@ -8,7 +8,6 @@ namespace sluice::back {
 namespace {
 
 constexpr i64 kReportIntervalNs = 100'000'000;
-constexpr u16 kEngineSlot = 0x0fff;  // records of the engine belong to no thread
 constexpr u32 kDropReportBytes = kRecordHeaderBytes + 6 * 8;
 constexpr u32 kSampleFixedBytes = kRecordHeaderBytes + 8;
 

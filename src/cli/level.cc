@@ -13,6 +13,7 @@
 #include "cli/region_image.h"
 #include "cli/region_request.h"
 #include "os/process.h"
+#include "region/backtrace_area.h"
 #include "sluice/level.h"
 
 namespace sluice::cli {
@@ -20,6 +21,9 @@ namespace {
 
 using region::Request;
 using region::RequestKind;
+
+// What `backtrace` without a number asks for.
+constexpr u32 kBacktraceRecords = 64;
 
 struct LevelCommand {
   std::vector<std::string> words;  // process, what (may be missing), level
@@ -40,6 +44,26 @@ bool is_place(const std::string& text) {
   return line == "*" || is_number(line);
 }
 
+// "backtrace", or "backtrace=64"; 0: none any more.
+void read_backtrace(std::string_view text, Request& request, std::vector<std::string>& mistakes) {
+  if (request.kind == RequestKind::kSites) {
+    mistakes.push_back("a backtrace is a logger's, not that of a place in the source");
+  }
+  request.kind = RequestKind::kBacktrace;
+  request.records = kBacktraceRecords;
+  text.remove_prefix(std::string_view("backtrace").size());
+  if (text.empty()) return;
+  const std::string_view number = text.substr(1);
+  const auto [end, error] =
+      std::from_chars(number.data(), number.data() + number.size(), request.records);
+  if (text[0] != '=' || !is_number(number) || error != std::errc() ||
+      request.records > region::kBacktraceRecordsMax) {
+    mistakes.push_back(in_quotes("backtrace" + std::string(text)) +
+                       " is no backtrace; write backtrace=N, N from 0 (none) to " +
+                       std::to_string(region::kBacktraceRecordsMax));
+  }
+}
+
 Request read_request(const LevelCommand& command, std::vector<std::string>& mistakes) {
   Request request{};
   const std::string& level_text = command.words.back();
@@ -56,10 +80,14 @@ Request read_request(const LevelCommand& command, std::vector<std::string>& mist
   std::copy(name.begin(), name.end(), request.name);
   Level level{};
   if (level_text == "default") return request;
+  if (level_text.starts_with("backtrace")) {
+    read_backtrace(level_text, request, mistakes);
+    return request;
+  }
   if (!parse_level(level_text, level)) {
     mistakes.push_back(in_quotes(level_text) +
                        " is no level; write trace, debug, info, notice, warning, error, critical, "
-                       "off or default");
+                       "off, default or backtrace=N");
   }
   request.level = u8(level);
   return request;
@@ -83,6 +111,11 @@ std::string in_words(const Request& request, const region::Answer& answer) {
                      (answer.sites == 1 ? " call site at " : " call sites at ") + in_quotes(name);
   } else {
     text = name.empty() ? "all loggers without a level of their own" : "logger " + in_quotes(name);
+  }
+  if (request.kind == RequestKind::kBacktrace) {
+    return text + (request.records == 0
+                       ? ": no backtrace"
+                       : ": a backtrace of " + std::to_string(request.records) + " records");
   }
   const Level level{request.level};
   return text + ": " + (request.level == 0 ? "as it was started" : std::string(level_name(level)));
@@ -125,9 +158,11 @@ void add_level(CLI::App& app, Chosen& chosen) {
   CLI::App* const sub =
       app.add_subcommand("level", "Changes what a running process logs, without a restart");
   auto command = std::make_shared<LevelCommand>();
-  sub->add_option("words", command->words,
-                  "The process (its number or product); a logger, FILE:LINE or FILE:* (none: all "
-                  "loggers); the level, or `default`: as it was started")
+  sub->add_option(
+         "words", command->words,
+         "The process (its number or product); a logger, FILE:LINE or FILE:* (none: all "
+         "loggers); the level, `default`: as it was started, or backtrace=N: what is below the "
+         "level is held, the last N, until the logger says an error")
       ->type_name("PROCESS [WHAT] LEVEL")
       ->expected(2, 3)
       ->required();

@@ -183,6 +183,10 @@ Status RegionMirror::load_what_is_drained() {
   // relaxed: a word of the copy, that only this thread uses
   const u64 used = region_.wake().sites_used.load(std::memory_order_relaxed);
   if (!read_here(region_.reported_drops(), used * kDropReasons * sizeof(u64))) return cut();
+  region::BacktraceArea& backtrace = region_.backtrace();
+  if (!read_here(&backtrace, offsetof(region::BacktraceArea, bytes))) return cut();
+  const bool has_held = backtrace.state[0].batch_end != 0 || backtrace.state[1].batch_end != 0;
+  if (has_held && !read_here(backtrace.bytes, sizeof backtrace.bytes)) return cut();
   merger_->resume(false, !os::has_invariant_tsc());
   for (const Ring& ring : rings_) {
     // What lies in front of a position in a batch is consumed, whether or not its tail was stored.
@@ -286,7 +290,16 @@ const region::HeartbeatEntry* RegionMirror::heartbeats() {
 }
 
 back::Merged RegionMirror::merge(bool all) {
-  return only_reads_ ? back::Merged::kNothing : merger_->merge(all, floor());
+  if (only_reads_) return back::Merged::kNothing;
+  if (sees_all_ && !asked_for_goodbye_) {
+    asked_for_goodbye_ = true;
+    if (!said_goodbye()) merger_->owner_crashed();
+  }
+  // Of what is told in two copies one must be in force in the file, whenever we are killed: so
+  // every batch is there before the next one changes the other copy. A failure is said by
+  // write_back().
+  if (!write_journal()) return back::Merged::kNothing;
+  return merger_->merge(all, floor());
 }
 
 // Required places of the program's own sinks hold the journal as ours does: they get their records

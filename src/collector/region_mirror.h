@@ -162,6 +162,7 @@ class RegionMirror {
   [[nodiscard]] bool read_sites(u32 used);
   [[nodiscard]] bool take_site(u32 id, u64 place);
   [[nodiscard]] bool read_loggers(u32 used);
+  [[nodiscard]] bool read_levels(u32 sites, u32 loggers);
   // region_metrics.cc. What is known of the series; whether there are new ones.
   [[nodiscard]] bool read_series(bool& some_new);
   // Behind the areas, and within the file as it is now.
@@ -189,6 +190,8 @@ class RegionMirror {
   std::vector<Ring> rings_;  // of the slots that were ever in use
   u32 sites_known_ = 0;      // every site below it is in the copy
   u32 loggers_known_ = 0;
+  u32 level_epoch_ = 0;   // of what is known of levels
+  u32 levels_known_ = 0;  // sites and loggers
   u32 dictionary_used_ = 0;
   u64 drops_ = 0;
   u64 reports_told_ = 0;  // by the merger, as the file has it
@@ -196,6 +199,8 @@ class RegionMirror {
   std::vector<region::ToldCopy> told_;  // as the file has them, two a series
   u64 damaged_ = 0;
   bool dead_ = false;
+  bool sees_all_ = false;  // what the owner had published when it was known to be dead
+  bool asked_for_goodbye_ = false;
   // What of the journal the file has.
   u64 committed_ = 0;
   u64 reclaimed_ = 0;

@@ -40,7 +40,10 @@ void fence_behind_heads() {
 
 }  // namespace
 
-Status RegionMirror::refresh() { return only_reads_ ? refresh_journal() : refresh_rings(); }
+Status RegionMirror::refresh() {
+  sees_all_ = dead_;
+  return only_reads_ ? refresh_journal() : refresh_rings();
+}
 
 // Slots before heads: in kLeft a head is then the last one (P8). Heads before sites: a record's
 // site is published before the record is.
@@ -88,6 +91,14 @@ Status RegionMirror::read_names(const char* wake_bytes) {
   const u32 loggers =
       std::min(word_at<u32>(wake_bytes, offsetof(WakeLines, loggers_used)), header.loggers_max);
   if (!read_sites(sites) || !read_loggers(loggers)) return cut();
+  const u32 holds = word_at<u32>(wake_bytes, offsetof(WakeLines, backtraces));
+  const u32 epoch = word_at<u32>(wake_bytes, offsetof(WakeLines, level_epoch));
+  if (holds != 0 && (epoch != level_epoch_ || sites + loggers != levels_known_)) {
+    if (!read_levels(sites, loggers)) return cut();
+    level_epoch_ = epoch;
+    levels_known_ = sites + loggers;
+  }
+  region_.wake().backtraces.store(holds, std::memory_order_relaxed);
   // relaxed: a word of the copy that only this thread uses
   region_.wake().sites_used.store(sites, std::memory_order_relaxed);
   return {};
@@ -208,6 +219,7 @@ bool RegionMirror::read_sites(u32 used) {
     SiteEntry& site = region_.sites()[i];
     // relaxed: only this thread writes it
     if (place == 0 || site.text.load(std::memory_order_relaxed) != 0) continue;
+    site.logger.store(word_at<u16>(from, offsetof(SiteEntry, logger)), std::memory_order_relaxed);
     if (!take_site(i, place)) return false;
   }
   if (all) sites_known_ = used;
@@ -250,6 +262,31 @@ bool RegionMirror::read_loggers(u32 used) {
     Names::publish_name(logger.bytes, length);
   }
   if (all) loggers_known_ = used;
+  return true;
+}
+
+// What decides whether a record is held: of every site and logger, as it is now.
+bool RegionMirror::read_levels(u32 sites, u32 loggers) {
+  const u64 site_bytes = u64{sites} * sizeof(SiteEntry),
+            logger_bytes = u64{loggers} * sizeof(LoggerEntry);
+  scratch_.resize(std::max<u64>(scratch_.size(), std::max(site_bytes, logger_bytes)));
+  if (!read_at(region_.offset_of(region_.sites()), scratch_.data(), site_bytes)) return false;
+  // relaxed, all: words of the copy that only this thread uses
+  for (u32 i = 0; i < sites; ++i) {
+    const char* const from = scratch_.data() + u64{i} * sizeof(SiteEntry);
+    region_.sites()[i].ruled.store(word_at<u8>(from, offsetof(SiteEntry, ruled)),
+                                   std::memory_order_relaxed);
+  }
+  if (!read_at(region_.offset_of(region_.loggers()), scratch_.data(), logger_bytes)) return false;
+  for (u32 i = 0; i < loggers; ++i) {
+    const char* const from = scratch_.data() + u64{i} * sizeof(LoggerEntry);
+    LoggerEntry& logger = region_.loggers()[i];
+    logger.level.store(word_at<u8>(from, offsetof(LoggerEntry, level)), std::memory_order_relaxed);
+    logger.held_most.store(word_at<u16>(from, offsetof(LoggerEntry, held_most)),
+                           std::memory_order_relaxed);
+    logger.held_group.store(word_at<u16>(from, offsetof(LoggerEntry, held_group)),
+                            std::memory_order_relaxed);
+  }
   return true;
 }
 
@@ -309,6 +346,9 @@ bool RegionMirror::write_journal() {
     reclaimed_ = reclaimed;
   }
   if (!write_contexts() || !write_told()) return false;
+  for (const std::span<const char> change : merger_->changes_of_held()) {
+    if (!write_here(change.data(), change.size())) return false;
+  }
   const JournalPlace<JournalSync> place = region_.journal();
   for (u64 at = committed_; at != committed;) {
     const u64 run = place.run(at, committed - at);

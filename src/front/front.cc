@@ -61,6 +61,7 @@ bool create_region(Front& front) {
   if (front.region.create(options, front.reservation) != 0) return false;
   region::LoggerEntry& root = front.region.loggers()[0];
   root.rule.store(u8(front.options.first.level), std::memory_order_relaxed);
+  root.level.store(u8(front.options.first.level), std::memory_order_relaxed);
   root.threshold.store(u8(front.options.first.level), std::memory_order_relaxed);
   front.region.wake().loggers_used.store(1, std::memory_order_relaxed);
   front.region.controls()[kSiteUnknown].store(detail::kOn, std::memory_order_relaxed);

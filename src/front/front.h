@@ -113,6 +113,9 @@ u32 find_logger(std::string_view name);
 // Sets the threshold of a logger and everything below it; 0: takes it back (not the root's). False:
 // there is no room for another name. One caller at a time (the runtime).
 bool set_level(std::string_view logger, Level level);
+// Holds the last `records` (0: none) of a logger and everything below it that are below its level,
+// from `from` on. Results and threading as set_level().
+bool set_backtrace(std::string_view logger, u32 records, Level from);
 // site_rules.cc
 // The level set for a published site by its place; 0: none. Allocates nothing.
 [[nodiscard]] u8 site_rule(const region::Region& region, u32 id);

@@ -3,6 +3,8 @@
 // Lock-free, no allocation: any thread and any signal handler may be here at once. Two threads may
 // register one site twice; both definitions are right. A change of levels that runs beside a
 // registration is seen by one of the two (P12, region/registration.h).
+#include <algorithm>
+
 #include "base/fixed_text.h"
 #include "front/front.h"
 #include "region/registration.h"
@@ -87,6 +89,7 @@ u8 control_for(const Region& region, u32 id) {
   const u8 on =
       g_front.options.immediate.load(std::memory_order_relaxed) ? detail::kOnThenRun : detail::kOn;
   u8 threshold = site_rule(region, id);
+  region.sites()[id].ruled.store(threshold != 0, std::memory_order_relaxed);
   if (threshold == 0) {
     if (entry.dynamic_logger.load(std::memory_order_relaxed)) return on;
     const u32 logger = entry.logger.load(std::memory_order_relaxed);
@@ -109,21 +112,33 @@ bool covers(std::string_view above, std::string_view name) {
          (name.size() > above.size() && name.starts_with(above) && name[above.size()] == '.');
 }
 
-u8 threshold_for(const Region& region, std::string_view name) {
+// What the rules make of the logger `name`: its level, its backtrace, and what its calls must pass.
+void settle_logger(const Region& region, LoggerEntry& logger, std::string_view name) {
   // relaxed: a bound for the scan; a name is published by its length (P16)
   const u32 used = region.wake().loggers_used.load(std::memory_order_relaxed);
-  u8 threshold = region.loggers()[0].rule.load(std::memory_order_relaxed);
-  std::size_t longest = 0;
-  for (u32 i = 1; i < used && i < region.header().loggers_max; ++i) {
+  u8 level = region.loggers()[0].rule.load(std::memory_order_relaxed), held_from = 0;
+  u32 group = 0;
+  std::size_t longest = 0, longest_held = 0;
+  for (u32 i = 0; i < used && i < region.header().loggers_max; ++i) {
     const LoggerEntry& entry = region.loggers()[i];
-    const u8 rule = entry.rule.load(std::memory_order_relaxed);
     const std::string_view above = logger_name(entry);
-    if (rule != 0 && above.size() >= longest && covers(above, name)) {
+    if ((i != 0 && above.empty()) || !covers(above, name)) continue;
+    const u8 rule = entry.rule.load(std::memory_order_relaxed);
+    if (rule != 0 && above.size() >= longest) {
       longest = above.size();
-      threshold = rule;
+      level = rule;
+    }
+    if (entry.held_most.load(std::memory_order_relaxed) != 0 && above.size() >= longest_held) {
+      longest_held = above.size();
+      held_from = entry.held_from.load(std::memory_order_relaxed);
+      group = i + 1;
     }
   }
-  return threshold;
+  // relaxed: hints to callers, and for the merge no more than the level is
+  logger.level.store(level, std::memory_order_relaxed);
+  logger.held_group.store(u16(group), std::memory_order_relaxed);
+  const bool holds = group != 0 && held_from < level;
+  logger.threshold.store(holds ? held_from : level, std::memory_order_relaxed);
 }
 
 void refresh(Region& region, u32 id) {
@@ -171,11 +186,9 @@ u32 find_logger(std::string_view name) {
   }
   LoggerEntry& entry = region.loggers()[index];
   std::memcpy(entry.name, name.data(), name.size());
-  entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
+  settle_logger(region, entry, name);
   Registration::publish_name(entry.bytes, u16(name.size()));
-  Registration::settle(region.wake().level_epoch, [&] {
-    entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
-  });
+  Registration::settle(region.wake().level_epoch, [&] { settle_logger(region, entry, name); });
   return index;
 }
 
@@ -217,11 +230,10 @@ void refresh_controls() {
   Registration::settle_change(region.wake().level_epoch, [&] {
     // relaxed: a bound for the scan; a name is published by its length (P16)
     const u32 loggers = region.wake().loggers_used.load(std::memory_order_relaxed);
-    for (u32 i = 1; i < loggers && i < region.header().loggers_max; ++i) {
+    for (u32 i = 0; i < loggers && i < region.header().loggers_max; ++i) {
       LoggerEntry& entry = region.loggers()[i];
       const std::string_view name = logger_name(entry);
-      if (name.empty()) continue;
-      entry.threshold.store(threshold_for(region, name), std::memory_order_relaxed);
+      if (i == 0 || !name.empty()) settle_logger(region, entry, name);
     }
     const u32 used = region.wake().sites_used.load(std::memory_order_relaxed);
     for (u32 id = kSiteFirstCaller; id < used && id < region.header().sites_max; ++id) {
@@ -257,7 +269,20 @@ bool set_level(std::string_view logger, Level level) {
   if (index == 0 && !logger.empty()) return false;  // the root's rule is not its rule
   LoggerEntry& entry = region.loggers()[index];
   entry.rule.store(u8(level), std::memory_order_relaxed);
-  if (u8(level) != 0) entry.threshold.store(u8(level), std::memory_order_relaxed);
+  refresh_controls();
+  return true;
+}
+
+bool set_backtrace(std::string_view logger, u32 records, Level from) {
+  Region& region = g_front.region;
+  const u32 index = find_logger(logger);
+  if (index == 0 && !logger.empty()) return false;
+  LoggerEntry& entry = region.loggers()[index];
+  // relaxed: as levels are
+  entry.held_from.store(u8(from), std::memory_order_relaxed);
+  entry.held_most.store(u16(std::min(records, region::kBacktraceRecordsMax)),
+                        std::memory_order_relaxed);
+  if (records != 0) region.wake().backtraces.store(1, std::memory_order_relaxed);
   refresh_controls();
   return true;
 }

@@ -36,8 +36,8 @@ inline constexpr u64 kMagic = 0x314e4f4947455253;  // "SREGION1"
 // Raised by every change of what lies in a region, the chunks of sinks (sink/intent_area.h) too. A
 // region of another version is refused. 2: a place of an intent has the file's time of birth. 3:
 // names of secrets, what was handed over, reported drops, heartbeats. 4: metric cells. 5: requests,
-// histograms.
-inline constexpr u32 kVersion = 5;
+// histograms. 6: backtraces.
+inline constexpr u32 kVersion = 6;
 
 enum class AreaKind : u32 {
   kClock = 1,
@@ -55,6 +55,7 @@ enum class AreaKind : u32 {
   kReportedDrops = 13,  // u64[sites_max][kDropReasons]: what drop reports in the journal have said
   kHeartbeats = 14,     // HeartbeatEntry[kHeartbeatsMax]
   kRequests = 15,       // RequestArea (region/request_area.h)
+  kBacktrace = 16,      // BacktraceArea (region/backtrace_area.h)
 };
 inline constexpr u32 kAreasMax = 24;
 
@@ -121,15 +122,21 @@ struct SiteEntry {
   std::atomic<u16> logger;  // index in kLoggers; its threshold decides the control byte
   std::atomic<u8> level;
   std::atomic<u8> dynamic_logger;  // 1: the caller tests the logger's threshold itself
-  u32 zero;
+  std::atomic<u8> ruled;           // 1: has a level of its own place; nothing of it is held
+  u8 zero[3];
 };
 static_assert(sizeof(SiteEntry) == 16);
 
 struct LoggerEntry {
-  std::atomic<u8> threshold;  // effective; 0: not known yet
-  std::atomic<u8> rule;       // threshold set for just this name, 0: none
-  std::atomic<u16> bytes;     // of the name; published last (P16), 0: free or being written
-  char name[124];
+  std::atomic<u8> threshold;    // of calls, effective; 0: not known yet
+  std::atomic<u8> rule;         // level set for just this name, 0: none
+  std::atomic<u16> bytes;       // of the name; published last (P16), 0: free or being written
+  std::atomic<u8> level;        // effective: what is below it passes the threshold to be held
+  std::atomic<u8> held_from;    // backtrace of just this name: from this level on
+  std::atomic<u16> held_most;   // and so many records; 0: none
+  std::atomic<u16> held_group;  // effective: the index of the logger whose backtrace it is, and 1
+  u16 zero;
+  char name[116];
 };
 static_assert(sizeof(LoggerEntry) == 128);
 
@@ -192,6 +199,7 @@ struct alignas(64) WakeLines {
   std::atomic<u64> filtered;     // by threads that have no slot
   std::atomic<u64> context_refused;
   std::atomic<u64> site_overflow;  // calls of sites that found no room in the dictionary
+  std::atomic<u32> backtraces;     // 1: a logger has, or had, a backtrace
 };
 
 inline constexpr u32 kSinksMax = 8;

@@ -215,6 +215,7 @@ u64 Region::plan(const RegionOptions& options) {
       {AreaKind::kDictionary, options.dictionary_bytes},
       {AreaKind::kMetricCells, sizeof(MetricArea)},
       {AreaKind::kStreams, 4 * kPage},
+      {AreaKind::kBacktrace, sizeof(BacktraceArea)},
       {AreaKind::kJournal, sizeof(JournalLines) + options.journal_bytes},
   };
   u64 offset = kPage;
@@ -346,6 +347,7 @@ bool Region::check_areas() {
          check_area(AreaKind::kThreadSlots, u64{header.slots_max} * sizeof(ThreadSlot)) &&
          check_area(AreaKind::kSinks, kSinksMax * kSinkEntryBytes) &&
          check_area(AreaKind::kRequests, sizeof(RequestArea)) &&
+         check_area(AreaKind::kBacktrace, sizeof(BacktraceArea)) &&
          lengths_[u32(AreaKind::kDictionary)] > 0 && journal >= kBatchBytesMax &&
          std::has_single_bit(journal) && journal <= mapped_ &&
          check_area(AreaKind::kJournal, sizeof(JournalLines) + journal) &&

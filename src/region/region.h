@@ -10,6 +10,7 @@
 #define SLUICE_SRC_REGION_REGION_H_
 
 #include "os/io.h"
+#include "region/backtrace_area.h"
 #include "region/layout.h"
 #include "region/metric_area.h"
 #include "region/request_area.h"
@@ -107,6 +108,9 @@ class Region {
   }
   [[nodiscard]] MetricArea& metrics() const { return *area<MetricArea>(AreaKind::kMetricCells); }
   [[nodiscard]] RequestArea& requests() const { return *area<RequestArea>(AreaKind::kRequests); }
+  [[nodiscard]] BacktraceArea& backtrace() const {
+    return *area<BacktraceArea>(AreaKind::kBacktrace);
+  }
   [[nodiscard]] JournalLines& journal_lines() const {
     return *area<JournalLines>(AreaKind::kJournal);
   }

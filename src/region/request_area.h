@@ -33,16 +33,17 @@ enum class RequestReader : u8 {
 };
 
 enum class RequestKind : u8 {
-  kLogger = 1,  // the level of the logger `name`; empty: the root
-  kSites = 2,   // of the call sites at `name`, "FILE:LINE" or "FILE"
+  kLogger = 1,     // the level of the logger `name`; empty: the root
+  kSites = 2,      // of the call sites at `name`, "FILE:LINE" or "FILE"
+  kBacktrace = 3,  // of the logger `name`: `records` from `level` on (0: all)
 };
 
 inline constexpr u32 kRequestNameMax = 1016;
 struct Request {
   RequestKind kind;
-  u8 level;   // of sluice/level.h; 0: as the program was started
-  u16 bytes;  // of `name`
-  u32 zero;
+  u8 level;     // of sluice/level.h; 0: as the program was started
+  u16 bytes;    // of `name`
+  u32 records;  // kBacktrace; 0: none any more
   char name[kRequestNameMax];
 };
 static_assert(sizeof(Request) == 1024);

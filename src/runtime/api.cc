@@ -73,6 +73,10 @@ void set_level(std::string_view logger, Level level) noexcept {
   runtime::runtime().set_level(logger, level);
 }
 
+bool set_backtrace(std::string_view logger, std::uint32_t records, Level from) noexcept {
+  return runtime::runtime().set_backtrace(logger, records, from);
+}
+
 std::uint32_t set_site_level(std::string_view place, Level level) noexcept {
   return runtime::runtime().set_site_level(place, u8(level));
 }
@@ -105,6 +109,7 @@ Stats runtime::Runtime::stats() {
   stats.queued = counts.queued;
   stats.damaged = counts.damaged;
   stats.late = counts.late;
+  stats.held = counts.held;
   stats.dropped_ring_full = sum_of_drops(region, DropReason::kRingFull);
   stats.dropped_too_big = sum_of_drops(region, DropReason::kTooBig);
   stats.dropped_no_memory = sum_of_drops(region, DropReason::kNoMemory) +
@@ -135,7 +140,7 @@ Stats runtime::Runtime::stats() {
     // What a sink that was given up has not passed, nobody delivers any more.
     if (engine_ && engine_->gave_up(entry)) sink.dropped_error += std::exchange(sink.queued, 0);
   }
-  stats.attempted = stats.filtered + stats.merged + stats.queued + stats.dropped();
+  stats.attempted = stats.filtered + stats.merged + stats.held + stats.queued + stats.dropped();
   return stats;
 }
 

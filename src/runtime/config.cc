@@ -318,6 +318,7 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.version = options.version;
   config.run_id = options.run_id.empty() ? random_id() : options.run_id;
   config.level = options.level;
+  if (options.backtrace_records != 0) config.backtraces.emplace_back("", options.backtrace_records);
   config.mode = options.mode;
   config.ring_bytes = options.ring_bytes;
   if (options.queue_records) {
@@ -367,6 +368,9 @@ std::string to_text(const Config& config) {
   }
   for (const auto& [place, level] : config.site_levels) {
     line("site_level." + place, level_name(level));
+  }
+  for (const auto& [logger, records] : config.backtraces) {
+    line(logger.empty() ? "backtrace" : "backtrace." + logger, std::to_string(records));
   }
   line("mode", config.mode == Mode::immediate ? "immediate" : "asynchronous");
   line("overflow", config.overflow == Overflow::block ? "block" : "drop_newest");

@@ -20,6 +20,7 @@ struct Config {
   Level level = Level::info;
   std::vector<std::pair<std::string, Level>> logger_levels;
   std::vector<std::pair<std::string, Level>> site_levels;  // by place
+  std::vector<std::pair<std::string, u32>> backtraces;     // records, by logger
   Mode mode = Mode::asynchronous;
   std::vector<back::SinkConfig> sinks;
   u64 ring_bytes = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "os/process.h"
+#include "region/backtrace_area.h"
 
 namespace sluice::runtime {
 namespace {
@@ -37,6 +38,27 @@ void read_levels(const char* variable, std::string_view example, Level* unnamed,
     } else {
       mistakes.add(variable, "'" + std::string(part) + "' names no place",
                    "write FILE=LEVEL or FILE:LINE=LEVEL, as in " + std::string(example));
+    }
+  }
+}
+
+// SLUICE_BACKTRACE=64,net=16: records, of the root and of other loggers.
+void read_backtraces(Config& config, Mistakes& mistakes) {
+  const std::string all = os::environment("SLUICE_BACKTRACE");
+  std::string_view text = all;
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    const auto equals = part.rfind('=');
+    const bool alone = equals == std::string_view::npos;
+    u64 records = 0;
+    if (!parse_bytes(alone ? part : part.substr(equals + 1), records) ||
+        records > region::kBacktraceRecordsMax) {
+      mistakes.add("SLUICE_BACKTRACE", "'" + std::string(part) + "' is no number of records",
+                   "write at most " + std::to_string(region::kBacktraceRecordsMax) +
+                       ", as in 64,net.http=16");
+    } else {
+      config.backtraces.emplace_back(alone ? "" : part.substr(0, equals), u32(records));
     }
   }
 }
@@ -164,6 +186,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_text("SLUICE_REGION_DIRECTORY", config.region_directory);
   read_text("SLUICE_REDACT", config.redact);
   read_levels("SLUICE_LEVEL", "info,net.http=debug", &config.level, config.logger_levels, mistakes);
+  read_backtraces(config, mistakes);
   read_levels("SLUICE_SITE_LEVEL", "http.cc:120=debug", nullptr, config.site_levels, mistakes);
   read_number("SLUICE_RING_BYTES", config.ring_bytes, mistakes);
   read_number("SLUICE_JOURNAL_BYTES", config.journal_bytes, mistakes);

@@ -95,6 +95,14 @@ Answer Runtime::apply(const Request& untrusted) {
         return refused("it has no memory for another level of a place");
       }
       return refused("it has levels for as many places as it takes; set one of them again");
+    case RequestKind::kBacktrace:
+      if (untrusted.records > region::kBacktraceRecordsMax) {
+        return refused("a backtrace has at most 4096 records");
+      }
+      if (front::set_backtrace(name, untrusted.records, level == 0 ? Level::trace : Level{level})) {
+        return applied(0);
+      }
+      return refused("it has no room for the name of another logger");
   }
   return refused("it does not know this kind of request; use the sluice command of its version");
 }

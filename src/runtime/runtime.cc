@@ -178,6 +178,9 @@ std::string Runtime::make_engine() {
 void Runtime::set_levels() {
   for (const auto& [logger, level] : config_.logger_levels) front::set_level(logger, level);
   front::set_level("", config_.level);
+  for (const auto& [logger, records] : config_.backtraces) {
+    front::set_backtrace(logger, records, Level::trace);
+  }
   for (const auto& [place, level] : config_.site_levels) front::set_site_level(place, u8(level));
 }
 
@@ -387,6 +390,12 @@ void Runtime::set_level(std::string_view logger, Level level) {
   if (!front::ensure_region()) return;
   const Locked lock(mutex_);
   (void)front::set_level(logger, level);
+}
+
+bool Runtime::set_backtrace(std::string_view logger, u32 records, Level from) {
+  if (!front::ensure_region()) return false;  // before the lock, as above
+  const Locked lock(mutex_);
+  return front::set_backtrace(logger, records, from);
 }
 
 u32 Runtime::set_site_level(std::string_view place, u8 level) {

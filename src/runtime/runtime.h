@@ -64,6 +64,7 @@ class Runtime final : public Reporter {
   Stats stats();
   std::string configuration();
   void set_level(std::string_view logger, Level level);
+  bool set_backtrace(std::string_view logger, u32 records, Level from);
   // Level 0: takes it back.
   u32 set_site_level(std::string_view place, u8 level);
   // requests.cc: what another process asks for. By threads of the library, now and then.

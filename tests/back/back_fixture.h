@@ -81,7 +81,8 @@ class RegionTest : public ::testing::Test {
   }
 
   // A site with one number "n", as a caller would have registered it.
-  void define_site(u32 id, RecordKind kind = RecordKind::kLog, std::string_view name = "n") {
+  void define_site(u32 id, RecordKind kind = RecordKind::kLog, std::string_view name = "n",
+                   Level level = Level::info) {
     std::string text;
     const auto put = [&text](auto value) {
       text.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -89,7 +90,7 @@ class RegionTest : public ::testing::Test {
     put(id);
     put(u32{1});
     put(u8(kind));
-    put(u8(Level::info));
+    put(u8(level));
     put(u8{0});
     put(u8{0});
     put(u8{1});

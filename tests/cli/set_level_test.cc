@@ -167,6 +167,37 @@ TEST_F(SetLevel, DefaultIsWhatTheProgramWasStartedWith) {
   EXPECT_FALSE(says_net(4));
 }
 
+TEST_F(SetLevel, ABacktraceIsHeldUntilItIsTakenBack) {
+  const std::string pid = run(7);
+  EXPECT_FALSE(says_net(7));
+  expect_done(pid + " net backtrace=8", "logger 'net': a backtrace of 8 records");
+  EXPECT_TRUE(says_net(7)) << "calls pass, and are held";
+  EXPECT_FALSE(says_quiet(7));
+  expect_done(pid + " net backtrace=0", "no backtrace");
+  EXPECT_FALSE(says_net(7));
+  expect_done(pid + " backtrace", "all loggers without a level of their own: a backtrace of 64");
+  EXPECT_TRUE(says_quiet(7));
+  EXPECT_EQ(read_file(path("program7.log")).find("quiet"), std::string::npos);
+  EXPECT_EQ(read_file(path("program7.log")).find("net "), std::string::npos);
+  programs_.clear();
+  const pid_t killed = pid_t(std::stoi(pid));
+  ::kill(killed, SIGKILL);
+  ::waitpid(killed, nullptr, 0);
+  EXPECT_EQ(sh("$SLUICE recover --directory " + regions_).code, 0);
+  const std::vector<std::string> lines = lines_of(read_file(path("program7.log")));
+  EXPECT_EQ(lines.size(), 64u) << "the last ones of a program that was killed";
+}
+
+TEST_F(SetLevel, MistakesInBacktraces) {
+  const std::string pid = run(8);
+  for (const char* const wrong : {"backtrace=", "backtrace=x", "backtrace=5000", "backtraces=1",
+                                  "backtrace=-1", "backtrace=99999999999999999999"}) {
+    expect_failure(pid + " net " + wrong, 2, "write backtrace=N, N from 0 (none) to 4096");
+  }
+  expect_failure(pid + " main.cc:7 backtrace=8", 2, "a backtrace is a logger's");
+  EXPECT_FALSE(says_net(8));
+}
+
 TEST_F(SetLevel, AProgramWithoutAThreadOfItsOwnSaysSoAtOnce) {
   expect_failure(run(5, Mode::immediate) + " debug", 1, "has no thread that could take a request");
   own_file_ = false;

@@ -5,8 +5,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 
 #include "collector/support/mirror_drain.h"
 #include "region/image.h"
@@ -144,6 +148,54 @@ TEST_F(Mirror, PassesOverWhatWasWrittenOverWhileItReads) {
   const Drained read = read_by_mirror(io, path_, kPlace, [](int) {});
   EXPECT_GT(io.gone(), 0U);
   EXPECT_EQ(read.callers, all.callers - io.gone());
+}
+
+// The file gets what was written before a collector is killed, and nothing after.
+class KilledIo final : public ::sluice::testing::ForwardingIo {
+ public:
+  explicit KilledIo(u64 writes) : ForwardingIo(os::real_io()), left_(writes) {}
+  [[nodiscard]] bool was_killed() const { return killed_; }
+  i64 pwrite(int fd, const void* from, std::size_t size, u64 offset) override {
+    killed_ = killed_ || left_ == 0;
+    if (killed_) return -EIO;
+    --left_;
+    return real_.pwrite(fd, from, size, offset);
+  }
+
+ private:
+  u64 left_;
+  bool killed_ = false;
+};
+
+// What callers said, with its context, by sequence.
+std::map<u64, std::string> said(const Drained& drained) {
+  std::map<u64, std::string> all;
+  std::istringstream lines(drained.json);
+  for (std::string line; std::getline(lines, line);) {
+    const nlohmann::json record = nlohmann::json::parse(line);
+    const std::string text = record["msg"];
+    if (!text.starts_with("number") && !text.starts_with("by logger") && !text.starts_with("held"))
+      continue;
+    all[record["seq"]] = text + record.value("context", nlohmann::json()).dump();
+  }
+  return all;
+}
+
+// Contexts, samples and what is held are told in two copies in turn, of which one is in force.
+TEST_F(Mirror, ANextCollectorGoesOnWhereverTheFirstWasKilled) {
+  put(image_);
+  const std::map<u64, std::string> wanted = said(drain([](int) {}));
+  ASSERT_GT(wanted.size(), 200U);
+  u64 writes = 0;
+  for (;; ++writes) {
+    put(image_);
+    KilledIo io(writes);
+    (void)drain_by(collector::RegionMirror::open(io, path_, "/store.db"), [](int) {});
+    if (!io.was_killed()) break;
+    const std::map<u64, std::string> found = said(drain([](int) {}, "/other.db"));
+    ASSERT_EQ(found, wanted) << "killed behind " << writes << " writes";
+  }
+  EXPECT_GT(writes, 20U);
 }
 
 TEST_F(Mirror, ReadsAnyBytesThatChangeMeanwhile) {

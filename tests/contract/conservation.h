@@ -42,14 +42,15 @@ struct Attempts {
     wrong += what + ": callers " + std::to_string(callers) + ", product " +
              std::to_string(product) + "\n";
   };
-  equal("attempted", mine.all(), told.filtered + told.merged + told.queued + told.dropped());
+  equal("attempted", mine.all(),
+        told.filtered + told.merged + told.held + told.queued + told.dropped());
   equal("attempted as told", mine.all(), told.attempted);
   equal("filtered", mine.of(Admission::kFiltered), told.filtered);
   equal("ring_full", mine.of(Admission::kDroppedFull), told.dropped_ring_full);
   equal("too_big", mine.of(Admission::kDroppedTooBig), told.dropped_too_big);
   equal("no_memory", mine.of(Admission::kDroppedNoMemory), told.dropped_no_memory);
   equal("stopped", mine.of(Admission::kStopped), told.dropped_stopped);
-  equal("accepted", mine.accepted(), told.merged + told.queued);
+  equal("accepted", mine.accepted(), told.merged + told.held + told.queued);
   equal("damaged", 0, told.damaged);
   return wrong;
 }

@@ -29,7 +29,13 @@ TEST(RegionDocument, OffsetsAreThoseOfTheCode) {
   EXPECT_EQ(offsetof(RegionHeader, areas), 632u);
   EXPECT_EQ(offsetof(RegionHeader, secrets), 1208u);
   EXPECT_EQ(offsetof(RegionHeader, handed_over), 2232u);
+  EXPECT_EQ(offsetof(Request, records), 4u);
   EXPECT_EQ(offsetof(Request, name), 8u);
+  EXPECT_EQ(offsetof(LoggerEntry, held_group), 8u);
+  EXPECT_EQ(offsetof(LoggerEntry, name), 12u);
+  EXPECT_EQ(offsetof(SiteEntry, ruled), 12u);
+  EXPECT_EQ(offsetof(BacktraceArea, floor), 64u);
+  EXPECT_EQ(offsetof(BacktraceArea, bytes), 4096u);
   EXPECT_EQ(offsetof(RequestArea, asked), 1024u);
   EXPECT_EQ(offsetof(RequestArea, answered), 1088u);
   EXPECT_EQ(offsetof(RequestArea, reader), 1089u);

@@ -52,6 +52,10 @@ inline void live_and_die(const std::string& directory) {
     say(i * 10, i * 10 + 10);
     (void)flush(Reach::written, 1);
   }
+  // Four of these are still held.
+  (void)set_backtrace("quiet", 4);
+  static Logger quiet{"quiet"};
+  for (int i = 0; i < 6; ++i) SLUICE_LOGGER_DEBUG(quiet, "held {}", i);
   std::thread([&] { say(100, 130); }).join();
   info("{}", std::string(20'000, 'x'));  // too big: a drop
   say(200, 260);
