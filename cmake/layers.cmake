@@ -105,6 +105,13 @@ if(NOT PROJECT_IS_TOP_LEVEL)
   set_target_properties(sluice_lib_static sluice_lib_shared PROPERTIES EXCLUDE_FROM_ALL ON)
 endif()
 
+# For a program that logs through spdlog: its headers' names are then ours (docs/migration.md). Such
+# a program brings fmt, as it did before.
+add_library(sluice_spdlog INTERFACE)
+target_include_directories(sluice_spdlog INTERFACE ${PROJECT_SOURCE_DIR}/include/sluice/compat)
+target_link_libraries(sluice_spdlog INTERFACE sluice::sluice)
+add_library(sluice::spdlog ALIAS sluice_spdlog)
+
 # The uploader is a library of its own, so that nobody else needs what it needs: libcurl,
 # OpenSSL, zlib, libzstd.
 # It is linked with the static library: it uses what that does not export.

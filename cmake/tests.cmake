@@ -81,6 +81,9 @@ foreach(source ${test_sources})
     sluice_test_options(${name} hot)
   endif()
   target_link_libraries(${name} PRIVATE sluice_lib_static GTest::gtest_main)
+  if(name MATCHES "^compat\\.")
+    target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include/sluice/compat)
+  endif()
   if(TARGET sluice_daemon AND name MATCHES "^(append_server|collector)\\.")
     target_link_libraries(${name} PRIVATE sluice_daemon)
   endif()
@@ -118,6 +121,12 @@ sluice_example_test(collected 2)
 sluice_example_test(multi_event_upload)
 
 if(NOT SLUICE_SANITIZE)
+  # spdlog's own example over the shim, beside the real one; skipped where there is no such example.
+  add_test(NAME compat.spdlog_example
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/compat/spdlog_example_test.py
+      --compiler ${CMAKE_CXX_COMPILER} --library $<TARGET_FILE:sluice_lib_static>)
+  set_tests_properties(compat.spdlog_example PROPERTIES TIMEOUT ${SLUICE_TEST_TIMEOUT}
+    SKIP_RETURN_CODE 77)
   add_test(NAME tidy COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/tidy.py)
   add_test(NAME tidy_self_test
     COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/tidy.py --self-test)

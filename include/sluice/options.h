@@ -57,6 +57,8 @@ struct CallbackRecord {
   std::string_view logger = {};
   std::string_view message;
   std::string_view json;  // the whole record as one JSON object
+  // Of a record that is one text ("{}", log_text()): its bytes, where `message` has them escaped.
+  std::string_view raw = {};
 };
 
 struct Sink {

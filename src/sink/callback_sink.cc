@@ -5,6 +5,19 @@
 
 namespace sluice::sink {
 
+namespace {
+
+// A record that is nothing but a text, as the program gave it.
+std::string_view raw_text(const Entry& entry) {
+  const RecordView& record = entry.record;
+  const u32 first = record.first_visible();
+  if (entry.site.format != "{}" || first >= record.arguments()) return {};
+  const Value value = record.value(first);
+  return value.type == ArgType::kString ? value.text : std::string_view{};
+}
+
+}  // namespace
+
 Status CallbackSink::write(Batches batches, back::Catalog& catalog, back::Cursor& cursor) {
   for (const BatchView& batch : batches) {
     Status status = write_batch(batch, catalog, cursor);
@@ -45,7 +58,8 @@ void CallbackSink::call(const Entry& entry) {
                               .thread_id = entry.thread.tid,
                               .logger = entry.logger,
                               .message = message_.of(entry),
-                              .json = json};
+                              .json = json,
+                              .raw = raw_text(entry)};
   std::string what = "an exception of an unknown type";
   try {
     function_(record, user_);

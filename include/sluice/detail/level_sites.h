@@ -21,9 +21,13 @@ class LevelSites {
  public:
   template <class... A>
   static Admission log(Level level, std::string_view logger, const A&... arg) noexcept {
+    Logger handle{logger};
+    return log(level, handle, arg...);
+  }
+  template <class... A>
+  static Admission log(Level level, Logger& handle, const A&... arg) noexcept {
     const std::size_t at = place_of(level);
     if (at == kCount) return Admission::kFiltered;
-    Logger handle{logger};
     if (!handle.passes(level)) return Admission::kFiltered;
     return call(sites_[at], kTexts[at], 0, handle.id(), arg...);
   }
