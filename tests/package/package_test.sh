@@ -36,8 +36,9 @@ cmake --build --preset release --target sluice_package
 cmake --install "$build" --prefix "$work/first" >/dev/null
 mv "$work/first" "$work/prefix"  # an installed tree may be moved
 prefix=$work/prefix lib=$work/prefix/lib
-for file in include/sluice/sluice.h lib/libsluice.a lib/libsluice.so lib/pkgconfig/sluice.pc \
-  lib/cmake/sluice/sluiceConfig.cmake share/doc/sluice/LICENSE; do
+for file in include/sluice/sluice.h include/sluice/compat/spdlog/spdlog.h lib/libsluice.a \
+  lib/libsluice.so lib/pkgconfig/sluice.pc lib/cmake/sluice/sluiceConfig.cmake \
+  share/doc/sluice/LICENSE; do
   [ -e "$prefix/$file" ] || wrong "$file is not installed"
 done
 if [ -x "$build/bin/sluice" ]; then
@@ -66,7 +67,7 @@ echo "== find_package"
 cmake -S tests/package/find_package -B "$work/find" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
   -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build "$work/find"
-for kind in sluice static shared; do run_consumer "$work/find/consumer_$kind"; done
+for kind in sluice static shared spdlog; do run_consumer "$work/find/consumer_$kind"; done
 
 echo "== pkg-config"
 export PKG_CONFIG_PATH=$lib/pkgconfig
@@ -84,7 +85,7 @@ launcher=$(command -v ccache >/dev/null && echo -DCMAKE_CXX_COMPILER_LAUNCHER=cc
 cmake -S tests/package/add_subdirectory -B "$subproject" -G Ninja -DSLUICE_SOURCE="$source" \
   -DCMAKE_BUILD_TYPE=Release $launcher >/dev/null
 cmake --build "$subproject"
-for kind in sluice static shared; do run_consumer "$source/$subproject/consumer_$kind"; done
+for kind in sluice static shared spdlog; do run_consumer "$source/$subproject/consumer_$kind"; done
 
 if [ -x "$build/bin/sluice" ] && command -v dpkg-shlibdeps >/dev/null; then
   echo "== Debian package"
@@ -120,6 +121,10 @@ upload_flags="$(pkg-config --cflags sluice) $lib/libsluice_upload.a $lib/libslui
 build_block() {
   local with=$flags
   if grep -q 'sluice/upload.h' "$1"; then with=$upload_flags; fi
+  # Of a program that logs through spdlog: the headers of these names are ours.
+  if grep -q '"spdlog/' "$1"; then
+    with="-DFMT_HEADER_ONLY -I$prefix/include/sluice/compat $flags"
+  fi
   g++ -std=c++20 -O2 -Wall -Wextra -Werror "$1" $with -o "${1%.cc}"
 }
 for document in README.md docs/*.md; do
