@@ -255,8 +255,6 @@ class logger final : details::endpoint {
 
   const std::string name_;
   std::vector<sink_ptr> sinks_;
-  const std::string known_as_;  // in Sluice
-  sluice::Logger handle_;
   std::atomic<level::level_enum> level_{level::info};
   std::atomic<level::level_enum> flush_level_{level::off};
 
@@ -267,6 +265,10 @@ class logger final : details::endpoint {
   mutable std::mutex backtrace_mutex_;
   std::size_t backtrace_max_ = 0;
   std::deque<details::log_msg_buffer> backtrace_;
+
+  // Last: by the first of these delivery knows the logger, all of which must be made then.
+  const std::string known_as_;  // its name in Sluice
+  sluice::Logger handle_;
 };
 
 }  // namespace sluice_shim
