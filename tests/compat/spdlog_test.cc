@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "contract/captured_stderr.h"
 #include "contract/isolated.h"
 #include "contract/outputs.h"
 #include "spdlog/async.h"
@@ -413,6 +414,38 @@ ISOLATED_TEST(Spdlog, FilesRotateBySize) {
   EXPECT_EQ(read_lines(dirs.file("r.1.log")), (Lines{"line 6", "line 7"}));
   EXPECT_EQ(read_lines(dirs.file("r.2.log")), (Lines{"line 4", "line 5"}));
   EXPECT_FALSE(std::filesystem::exists(dirs.file("r.3.log")));
+}
+
+ISOLATED_TEST(Spdlog, ADayHasAFileAndTheOldestGoes) {
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  const auto noon = spdlog::log_clock::now();
+  const auto name_of = [&](int days) {
+    const std::time_t second = spdlog::log_clock::to_time_t(noon + std::chrono::hours(24 * days));
+    std::tm day{};
+    ::gmtime_r(&second, &day);
+    return spdlog::sinks::daily_filename_calculator::calc_filename(dirs.file("d.log"), day);
+  };
+  spdlog::sinks::daily_file_sink_mt sink(dirs.file("d.log"), 0, 0, false, 2);
+  sink.set_pattern("%v");
+  const std::string first = sink.filename();
+  for (int days = 0; days < 3; ++days) {
+    const auto time = noon + std::chrono::hours(24 * days);
+    sink.log({time, {}, "a", spdlog::level::info, std::to_string(days)});
+  }
+  EXPECT_FALSE(std::filesystem::exists(first));
+  EXPECT_EQ(read_lines(name_of(1)), Lines{"1"});
+  EXPECT_EQ(read_lines(name_of(2)), Lines{"2"});
+}
+
+ISOLATED_TEST(Spdlog, ASluiceWithoutTheShimsSinkIsSaid) {
+  own_region(dirs);
+  start_or_exit({.sinks = {text_file(dirs.file("a.log"), {.pattern = "%v"})}, .quiet = true});
+  const CapturedStderr said(dirs.file("stderr"));
+  spdlog::info("to Sluice only");
+  EXPECT_NE(said.text().find("spdlog::sluice_sink()"), std::string::npos) << said.text();
+  (void)flush();
+  EXPECT_EQ(read_lines(dirs.file("a.log")), Lines{"to Sluice only"});
 }
 
 // Says something while its pattern is changed, as another thread may.
