@@ -92,6 +92,15 @@ TEST_F(Doctor, ADirectoryOfRegionsThatOthersMayRead) {
   EXPECT_EQ(finding(run, "region directory")["state"], "note");
 }
 
+TEST_F(Doctor, ATmpfsThatIsReadOnly) {
+  if (sh("unshare -rm true").code != 0) GTEST_SKIP() << "no mounts here";
+  expect_problem(
+      sh("mkdir -p small; unshare -rm bash -c 'mount -t tmpfs -o mode=0700 none small && "
+         "mount -o remount,ro small && " +
+         doctor_ + " --directory $PWD/small'"),
+      "region", "Read-only");
+}
+
 TEST_F(Doctor, ATmpfsThatIsTooSmallOrNearlySo) {
   if (sh("unshare -rm true").code != 0) GTEST_SKIP() << "no mounts here";
   const auto with_room = [this](const std::string& size) {
