@@ -24,18 +24,23 @@ if(SLUICE_SANITIZE)
   endif()
 endif()
 
-# What a sanitizer's build precompiles for the layers, the uploader, the daemon and the command.
+# What a joint build precompiles for the layers, the uploader, the daemon and the command.
 set(SLUICE_HEAVY_HEADERS <nlohmann/json.hpp> <fmt/format.h> <algorithm> <atomic> <chrono>
   <condition_variable> <filesystem> <functional> <map> <memory> <mutex> <optional> <string>
   <thread> <unordered_map> <vector>)
 
-# In a sanitizer's build, which is slow: eight files a compilation, and the headers of the holder,
-# which is made where it is missing, at -O0 when it is for such targets (sluice_cold).
+# In a sanitizer's build, which is slow, and in one for another machine, which only looks for what
+# is different there: eight files a compilation, and the headers of the holder, which is made where
+# it is missing, at -O0 when it is for such targets (sluice_cold).
 function(sluice_build_jointly target holder)
-  if(NOT SLUICE_SANITIZE)
+  if(NOT SLUICE_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # The files are then included by one, and g++ takes their own types for those of a header.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
   if(NOT TARGET ${holder})
     sluice_header_holder(${holder} ${SLUICE_HEAVY_HEADERS})
     target_link_libraries(${holder} PRIVATE sluice_flags fmt::fmt-header-only
@@ -141,7 +146,7 @@ if(SLUICE_BUILD_UPLOAD)
 endif()
 
 # The daemon's parts: nothing of them is in the library that programs link.
-if(PROJECT_IS_TOP_LEVEL OR SLUICE_BUILD_COMMAND)
+if(SLUICE_BUILD_COMMAND OR (PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CROSSCOMPILING))
   set(daemon_sources)
   foreach(layer append_server collector)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${layer}/*.cc)

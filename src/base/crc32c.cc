@@ -82,16 +82,12 @@ __attribute__((target("sse4.2"))) void four_by_instruction(const u8* at, std::si
   out[2] = ~u32(c);
   out[3] = ~u32(d);
 }
-#endif
 
 bool has_instruction() {
-#if defined(__x86_64__)
   static const bool has = __builtin_cpu_supports("sse4.2");
   return has;
-#else
-  return false;
-#endif
 }
+#endif
 
 }  // namespace
 

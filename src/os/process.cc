@@ -20,10 +20,10 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "base/durations.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
-
-#include "base/durations.h"
 #endif
 
 namespace sluice::os {

@@ -1,4 +1,5 @@
 // sanitizers: none (forks from many threads, from handlers, and at every instruction of a call)
+// emulator: no (traps are those of x86-64, and children begin threads, see levels_fork_test)
 //
 // T19: fork storms, forks beside and inside calls, exec, threads that come and go or outlive main.
 // Nothing hangs (every process under test has an alarm), nothing is repeated, nothing is inherited.

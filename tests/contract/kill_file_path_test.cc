@@ -1,4 +1,5 @@
 // sanitizers: none (kills the processes under test at any instruction)
+// emulator: no (as kill_keeps_published_test)
 //
 // T1: what sluice::flush(Reach::written) has acknowledged is in the file when the process dies,
 // with nobody recovering anything; after recovery the file has whole lines only, each record once.

@@ -1,4 +1,5 @@
 // sanitizers: none (kills the processes under test at any instruction)
+// emulator: no (the kills are timed in microseconds: an emulated program has not begun by then)
 //
 // T3: a record whose call has returned kOk outlives SIGKILL of its process: after recovery it is in
 // every destination once, whole, in its thread's order; what was dropped is counted. The processes

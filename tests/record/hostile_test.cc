@@ -1,3 +1,5 @@
+// emulator: no (random records by the ten thousand, which take minutes there)
+//
 // Whatever a record holds, every rendering of it is one whole, printable line, and JSON is JSON.
 // Contents are drawn from what has broken log readers before; sites and fields are random.
 #include <gtest/gtest.h>
