@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Compiles every public header alone: without exceptions and RTTI, as C++20 and C++23, with g++ and
-clang, every warning an error; and then uses the whole interface in one such program.
+clang, every warning an error (those that only lead to others in one way); and then uses the whole
+interface in one such program.
 
 Exit 1 when a compiler objects, or when a compiler that was asked for is missing.
 """
@@ -19,6 +20,8 @@ COMPILERS = ["g++", "clang++-16"]
 STANDARDS = ["c++20", "c++2b"]  # 2b: what both compilers call C++23
 FLAGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror",
          "-fno-exceptions", "-fno-rtti", "-fsyntax-only"]
+# Headers of spdlog's names; what they lead to is compiled in every way by itself.
+FORWARDS = "sluice/compat/spdlog/"
 USES = """
 #include <sluice/sluice.h>
 #include <sluice/fmt.h>
@@ -86,7 +89,8 @@ def main():
         uses = pathlib.Path(folder, "uses.cc")
         uses.write_text(USES)
         sources.append(("(all of it used)", uses))
-        jobs = [(c, s, n, p) for c, s, (n, p) in itertools.product(COMPILERS, STANDARDS, sources)]
+        jobs = [(c, s, n, p) for c, s, (n, p) in itertools.product(COMPILERS, STANDARDS, sources)
+                if not n.startswith(FORWARDS) or (c, s) == (COMPILERS[0], STANDARDS[0])]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             failures = [f for f in pool.map(compile_one, jobs) if f]
     for compiler, standard, name, errors in failures:
