@@ -1,4 +1,5 @@
 // sanitizers: none (steps the processes under test one instruction at a time and kills them)
+// emulator: no (each step is made by ptrace, which has no emulated program)
 //
 // T2b: exactly once is a matter of single stores. A process drains three records in the caller
 // (immediate mode), stops, or recovers a dead region, and is killed after instruction N; after

@@ -1,4 +1,5 @@
 // sanitizers: none (traces the processes under test and kills them between system calls)
+// emulator: no (each step is made by ptrace, which has no emulated program)
 //
 // T2: a session (start with recovery, log, rotate, flush, stop) and the recovery of what it left,
 // killed before the Nth system call of all its threads, for every N; then recovered; every record

@@ -1,3 +1,6 @@
+// emulator: no (two hundred thousand mutations, which take minutes there)
+//
+// Is it JSON, and how does it come on one line? Judged by another parser.
 #include "record/json_text.h"
 
 #include <gtest/gtest.h>
