@@ -69,8 +69,8 @@ SLUICE_API void set_level(std::string_view logger, Level level) noexcept;
 // front of that, marked as a backtrace. So it is when the process dies without stop(). Such a call
 // costs what one that passes costs. Records of more than 16 KiB are not held. The nearest logger
 // above that has a backtrace decides; 0 takes back what was set for just this name, and what is
-// held by it. False: no room
-// for another logger's name, or no region. Thread-safe; takes effect at once.
+// held by it. False: no room for another logger's name, or no region. Thread-safe; takes effect at
+// once.
 SLUICE_API bool set_backtrace(std::string_view logger, std::uint32_t records,
                               Level from = Level::trace) noexcept;
 

@@ -43,9 +43,9 @@ u32 Backtrace::adopt(u64 committed) {
     }
     if (state.batch_end != 0 && (!best || state.batch_end > best->batch_end)) best = &state;
   }
-  u64& floor = area().floor;
+  floor_ = area().floor;
   if (best == nullptr) {
-    end_ = floor = round_up(floor, 8);
+    end_ = floor_ = round_up(floor_, 8);
     held_ = delivered_ = 0;
     return 0;
   }
@@ -53,9 +53,9 @@ u32 Backtrace::adopt(u64 committed) {
   held_ = best->held;
   delivered_ = std::min(best->delivered, held_);
   // Written over by a batch that was never committed.
-  if (floor > end_) end_ = floor;
-  bool sound = end_ % 8 == 0 && floor % 8 == 0 && end_ - floor <= kBacktraceBytes;
-  for (u64 position = floor; sound && position != end_;) {
+  if (floor_ > end_) end_ = floor_;
+  bool sound = end_ % 8 == 0 && floor_ % 8 == 0 && end_ - floor_ <= kBacktraceBytes;
+  for (u64 position = floor_; sound && position != end_;) {
     const std::optional<HeldRecord> header = header_at(position);
     sound = header.has_value();
     if (!sound) break;
@@ -76,8 +76,7 @@ u32 Backtrace::adopt(u64 committed) {
   if (sound) return 0;
   forget_all();
   end_ = round_up(end_, 8);
-  floor = end_;
-  changed(&floor, sizeof floor);
+  move_floor(end_);
   return 1;
 }
 
@@ -89,6 +88,7 @@ u32 Backtrace::most_of(u16 group) const {
 }
 
 void Backtrace::add(const HeldRecord& header, u64 position, u32 most) {
+  if (most == 0) return;
   std::deque<Place>& group = groups_[header.group];
   group.push_back({position, header.bytes - u32(sizeof header), header.slot, header.generation});
   if (of_slot_.size() <= header.slot) of_slot_.resize(header.slot + 1);
@@ -110,8 +110,7 @@ void Backtrace::forget_all() {
 
 // The oldest records go, and are said to have gone before anything is written over them.
 void Backtrace::make_room(u64 bytes) {
-  u64& floor = area().floor;
-  if (end_ + bytes - floor <= kBacktraceBytes) return;
+  u64 floor = floor_;
   while (end_ + bytes - floor > kBacktraceBytes) {
     const std::optional<HeldRecord> header = header_at(floor);
     if (!header) {
@@ -125,8 +124,13 @@ void Backtrace::make_room(u64 bytes) {
       forget_oldest(header->group);
     floor += header->bytes;
   }
+  if (floor != floor_) move_floor(floor);
+}
+
+void Backtrace::move_floor(u64 position) {
+  floor_ = area().floor = position;
   JournalSync::keep_order();
-  changed(&floor, sizeof floor);
+  changed(&area().floor, sizeof position);
 }
 
 void Backtrace::hold(u16 group, ByteView record, u16 slot, u32 generation) {
@@ -181,7 +185,7 @@ void Backtrace::store(u64 batch_end) {
   if (!moved_) return;
   for (const u64 position : done_) {
     // One that had to go meanwhile is not there to be marked.
-    if (position < area().floor) continue;
+    if (position < floor_) continue;
     sluice::store(at(position), batch_end);
     changed(at(position), sizeof batch_end);
   }

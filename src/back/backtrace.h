@@ -69,6 +69,7 @@ class Backtrace {
   void forget_oldest(u16 group);
   void forget_all();
   void make_room(u64 bytes);
+  void move_floor(u64 position);
   void changed(const void* from, std::size_t bytes);
 
   region::Region& region_;
@@ -77,6 +78,7 @@ class Backtrace {
   std::vector<u32> of_slot_;                           // how many of them
   std::vector<u64> done_;                              // positions that this batch delivers
   std::vector<std::span<const char>> changes_;
+  u64 floor_ = 0;  // the region's word of it is only written
   u64 end_ = 0;
   u64 held_ = 0;
   u64 delivered_ = 0;

@@ -96,6 +96,17 @@ TEST_F(BacktraceTest, ABacktraceIsItsLoggers) {
   ASSERT_TRUE(a.say(kError, 5, 5));
   merge_all(merger);
   EXPECT_EQ(numbers(), (Numbers{4, 5}));
+  // What is held when a backtrace is taken back is not there any more, for a successor neither.
+  set_most(4);
+  ASSERT_TRUE(a.say(kQuiet, 5, 50));
+  merge_all(merger);
+  set_most(0);
+  Merger next(region_, {});
+  next.resume(true, false);
+  merge_all(next);
+  EXPECT_EQ(numbers(), Numbers{});
+  EXPECT_EQ(next.held(), 1u);
+  merger.resume(false, false);
   // A place with a level of its own is not held, whatever its logger says.
   set_most(4);
   region_.sites()[kQuiet].ruled.store(1);
