@@ -29,18 +29,23 @@ set(SLUICE_HEAVY_HEADERS <nlohmann/json.hpp> <fmt/format.h> <algorithm> <atomic>
   <condition_variable> <filesystem> <functional> <map> <memory> <mutex> <optional> <string>
   <thread> <unordered_map> <vector>)
 
-# In a sanitizer's build, which is slow, and in one for another machine, which only looks for what
-# is different there: eight files a compilation, and the headers of the holder, which is made where
-# it is missing, at -O0 when it is for such targets (sluice_cold).
-function(sluice_build_jointly target holder)
-  if(NOT SLUICE_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
-    return()
-  endif()
+# Eight files a compilation.
+function(sluice_join_files target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # The files are then included by one, and g++ takes their own types for those of a header.
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
   endif()
+endfunction()
+
+# In a sanitizer's build, which is slow, and in one for another machine, which only looks for what
+# is different there: files are joined, and the headers are of the holder, which is made where it is
+# missing, at -O0 when it is for such targets (sluice_cold).
+function(sluice_build_jointly target holder)
+  if(NOT SLUICE_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+    return()
+  endif()
+  sluice_join_files(${target})
   if(NOT TARGET ${holder})
     sluice_header_holder(${holder} ${SLUICE_HEAVY_HEADERS})
     target_link_libraries(${holder} PRIVATE sluice_flags fmt::fmt-header-only
@@ -57,6 +62,16 @@ function(sluice_cold target)
   if(SLUICE_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)
   endif()
+endfunction()
+
+# The command, the daemon's parts and the uploader: other libraries' headers take longer there than
+# all else. Their files are joined but in a debug build, where somebody waits for one of them.
+function(sluice_outside_core target)
+  sluice_cold(${target})
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    sluice_join_files(${target})
+  endif()
+  sluice_build_jointly(${target} sluice_cold_headers)
 endfunction()
 
 set(SLUICE_LIBRARY_OBJECTS)
@@ -137,8 +152,7 @@ if(SLUICE_BUILD_UPLOAD)
     ZLIB::ZLIB zstd::libzstd_shared
     $<BUILD_INTERFACE:sluice_flags> $<BUILD_INTERFACE:fmt::fmt-header-only>
     $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
-  sluice_cold(sluice_upload)
-  sluice_build_jointly(sluice_upload sluice_cold_headers)
+  sluice_outside_core(sluice_upload)
   add_library(sluice::upload ALIAS sluice_upload)
   if(NOT PROJECT_IS_TOP_LEVEL)
     set_target_properties(sluice_upload PROPERTIES EXCLUDE_FROM_ALL ON)
@@ -159,8 +173,7 @@ if(SLUICE_BUILD_COMMAND OR (PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CROSSCOMPILING))
   target_compile_definitions(sluice_daemon PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
   target_link_libraries(sluice_daemon PUBLIC sluice_lib_static
     PRIVATE sluice_flags fmt::fmt-header-only nlohmann_json::nlohmann_json)
-  sluice_cold(sluice_daemon)
-  sluice_build_jointly(sluice_daemon sluice_cold_headers)
+  sluice_outside_core(sluice_daemon)
   target_include_directories(sluice_daemon SYSTEM PRIVATE ${SLUICE_TOMLPLUSPLUS} ${SLUICE_BEAST})
   if(NOT PROJECT_IS_TOP_LEVEL)
     set_target_properties(sluice_daemon PROPERTIES EXCLUDE_FROM_ALL ON)
@@ -176,10 +189,7 @@ if(cli_sources AND SLUICE_BUILD_COMMAND)
     list(FILTER cli_sources EXCLUDE REGEX "/upload\\.cc$")
   endif()
   add_executable(sluice ${cli_sources})
-  sluice_cold(sluice)
-  if(SLUICE_SANITIZE)
-    sluice_precompile(sluice ${SLUICE_HEAVY_HEADERS} <CLI/CLI.hpp>)
-  endif()
+  sluice_outside_core(sluice)
   if(SLUICE_SANITIZE MATCHES "address")
     # Tests start it some thousand times: half of that time the loader would relocate it.
     target_link_options(sluice PRIVATE -no-pie)

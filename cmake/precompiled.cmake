@@ -1,6 +1,6 @@
 # Precompiled headers, of other libraries and never our own. Half of the time of a sanitizer's build
 # was the parsing of headers. The library and the command do without in the other presets, which
-# thus find a missing #include.
+# thus find a missing #include (outside the core the dev preset only, where files are not joined).
 
 # Compiles the headers for this target.
 function(sluice_precompile target)

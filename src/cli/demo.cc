@@ -48,8 +48,8 @@ class Worker {
 
  private:
   void serve() {
-    const u32 route = random_() % std::size(kRoutes);
-    const double seconds = durations_(random_) * (1 + route);
+    const u64 route = random_() % std::size(kRoutes);
+    const double seconds = durations_(random_) * double(1 + route);
     const u64 user = 1000 + random_() % 50;
     const Context request(kv("request", ++requests_), kv("route", kRoutes[route]));
     open_.add(1);

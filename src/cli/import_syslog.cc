@@ -2,6 +2,7 @@
 #include <array>
 #include <charconv>
 
+#include "base/characters.h"
 #include "cli/import_line.h"
 #include "cli/line_level.h"
 #include "record/escape.h"
@@ -13,8 +14,6 @@ namespace {
 
 constexpr std::size_t kNameBytesMax = 255;
 constexpr i64 kDayNs = 86'400 * kNsPerSecond;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string stored(std::string_view text) { return escaped(TextForm::kStored, text); }
 std::string json_string(std::string_view text) {

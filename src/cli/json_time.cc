@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/characters.h"
 #include "record/filter.h"
 #include "record/json_text.h"
 
@@ -13,8 +14,6 @@ namespace {
 
 constexpr double kWallNsMax = 9e18;
 constexpr int kWallDigitsMax = 19;  // of kWallNsMax
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // The number at `key` as it is written; of a key that is there twice the last one, as it is read.
 std::string_view number_text(std::string_view line, std::string_view key) {

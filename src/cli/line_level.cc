@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/characters.h"
+
 namespace sluice::cli {
 namespace {
 
@@ -39,7 +41,6 @@ constexpr Name kBeginnings[] = {{"npm ERR!", Level::error},
                                 {"(II)", Level::info}};
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 char lower(char c) { return is_upper(c) ? char(c + ('a' - 'A')) : c; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/characters.h"
 #include "cli/line_level.h"
 #include "record/filter.h"
 
@@ -11,8 +12,6 @@ namespace {
 
 constexpr std::size_t kTimeBytesMax = 48;
 constexpr std::size_t kSourceBytesMax = 200;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string_view word_of(std::string_view text) { return text.substr(0, text.find(' ')); }
 

@@ -27,7 +27,7 @@ using nlohmann::ordered_json;
 using region::CellKind;
 
 // A journal of 8 MiB lasts so long at 400 MB/s.
-constexpr i64 kLookNs = 20'000'000;
+constexpr i64 kLookAroundNs = 20'000'000;
 
 struct TopCommand {
   std::vector<std::string> processes;
@@ -218,7 +218,7 @@ class Top {
   bool wait_for_next() {
     const i64 end = os::monotonic_ns() + i64(command_.interval_s * double(kNsPerSecond));
     for (i64 now = os::monotonic_ns(); now < end; now = os::monotonic_ns()) {
-      (void)os::wait_readable(inbox_.fd(), -1, std::min(kLookNs, end - now));
+      (void)os::wait_readable(inbox_.fd(), -1, std::min(kLookAroundNs, end - now));
       for (auto signal = inbox_.next(); signal.number; signal = inbox_.next()) {
         if (os::is_end_signal(signal.number)) return false;
       }

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/characters.h"
 #include "record/escape.h"
 
 namespace sluice {
 namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 

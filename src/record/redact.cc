@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/characters.h"
 #include "record/json_text.h"
 
 namespace sluice {
@@ -23,7 +24,6 @@ constexpr std::string_view kMeasures[] = {"count", "length", "len",   "size",  "
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // "X-Api-Key" and "xApiKey" become "_x_api_key_".
 std::string parts_of(std::string_view name) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/characters.h"
 #include "segment/scanner.h"
 
 namespace sluice {
@@ -10,8 +11,6 @@ namespace {
 
 constexpr std::string_view kSuffix = ".seg";
 constexpr std::size_t kDigitsMin = 6;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_name_byte(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' ||

@@ -39,10 +39,8 @@ Said said_of(const std::string& file, const std::string& name) {
     if (!record.contains("metric") || record["name"] != name) continue;
     const json& fields = record["fields"];
     std::uint64_t count = 0;
-    double sum = 0, before = -std::numeric_limits<double>::infinity();
+    double sum = 0;
     for (const json& bucket : fields["buckets"]) {
-      EXPECT_GE(bucket[0], before) << "ascending";
-      before = bucket[0];
       count += bucket[1].get<std::uint64_t>();
       sum += double(bucket[0]) * double(bucket[1]);
     }

@@ -82,8 +82,9 @@ run_consumer "$work/pc_static"
 
 echo "== add_subdirectory"
 launcher=$(command -v ccache >/dev/null && echo -DCMAKE_CXX_COMPILER_LAUNCHER=ccache || true)
+# As little work for the compiler as a project may ask for.
 cmake -S tests/package/add_subdirectory -B "$subproject" -G Ninja -DSLUICE_SOURCE="$source" \
-  -DCMAKE_BUILD_TYPE=Release $launcher >/dev/null
+  -DCMAKE_CXX_FLAGS=-O0 -DCMAKE_UNITY_BUILD=ON $launcher >/dev/null
 cmake --build "$subproject"
 for kind in sluice static shared spdlog; do run_consumer "$source/$subproject/consumer_$kind"; done
 
@@ -114,7 +115,8 @@ fi
 # Every program that README.md and docs/ show is compiled as its reader would and must run.
 echo "== documents"
 flags=$(pkg-config --cflags --libs sluice)
-blocks=0
+blocks=$work/blocks built=$work/built
+mkdir "$blocks" "$built"
 # The uploader is a library of its own, over the static one.
 upload_flags="$(pkg-config --cflags sluice) $lib/libsluice_upload.a $lib/libsluice.a \
   $(pkg-config --libs sqlite3 libcurl openssl zlib libzstd) -pthread"
@@ -125,32 +127,36 @@ build_block() {
   if grep -q '"spdlog/' "$1"; then
     with="-DFMT_HEADER_ONLY -I$prefix/include/sluice/compat $flags"
   fi
-  g++ -std=c++20 -O2 -Wall -Wextra -Werror "$1" $with -o "${1%.cc}"
+  g++ -std=c++20 -O1 -Wall -Wextra -Werror "$1" $with -o "$built/$(basename "$1" .cc)"
 }
+export -f build_block
+export flags upload_flags prefix built
 for document in README.md docs/*.md; do
-  awk -v to="$work/block" '/^```/ { inside = /^```cpp/; if (inside) ++n; next }
+  awk -v to="$blocks/$(basename "$document" .md)." '
+    /^```/ { inside = /^```cpp/; if (inside) ++n; next }
     inside { print > to n ".cc" }' "$document"
-  for block in "$work"/block*.cc; do
-    [ -e "$block" ] || continue
-    build_block "$block" || wrong "a program in $document does not compile"
-    (mkdir "$work/in_block" && cd "$work/in_block" && LD_LIBRARY_PATH=$lib "${block%.cc}") ||
-      wrong "a program in $document fails"
-    if [ "$document" = README.md ]; then
-      # The two lines that README.md prints below it, but for times, thread and file.
-      sed 's/^[^ ]* *[a-z]* *\[[0-9]*\] [^ ]* //' "$work/in_block/shop.log" >"$work/said"
-      for line in 'order 17 at 99.5' 'slow request ms=21.5'; do
-        grep -qxF "$line" "$work/said" || wrong "README.md's program does not write: $line"
-        grep -qF " $line" README.md || wrong "README.md does not show: $line"
-      done
-    fi
-    rm -r "$block" "${block%.cc}" "$work/in_block"
-    blocks=$((blocks + 1))
-  done
 done
-[ "$blocks" -ge 3 ] || wrong "only $blocks programs found in the documents"
+[ "$(ls "$blocks" | wc -l)" -ge 3 ] || wrong "only $(ls "$blocks") found in the documents"
+ls "$blocks"/*.cc | xargs -P "$(nproc)" -I{} bash -c 'build_block {} || { echo "{}"; exit 1; }' ||
+  wrong "a program in a document does not compile"
+[ -x "$built/README.1" ] || wrong "README.md shows no program"
+for block in "$built"/*; do
+  mkdir "$work/in_block"
+  (cd "$work/in_block" && LD_LIBRARY_PATH=$lib "$block") || wrong "a program fails: $block"
+  if [ "$block" = "$built/README.1" ]; then
+    # The two lines that README.md prints below it, but for times, thread and file.
+    sed 's/^[^ ]* *[a-z]* *\[[0-9]*\] [^ ]* //' "$work/in_block/shop.log" >"$work/said"
+    for line in 'order 17 at 99.5' 'slow request ms=21.5'; do
+      grep -qxF "$line" "$work/said" || wrong "README.md's program does not write: $line"
+      grep -qF " $line" README.md || wrong "README.md does not show: $line"
+    done
+    rm "$work/said"
+  fi
+  rm -r "$work/in_block"
+done
 # Control: a program that asks for what there is not.
 echo '#include <sluice/sluice.h>
 int main() { SLUICE_INFO("{} {}", 1); }' >"$work/few.cc"
 if build_block "$work/few.cc" 2>/dev/null; then wrong "a wrong program compiles"; fi
 
-echo "figure: $count consumers, $blocks programs of the documents"
+echo "figure: $count consumers, $(ls "$blocks" | wc -l) programs of the documents"

@@ -69,7 +69,7 @@ class MemoryIo : public os::Io {
     if (count == 0 && size > 0) return -ENOSPC;
     file->file->resize(std::max<u64>(bytes.size(), offset + count));
     std::copy_n(static_cast<const std::byte*>(from), count, bytes.begin() + i64(offset));
-    std::fill_n(file->file->dirty.begin() + i64(offset), count, true);
+    file->file->written(offset, offset + count);
     return i64(count);
   }
   i64 read(int fd, void* to, std::size_t size) override {
@@ -106,10 +106,8 @@ class MemoryIo : public os::Io {
     if (fails) good_syncs.reset();
     file.resize(file.bytes.size());  // a test may have changed them
     file.durable.resize(file.bytes.size());
-    for (std::size_t i = 0; i < file.bytes.size(); ++i) {
-      if (file.dirty[i] && !fails) file.durable[i] = file.bytes[i];
-      file.dirty[i] = false;
-    }
+    if (!fails) file.save();
+    file.dirty.clear();
     return fails ? -EIO : 0;
   }
   int sync_directory(const char* path) override {
@@ -168,7 +166,7 @@ class MemoryIo : public os::Io {
     auto file = std::make_shared<File>();
     file->inode = next_inode_++;
     file->bytes = std::move(bytes);
-    file->dirty.assign(file->bytes.size(), true);
+    file->written(0, file->bytes.size());
     files_[path] = std::move(file);
   }
   [[nodiscard]] std::vector<std::string> paths() const {
@@ -183,7 +181,8 @@ class MemoryIo : public os::Io {
     files_ = durable_names_;
     for (auto& [name, file] : files_) {
       file->bytes = file->durable;
-      file->dirty.assign(file->bytes.size(), false);
+      file->dirty.clear();
+      file->size = file->bytes.size();
     }
   }
 
@@ -191,12 +190,27 @@ class MemoryIo : public os::Io {
   struct File {
     Bytes bytes;
     Bytes durable;
-    std::vector<bool> dirty;  // by byte: written since the last sync
+    std::vector<std::pair<u64, u64>> dirty;  // from, to: written since the last sync
+    u64 size = 0;                            // of bytes, when it was last changed here
     u64 inode = 0;
 
-    void resize(u64 size) {
-      bytes.resize(size);
-      dirty.resize(size, true);
+    void written(u64 from, u64 to) {
+      size = bytes.size();
+      if (!dirty.empty() && dirty.back().second == from) {
+        dirty.back().second = to;
+      } else if (from < to) {
+        dirty.push_back({from, to});
+      }
+    }
+    void resize(u64 to) {
+      bytes.resize(to);
+      written(std::min(size, to), to);
+    }
+    void save() {
+      for (const auto& [from, to] : dirty) {
+        const u64 end = std::min<u64>(to, bytes.size());
+        if (from < end) std::copy_n(bytes.data() + from, end - from, durable.data() + from);
+      }
     }
   };
   struct Open {
