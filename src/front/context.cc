@@ -92,7 +92,7 @@ void Context::publish() noexcept {
   block.pending |= detail::kPendingContext;
   u64 position;
   // A handler inside a call: with the next record.
-  if (!block.attached || !block.ring.exists() || !block.ring.try_enter(position)) return;
+  if (!block.attached || !block.ring.try_enter(position)) return;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   // Nothing fits until the block is written: see make_room().
   block.ring.limit = position;

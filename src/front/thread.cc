@@ -362,7 +362,7 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
   // Attached or not: after a fork in a handler the ring is the parent's call's, in zero pages.
   // A sink that logs in immediate mode does so in a caller's thread: with a ring that says so.
   nested = block.in_cold.load(std::memory_order_relaxed) != 0 ||
-           (block.ring.exists() && (block.ring.load() & kInCall)) ||
+           block.ring.in_call() ||
            (block.in_sink && front::g_front.options.immediate.load(std::memory_order_relaxed));
   if (nested && !set_aside(block)) {
     front::count_drop(site.id.load(std::memory_order_relaxed), DropReason::kNoMemory);

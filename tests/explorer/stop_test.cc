@@ -52,7 +52,7 @@ SLUICE_WEAKER(RingOrders, look_at_call, relaxed);
 template <class Orders>
 void call(Process& process, RingProducer<ModelSync, Orders>& ring, Look look) {
   if (look == Look::kBeforeTheCall && closed(process)) return;
-  if (!ring.exists()) {
+  if (ring.call == nullptr) {
     if (closed(process)) return;
     if (!Handover::try_take(process.state, SlotState::kReady, SlotState::kActive)) return;
     attach_producer(ring, process.place());

@@ -57,6 +57,15 @@ struct RingTest : ::testing::Test {
   void SetUp() override { attach_producer(producer, place); }
 };
 
+// As a child finds it that a handler forked, wherever in a call it goes on.
+TEST(RingProducer, WithoutARingThereIsNoCall) {
+  detail::RingProducer<RealSync> none{};
+  u64 position = 7;
+  EXPECT_FALSE(none.try_enter(position));
+  EXPECT_FALSE(none.in_call());
+  EXPECT_EQ(position, 7u);
+}
+
 TEST_F(RingTest, ManyLapsOfEverySize) {
   std::mt19937 random(1);
   u64 put_count = 0, taken = 0;

@@ -109,12 +109,19 @@ struct RingProducer {
     // relaxed: only this thread writes it
     return call->load(std::memory_order_relaxed);
   }
-  [[nodiscard]] bool exists() const noexcept { return call != nullptr; }
-  // Begins a call at `position`; false when this one interrupts another. Calls of handlers that
-  // arrive before or after it leave the position right.
+  // There is a ring, and this interrupts a call on it.
+  [[nodiscard]] bool in_call() const noexcept {
+    Word* const mine = call;  // looked at once: a handler that forks lets the child's ring go
+    // relaxed: only this thread writes it
+    return mine != nullptr && (mine->load(std::memory_order_relaxed) & kInCall) != 0;
+  }
+  // Begins a call at `position`; false when there is no ring, or this one interrupts another. Calls
+  // of handlers that arrive before or after it leave the position right.
   [[nodiscard]] bool try_enter(std::uint64_t& position) noexcept {
     static_assert(kInCall == 1);
-    Word* const mine = call;
+    Word* const mine = call;  // looked at once, as above
+    if (mine == nullptr) [[unlikely]]
+      return false;
     // relaxed: only this thread writes it. Once the bit is clear here it stays so until the next
     // step sets it: a handler that arrives in between has left again.
     if (mine->load(std::memory_order_relaxed) & kInCall) return false;
