@@ -46,15 +46,13 @@ Service::Engine::Engine(ServiceOptions options,
 
 Service::Engine::~Engine() {
   for (int& listener : shared_.options.listeners) os::close_descriptor(listener);
-  os::close_descriptor(reserve_);
   os::close_descriptor(shared_.carried);
 }
 
 Status Service::Engine::start() {
   os::Io& io = os::real_io();
   shared_.carried = io.open("/dev/null", os::kRead);
-  reserve_ = io.open("/dev/null", os::kRead);
-  int error = std::min({poll_.status(), shared_.carried, reserve_, 0});
+  int error = std::min({poll_.status(), shared_.carried, reserve_.status(), 0});
   if (error == 0) error = poll_.add(wake_.fd(), os::kReadable, os::SocketPoll::kEdge, kWakeToken);
   u64 token = kFirstListener;
   for (const int listener : shared_.options.listeners) {
@@ -137,7 +135,7 @@ void Service::Engine::accept_from(u64 listener) {
 
 void Service::Engine::listen_again(i64 now_ns) {
   if (now_ns < deaf_until_ns_) return;
-  if (reserve_ < 0) reserve_ = os::real_io().open("/dev/null", os::kRead);
+  reserve_.refill();
   deaf_until_ns_ = 0;
   u64 token = kFirstListener;
   for (const int listener : shared_.options.listeners) {
@@ -159,10 +157,10 @@ bool Service::Engine::accept_all(int listener) {
 // A client is not left to wait for a descriptor that it might be accepted by. A turn that opens its
 // file may take the one in reserve meanwhile.
 bool Service::Engine::make_room(int listener) {
-  os::close_descriptor(reserve_);
+  reserve_.give_up_one();
   const int socket = os::accept_unix(listener);
   if (socket >= 0) refuse(socket, "no descriptor is left for another client; try again later");
-  reserve_ = os::real_io().open("/dev/null", os::kRead);
+  reserve_.refill();
   return socket != -EMFILE && socket != -ENFILE;
 }
 

@@ -23,6 +23,7 @@
 #include "append_server/shared.h"
 #include "append_server/workers.h"
 #include "os/child.h"
+#include "os/descriptor_reserve.h"
 #include "os/unix_socket.h"
 
 namespace sluice::append_server {
@@ -78,9 +79,9 @@ class Service::Engine {
   Shared shared_;
   os::SocketPoll poll_;
   const os::Flag wake_;
-  int reserve_ = -1;  // given up to accept, and refuse, a client for whom there is no descriptor
-  i64 deaf_until_ns_ = 0;     // listeners are not armed: no descriptor is left
-  mutable std::mutex mutex_;  // over what follows
+  os::DescriptorReserve reserve_;  // to accept, and refuse, a client for whom there is none
+  i64 deaf_until_ns_ = 0;          // listeners are not armed: no descriptor is left
+  mutable std::mutex mutex_;       // over what follows
   std::condition_variable gone_;
   Clients clients_;
   std::map<u32, User> users_;            // that have clients, or owe something to their rate

@@ -22,11 +22,7 @@ void send_line(int fd, std::string line) {
 }  // namespace
 
 Registrations::Registrations(int listener, os::SocketPoll& poll, Take take, Gone gone)
-    : listener_(listener),
-      poll_(poll),
-      take_(std::move(take)),
-      gone_(std::move(gone)),
-      reserve_(os::real_io().open("/dev/null", os::kRead)) {
+    : listener_(listener), poll_(poll), take_(std::move(take)), gone_(std::move(gone)) {
   (void)poll_.add(listener_, os::kReadable, os::SocketPoll::kLevel, kListener);
 }
 
@@ -34,7 +30,6 @@ Registrations::~Registrations() {
   for (auto& [token, connection] : connections_) os::close_descriptor(connection.fd);
   int listener = listener_;
   os::close_descriptor(listener);
-  os::close_descriptor(reserve_);
 }
 
 void Registrations::on_event(const os::SocketPoll::Event& event, i64 now_ns) {
@@ -73,13 +68,13 @@ void Registrations::accept(i64 now_ns) {
 
 // Without a descriptor to accept it by, a client would wait, and the poll report it for ever.
 void Registrations::make_room() {
-  os::close_descriptor(reserve_);
+  reserve_.give_up_one();
   int fd = os::accept_unix(listener_);
   if (fd >= 0) {
     send_line(fd, "no descriptor is left for another connection; try again later");
     os::close_descriptor(fd);
   }
-  reserve_ = os::real_io().open("/dev/null", os::kRead);
+  reserve_.refill();
 }
 
 bool Registrations::receive(Connection& connection) {

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "collector/told_ends.h"
+#include "os/descriptor_reserve.h"
 #include "os/unix_socket.h"
 
 namespace sluice::collector {
@@ -88,7 +89,7 @@ class Registrations {
   i64 due_ns_ = std::numeric_limits<i64>::max();
   std::map<u64, Connection> connections_;
   ToldEnds told_;
-  int reserve_;  // given up for a client that there is no descriptor for
+  os::DescriptorReserve reserve_;  // for a client that there is none for
 };
 
 }  // namespace sluice::collector
