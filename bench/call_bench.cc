@@ -55,6 +55,20 @@ void call_sample(u32 i) {
   SLUICE_LOG_LIMITED(Level::info, one_in(1'000'000'000), "Logging int: {}, int: {}", i, i + 1);
 }
 
+// Limits that are set from outside, by place.
+constexpr u32 kPassesLine = __LINE__ + 1;
+void call_passes(u32 i) { SLUICE_INFO("Logging int: {}, int: {}", i, i + 1); }
+constexpr u32 kRateLine = __LINE__ + 1;
+void call_rate(u32 i) { SLUICE_INFO("Logging int: {}, int: {}", i, i + 1); }
+constexpr u32 kPlaceSampleLine = __LINE__ + 1;
+void call_place_sample(u32 i) { SLUICE_INFO("Logging int: {}, int: {}", i, i + 1); }
+void set_limits() {
+  const auto place = [](u32 line) { return "call_bench.cc:" + std::to_string(line); };
+  (void)set_site_rate(place(kPassesLine), 4'000'000'000);
+  (void)set_site_rate(place(kRateLine), 1);
+  (void)set_site_sample(place(kPlaceSampleLine), 1'000'000'000);
+}
+
 // The same call from 1,000 places: what each costs when neither its code nor its site is cached.
 template <std::size_t>
 [[gnu::noinline]] void call_site(u32 i) {
@@ -104,6 +118,9 @@ enum Kind : u32 {
   kOnce,
   kNth,
   kSample,
+  kPasses,
+  kRate,
+  kPlaceSample,
   kFloorMany,
   kMany,
   kSpdlog,
@@ -123,6 +140,9 @@ constexpr RowName kRows[] = {{"floor", kFloor, kFloor},
                              {"kept out by once_in_ms()", kOnce, kFiltered},
                              {"kept out by every_nth()", kNth, kFiltered},
                              {"kept out by one_in()", kSample, kFiltered},
+                             {"passes a place's rate", kPasses, kNumbers},
+                             {"kept out by its rate", kRate, kFiltered},
+                             {"kept out by its sample", kPlaceSample, kFiltered},
                              {"floor, 1,000 functions", kFloorMany, kFloorMany},
                              {"call, 1,000 sites", kMany, kFloorMany},
                              {"spdlog async", kSpdlog, kNumbers}};
@@ -179,6 +199,9 @@ void measure_one_thread(const Scale& scale, u32 bursts, const std::string& direc
     time_burst(scale, round, samples[kOnce], call_once);
     time_burst(scale, round, samples[kNth], call_nth);
     time_burst(scale, round, samples[kSample], call_sample);
+    time_burst(scale, round, samples[kPasses], call_passes);
+    time_burst(scale, round, samples[kRate], call_rate);
+    time_burst(scale, round, samples[kPlaceSample], call_place_sample);
   }
   std::size_t call = 0, floor = 0;
   for (u32 round = 0; round < bursts + kWarmBursts; ++round) {
@@ -236,6 +259,7 @@ bool measure(u32 bursts, const std::string& directory, Figures& figures) {
     std::fprintf(stderr, "call_bench: %s\n", std::string(last_error()).c_str());
     return false;
   }
+  set_limits();
   const Scale scale = Scale::measure();
   std::thread([&] { measure_one_thread(scale, bursts, directory, figures); }).join();
   measure_threads(scale, bursts / kThreads, figures);

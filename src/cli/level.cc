@@ -7,6 +7,7 @@
 #include <charconv>
 #include <memory>
 
+#include "base/characters.h"
 #include "base/durations.h"
 #include "cli/command.h"
 #include "cli/live_regions.h"
@@ -31,9 +32,8 @@ struct LevelCommand {
   double timeout_s = 5;
 };
 
-bool is_number(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+bool is_digits(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
 }
 
 // "FILE:12", or "FILE:*" for all of a file; anything else names a logger.
@@ -41,7 +41,7 @@ bool is_place(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0) return false;
   const std::string_view line = std::string_view(text).substr(colon + 1);
-  return line == "*" || is_number(line);
+  return line == "*" || is_digits(line);
 }
 
 // "backtrace", or "backtrace=64"; 0: none any more.
@@ -56,11 +56,40 @@ void read_backtrace(std::string_view text, Request& request, std::vector<std::st
   const std::string_view number = text.substr(1);
   const auto [end, error] =
       std::from_chars(number.data(), number.data() + number.size(), request.records);
-  if (text[0] != '=' || !is_number(number) || error != std::errc() ||
+  if (text[0] != '=' || !is_digits(number) || error != std::errc() ||
       request.records > region::kBacktraceRecordsMax) {
     mistakes.push_back(in_quotes("backtrace" + std::string(text)) +
                        " is no backtrace; write backtrace=N, N from 0 (none) to " +
                        std::to_string(region::kBacktraceRecordsMax));
+  }
+}
+
+// "rate=100/s" or "rate=100", "sample=1/64"; off: none any more.
+void read_limit(std::string_view text, Request& request, std::vector<std::string>& mistakes) {
+  const bool rate = text.starts_with("rate=");
+  if (request.kind == RequestKind::kLogger) {
+    if (request.bytes != 0) {
+      mistakes.push_back(
+          "a limit is of the calls at a place in the source; write FILE:LINE or FILE:*, or leave "
+          "the "
+          "logger out for all calls");
+    }
+    request.bytes = 1;
+    request.name[0] = '*';
+  }
+  request.kind = rate ? RequestKind::kSiteRate : RequestKind::kSiteSample;
+  std::string_view number = text.substr(text.find('=') + 1);
+  if (number == "off") return;
+  if (rate && number.ends_with("/s")) number.remove_suffix(2);
+  const bool whole = rate || number.starts_with("1/");
+  if (!rate && whole) number.remove_prefix(2);
+  const auto [end, error] =
+      std::from_chars(number.data(), number.data() + number.size(), request.records);
+  if (!whole || !is_digits(number) || error != std::errc() || request.records == 0) {
+    mistakes.push_back(in_quotes(text) +
+                       (rate ? " is no rate; write rate=N/s, N from 1 to 4294967295, or rate=off"
+                             : " is no sample; write sample=1/N, N from 1 to 4294967295, or "
+                               "sample=off"));
   }
 }
 
@@ -84,10 +113,14 @@ Request read_request(const LevelCommand& command, std::vector<std::string>& mist
     read_backtrace(level_text, request, mistakes);
     return request;
   }
+  if (level_text.starts_with("rate=") || level_text.starts_with("sample=")) {
+    read_limit(level_text, request, mistakes);
+    return request;
+  }
   if (!parse_level(level_text, level)) {
     mistakes.push_back(in_quotes(level_text) +
                        " is no level; write trace, debug, info, notice, warning, error, critical, "
-                       "off, default or backtrace=N");
+                       "off, default, backtrace=N, rate=N/s or sample=1/N");
   }
   request.level = u8(level);
   return request;
@@ -103,19 +136,25 @@ std::string process_of(const std::string& path) {
 
 std::string in_words(const Request& request, const region::Answer& answer) {
   const std::string name(request.name, request.bytes);
+  const std::string at = name == "*" ? "" : " at " + in_quotes(name);
   std::string text;
-  if (request.kind == RequestKind::kSites) {
-    text = answer.sites == 0
-               ? "no call site is at " + in_quotes(name) + " yet; holds for those that come"
-               : std::to_string(answer.sites) +
-                     (answer.sites == 1 ? " call site at " : " call sites at ") + in_quotes(name);
-  } else {
+  if (request.kind == RequestKind::kLogger || request.kind == RequestKind::kBacktrace) {
     text = name.empty() ? "all loggers without a level of their own" : "logger " + in_quotes(name);
+  } else {
+    text = answer.sites == 0 ? "no call site is" + (at.empty() ? " there" : at) +
+                                   " yet; holds for those that come"
+                             : std::to_string(answer.sites) +
+                                   (answer.sites == 1 ? " call site" : " call sites") + at;
+  }
+  const std::string number = std::to_string(request.records);
+  if (request.kind == RequestKind::kSiteRate || request.kind == RequestKind::kSiteSample) {
+    if (request.records == 0) return text + ": no limit";
+    return text + (request.kind == RequestKind::kSiteRate ? ": each at most " + number + " a second"
+                                                          : ": each one time in " + number);
   }
   if (request.kind == RequestKind::kBacktrace) {
-    return text + (request.records == 0
-                       ? ": no backtrace"
-                       : ": a backtrace of " + std::to_string(request.records) + " records");
+    return text +
+           (request.records == 0 ? ": no backtrace" : ": a backtrace of " + number + " records");
   }
   const Level level{request.level};
   return text + ": " + (request.level == 0 ? "as it was started" : std::string(level_name(level)));
@@ -161,8 +200,10 @@ void add_level(CLI::App& app, Chosen& chosen) {
   sub->add_option(
          "words", command->words,
          "The process (its number or product); a logger, FILE:LINE or FILE:* (none: all "
-         "loggers); the level, `default`: as it was started, or backtrace=N: what is below the "
-         "level is held, the last N, until the logger says an error")
+         "loggers); the level, `default`: as it was started, backtrace=N: what is below the level "
+         "is "
+         "held, the last N, until the logger says an error, or rate=N/s or sample=1/N: how often "
+         "each call site may pass")
       ->type_name("PROCESS [WHAT] LEVEL")
       ->expected(2, 3)
       ->required();

@@ -40,6 +40,7 @@ void in_child() {
   // Its context goes on in the child.
   block.pending = detail::kPendingContext;
   block.in_sink = 0;
+  forget_kept_out();
   front.phase.registering.store(0, std::memory_order_relaxed);
   front.lost_without_region.store(0, std::memory_order_relaxed);
   front.started_in_parent.store(was_running, std::memory_order_relaxed);

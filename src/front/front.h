@@ -10,7 +10,7 @@
 // | phase           | creator, start, stop      | cold paths     | P13, P9, see front/phase.h    |
 // | next_site_id    | cold paths                | cold paths     | relaxed: only unique          |
 // | no_room_until_ns| cold paths                | cold paths     | relaxed: a hint               |
-// | site_rules      | set_site_level()          | registration   | release/acquire (P18)         |
+// | site_rules      | set_site_level(), _limit()| registration   | release/acquire (P18)         |
 // | lost_*          | cold paths without region | stats          | relaxed: counters             |
 #ifndef SLUICE_SRC_FRONT_FRONT_H_
 #define SLUICE_SRC_FRONT_FRONT_H_
@@ -19,6 +19,7 @@
 #include <string>
 
 #include "front/phase.h"
+#include "front/place_limit.h"
 #include "region/region.h"
 #include "sluice/detail/call_site.h"
 #include "sluice/logger.h"
@@ -54,12 +55,14 @@ struct FrontOptions {
   std::atomic<u64> ring_bytes{0};  // of the next rings; 0: as the region says
 };
 
-// A level set for call sites by their place. Never freed: a call that registers may be reading it.
+// A level and a limit set for call sites by their place. Never freed: a call that registers may be
+// reading it.
 struct SiteRule {
-  const std::string file;    // the last components of a path
-  const u32 line;            // 0: all of the file
-  SiteRule* const next;      // set before
-  std::atomic<u8> level{0};  // 0: reset
+  const std::string file;     // the last components of a path
+  const u32 line;             // 0: all of the file
+  SiteRule* const next;       // set before
+  std::atomic<u8> level{0};   // 0: reset
+  std::atomic<u64> limit{0};  // PlaceLimit::word()
 };
 
 struct Front {
@@ -123,6 +126,13 @@ bool set_backtrace(std::string_view logger, u32 records, Level from);
 // register later. Returns how many sites it names now; none: kSiteRulesMax places have been named.
 // One caller at a time (the runtime); allocates.
 std::optional<u32> set_site_level(std::string_view place, u8 level);
+// The limit of a published site by its place, as PlaceLimit::word(); only logs and events have one.
+[[nodiscard]] u64 site_limit(const region::Region& region, u32 id);
+// Sets the limit of each call site at a place, or of all that have one ("*"); the rest as above.
+// None: also when there is no memory.
+std::optional<u32> set_site_limit(std::string_view place, PlaceLimit limit);
+// Says how many calls of a site were kept out, when it is time. Not inside a call.
+void tell_kept_out(const CallSite& site);
 inline constexpr u32 kSiteRulesMax = 1024;
 
 // registry.cc

@@ -98,6 +98,17 @@ u8 control_for(const Region& region, u32 id) {
   return entry.level.load(std::memory_order_relaxed) >= threshold ? on : u8{detail::kOff};
 }
 
+// The limit before the byte that sends calls to it; a call in between goes by the one before.
+u8 settle_site(const Region& region, u32 id) {
+  const u8 control = control_for(region, id);
+  PlaceTally* const tally = tally_of(id);
+  if (tally == nullptr) return control;
+  const u64 limit = site_limit(region, id);
+  tally->limit.store(limit, std::memory_order_relaxed);
+  const bool passes = control == detail::kOn || control == detail::kOnThenRun;
+  return limit != 0 && passes ? u8{detail::kLimited} : control;
+}
+
 std::string_view cut_name(std::string_view name) {
   return name.substr(0, sizeof(LoggerEntry::name));
 }
@@ -143,7 +154,7 @@ void settle_logger(const Region& region, LoggerEntry& logger, std::string_view n
 
 void refresh(Region& region, u32 id) {
   if (Registration::read_text(region.sites()[id].text) == 0) return;
-  Registration::set_control(region.controls()[id], control_for(region, id));
+  Registration::set_control(region.controls()[id], settle_site(region, id));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "front/front.h"
+#include "front/random.h"
 #include "os/process.h"
 #include "sluice/sluice.h"
 
@@ -15,21 +16,12 @@ constinit std::atomic<std::uint64_t> g_backend_ns{0};
 
 namespace {
 
-// Bits that nobody can foresee, as far as samples need them (splitmix64).
-u64 random_bits() {
-  static constinit std::atomic<u64> state{0};
-  constexpr u64 kStep = 0x9e3779b97f4a7c15;
-  // relaxed: only makes the values different
-  u64 bits = state.fetch_add(kStep, std::memory_order_relaxed) + u64(os::monotonic_ns());
-  bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9;
-  bits = (bits ^ bits >> 27) * 0x94d049bb133111eb;
-  return bits ^ bits >> 31;
-}
+// relaxed, here and below: see the table in the header
 
 // How many calls are kept out before one passes, when each passes with probability 1/n.
 u64 random_gap(u64 n) {
   if (n <= 1) return 0;
-  const double uniform = double((random_bits() >> 11) + 1) * 0x1p-53;  // (0, 1]
+  const double uniform = double((front::random_bits() >> 11) + 1) * 0x1p-53;  // (0, 1]
   return u64(std::min(std::log(uniform) / std::log1p(-1 / double(n)), 0x1p62));
 }
 

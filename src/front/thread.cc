@@ -277,6 +277,17 @@ Admit admit(CallSite& site, const SiteShape& shape, Admission& why) {
         count_filtered();
         why = Admission::kFiltered;
         return Admit::kStop;
+      case kLimited: {
+        PlaceTally* const tally = tally_of(site.id.load(std::memory_order_relaxed));
+        if (tally == nullptr || tally->admit(limit_second())) {
+          // relaxed: as the control byte that it stands for
+          return front.options.immediate.load(std::memory_order_relaxed) ? Admit::kGoThenRun
+                                                                         : Admit::kGo;
+        }
+        count_filtered();
+        why = Admission::kFiltered;
+        return Admit::kStop;
+      }
       case kClosed:
         count_drop(site.id.load(std::memory_order_relaxed), DropReason::kStopped);
         why = Admission::kStopped;
@@ -361,9 +372,9 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
   ThreadBlock& block = t_block;
   // Attached or not: after a fork in a handler the ring is the parent's call's, in zero pages.
   // A sink that logs in immediate mode does so in a caller's thread: with a ring that says so.
-  nested = block.in_cold.load(std::memory_order_relaxed) != 0 ||
-           block.ring.in_call() ||
+  nested = block.in_cold.load(std::memory_order_relaxed) != 0 || block.ring.in_call() ||
            (block.in_sink && front::g_front.options.immediate.load(std::memory_order_relaxed));
+  if (!nested && site.control_value() == kLimited) front::tell_kept_out(site);
   if (nested && !set_aside(block)) {
     front::count_drop(site.id.load(std::memory_order_relaxed), DropReason::kNoMemory);
     why = Admission::kDroppedNoMemory;
@@ -382,7 +393,7 @@ bool ColdCall::begin(CallSite& site, const SiteShape& shape, Admission& why) noe
     (void)block.ring.try_enter(position);  // nobody is inside a call on this ring
     // Asked again inside the call, as in write().
     const u8 control = site.control_value();
-    if (control == kOn || control == kOnThenRun) return true;
+    if (control == kOn || control == kOnThenRun || control == kLimited) return true;
     block.ring.leave(position);
   }
   std::atomic_signal_fence(std::memory_order_seq_cst);

@@ -36,6 +36,9 @@ enum class RequestKind : u8 {
   kLogger = 1,     // the level of the logger `name`; empty: the root
   kSites = 2,      // of the call sites at `name`, "FILE:LINE" or "FILE"
   kBacktrace = 3,  // of the logger `name`: `records` from `level` on (0: all)
+  // A limit of each call site at `name`, as for kSites, or of all ("*"); 0: none any more
+  kSiteRate = 4,    // `records` a second
+  kSiteSample = 5,  // one in `records`
 };
 
 inline constexpr u32 kRequestNameMax = 1016;
@@ -43,7 +46,7 @@ struct Request {
   RequestKind kind;
   u8 level;     // of sluice/level.h; 0: as the program was started
   u16 bytes;    // of `name`
-  u32 records;  // kBacktrace; 0: none any more
+  u32 records;  // kBacktrace (0: none any more), kSiteRate, kSiteSample
   char name[kRequestNameMax];
 };
 static_assert(sizeof(Request) == 1024);
@@ -55,7 +58,7 @@ struct Answer {
   RequestOutcome outcome;
   u8 bytes;  // of `text`
   u16 zero;
-  u32 sites;                  // applied to kSites: how many of them have registered so far
+  u32 sites;                  // applied to places: how many of them have registered so far
   char text[kAnswerTextMax];  // refused: why, and what to do
 };
 static_assert(sizeof(Answer) == 256);

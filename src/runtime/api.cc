@@ -85,6 +85,18 @@ std::uint32_t reset_site_level(std::string_view place) noexcept {
   return runtime::runtime().set_site_level(place, 0);
 }
 
+std::uint32_t set_site_rate(std::string_view place, std::uint32_t per_second) noexcept {
+  using front::PlaceLimit;
+  const auto kind = per_second == 0 ? PlaceLimit::Kind::kNone : PlaceLimit::Kind::kRate;
+  return runtime::runtime().set_site_limit(place, {kind, per_second});
+}
+
+std::uint32_t set_site_sample(std::string_view place, std::uint32_t one_in) noexcept {
+  using front::PlaceLimit;
+  const auto kind = one_in <= 1 ? PlaceLimit::Kind::kNone : PlaceLimit::Kind::kSample;
+  return runtime::runtime().set_site_limit(place, {kind, one_in});
+}
+
 Stats stats() noexcept { return runtime::runtime().stats(); }
 
 std::string_view configuration() noexcept {

@@ -56,6 +56,18 @@ u8 started_with(const Levels& levels, std::string_view name) {
   return level;
 }
 
+// A rule for a place; `change` returns how many sites it names.
+template <class Change>
+Answer change_place(std::string_view name, const Change& change) {
+  if (name.empty()) return refused("no file is named");
+  try {
+    if (const std::optional<u32> sites = change()) return applied(*sites);
+  } catch (const std::bad_alloc&) {
+    return refused("it has no memory for another rule of a place");
+  }
+  return refused("it has rules for as many places as it takes; change one of them");
+}
+
 }  // namespace
 
 void Runtime::take_request() {
@@ -85,16 +97,20 @@ Answer Runtime::apply(const Request& untrusted) {
       if (front::set_level(name, Level{level})) return applied(0);
       return refused("it has no room for the name of another logger");
     case RequestKind::kSites:
-      if (name.empty()) return refused("no file is named");
       if (level == 0) level = started_with(config_.site_levels, name);
-      try {
-        if (const std::optional<u32> sites = front::set_site_level(name, level)) {
-          return applied(*sites);
-        }
-      } catch (const std::bad_alloc&) {
-        return refused("it has no memory for another level of a place");
-      }
-      return refused("it has levels for as many places as it takes; set one of them again");
+      return change_place(name, [&] {
+        // As it was started: without a limit too.
+        if (untrusted.level == 0) (void)front::set_site_limit(name, {});
+        return front::set_site_level(name, level);
+      });
+    case RequestKind::kSiteRate:
+    case RequestKind::kSiteSample: {
+      const auto kind = untrusted.kind == RequestKind::kSiteRate ? front::PlaceLimit::Kind::kRate
+                                                                 : front::PlaceLimit::Kind::kSample;
+      const front::PlaceLimit limit = {
+          untrusted.records == 0 ? front::PlaceLimit::Kind::kNone : kind, untrusted.records};
+      return change_place(name, [&] { return front::set_site_limit(name, limit); });
+    }
     case RequestKind::kBacktrace:
       if (untrusted.records > region::kBacktraceRecordsMax) {
         return refused("a backtrace has at most 4096 records");

@@ -405,6 +405,12 @@ u32 Runtime::set_site_level(std::string_view place, u8 level) {
   return front::set_site_level(place, level).value_or(0);
 }
 
+u32 Runtime::set_site_limit(std::string_view place, front::PlaceLimit limit) {
+  (void)front::ensure_region();  // before the lock, as above
+  const Locked lock(mutex_);
+  return front::set_site_limit(place, limit).value_or(0);
+}
+
 std::string Runtime::configuration() {
   const Locked lock(mutex_);
   return to_text(config_);

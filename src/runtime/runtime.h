@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "back/engine.h"
+#include "front/place_limit.h"
 #include "os/child.h"
 #include "runtime/commit_watch.h"
 #include "runtime/config.h"
@@ -67,6 +68,7 @@ class Runtime final : public Reporter {
   bool set_backtrace(std::string_view logger, u32 records, Level from);
   // Level 0: takes it back.
   u32 set_site_level(std::string_view place, u8 level);
+  u32 set_site_limit(std::string_view place, front::PlaceLimit limit);
   // requests.cc: what another process asks for. By threads of the library, now and then.
   void take_request();
   // For Store: what it is attached to.

@@ -188,6 +188,34 @@ TEST_F(SetLevel, ABacktraceIsHeldUntilItIsTakenBack) {
   EXPECT_EQ(lines.size(), 64u) << "the last ones of a program that was killed";
 }
 
+TEST_F(SetLevel, ALimitOfPlaces) {
+  const std::string pid = run(12);
+  expect_done(pid + " debug");
+  const std::string place = "set_level_test.cc:" + std::to_string(kQuietLine);
+  expect_done(pid + " " + place + " rate=1/s", "1 call site at '" + place + "': each at most 1 a");
+  const auto lines_with = [&](const char* word) {
+    int count = 0;
+    for (const std::string& line : lines_of(read_file(path("program12.log")))) {
+      count += line.find(word) != std::string::npos;
+    }
+    return count;
+  };
+  const int before = lines_with("quiet");
+  EXPECT_TRUE(eventually([&] { return lines_with("a limit kept") >= 2; }));
+  EXPECT_LE(lines_with("quiet") - before, 3 * lines_with("a limit kept") + 3);
+  expect_done(pid + " " + place + " default", "as it was started");
+  expect_done(pid + " debug");
+  expect_done(pid + " sample=1/1000000000", "call sites: each one time in 1000000000");
+  expect_done(pid + " 'set_level_test.cc:*' rate=4000000000", "2 call sites at");
+  expect_done(pid + " rate=off", "no limit");
+  expect_failure(pid + " net rate=5", 2, "a limit is of the calls at a place");
+  for (const char* const wrong :
+       {"rate=", "rate=x", "rate=0", "rate=-1", "rate=5000000000", "rate=1/m",
+        "sample=", "sample=7", "sample=1/", "sample=1/0", "sample=2/7", "sample=1/x"}) {
+    expect_failure(pid + " " + wrong, 2, wrong[0] == 'r' ? "write rate=N/s" : "write sample=1/N");
+  }
+}
+
 TEST_F(SetLevel, MistakesInBacktraces) {
   const std::string pid = run(8);
   for (const char* const wrong : {"backtrace=", "backtrace=x", "backtrace=5000", "backtraces=1",

@@ -32,5 +32,37 @@ ISOLATED_TEST(Limit, AForkedChildCountsItsOwn) {
   EXPECT_EQ(status, 0);
 }
 
+ISOLATED_TEST(PlaceLimits, HoldInAForkedChildWhichTellsOfItsOwn) {
+  Kept kept;
+  ASSERT_TRUE(start({.product = "limit",
+                     .sinks = {kept.sink()},
+                     .region_directory = dirs.region,
+                     .quiet = true}));
+  (void)set_site_rate("limit_fork_test.cc", 1);
+  const auto call = [] { SLUICE_INFO("x"); };
+  for (int i = 0; i < 100'000; ++i) call();
+  EXPECT_GT(stats().filtered, 90'000u);
+  (void)flush();
+  (void)kept.take();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::uint64_t told = 0;
+    while (told == 0) {
+      call();
+      ::usleep(1000);
+      (void)flush();
+      for (const auto& record : kept.take()) {
+        if (record.logger == "sluice") {
+          told = record.json["fields"]["suppressed"].get<std::uint64_t>();
+        }
+      }
+    }
+    ::_exit(told <= stats().filtered ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
 }  // namespace
 }  // namespace sluice::test

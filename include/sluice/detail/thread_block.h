@@ -36,8 +36,15 @@ enum Pending : std::uint8_t { kPendingContext = 1, kPendingStateGap = 2 };
 
 // Values of a control byte. 0 sends the call to the cold path, which knows why: the site is not
 // registered, the process has just forked. kClosed does too: logging is stopped, and only another
-// start() opens the byte again.
-enum Control : std::uint8_t { kCold = 0, kOn = 1, kOff = 2, kOnThenRun = 3, kClosed = 4 };
+// start() opens the byte again. And kLimited: whether a call passes is asked there.
+enum Control : std::uint8_t {
+  kCold = 0,
+  kOn = 1,
+  kOff = 2,
+  kOnThenRun = 3,
+  kClosed = 4,
+  kLimited = 5,
+};
 
 // The byte that every call site points to before it is registered; always kCold.
 extern SLUICE_API constinit std::atomic<std::uint8_t> g_cold;
