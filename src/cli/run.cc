@@ -33,6 +33,9 @@ constexpr i64 kCollectorLookNs = 5'000'000;
 struct RunOptions {
   std::vector<std::string> text;
   std::vector<std::string> json_lines;
+  std::vector<std::string> logfmt;
+  std::vector<std::string> syslog;
+  bool journald = false;
   std::vector<std::string> segments;
   std::vector<std::string> store;
   std::string product;
@@ -54,7 +57,8 @@ std::string first_of(const std::string& wanted, const std::string& otherwise) {
 
 bool names_a_destination(const RunOptions& options) {
   const auto is_set = [](const char* variable) { return !os::environment(variable).empty(); };
-  return !options.text.empty() || !options.json_lines.empty() || !options.segments.empty() ||
+  return !options.text.empty() || !options.json_lines.empty() || !options.logfmt.empty() ||
+         !options.syslog.empty() || options.journald || !options.segments.empty() ||
          !options.store.empty() || is_set("SLUICE_TEXT") || is_set("SLUICE_JSON_LINES") ||
          is_set("SLUICE_LOGFMT") || is_set("SLUICE_SYSLOG") || is_set("SLUICE_JOURNALD") ||
          is_set("SLUICE_SEGMENTS") || is_set("SLUICE_STORE");
@@ -84,8 +88,9 @@ std::vector<std::string> check(const RunOptions& options) {
       names_a_destination(options) || options.to_stream ? std::string() : no_collector();
   if (!problem.empty()) {
     mistakes.push_back(
-        "nowhere to record to; add --text FILE, --json-lines FILE, --segments DIR or --store FILE, "
-        "or --stream NAME --dir DIR, or start a collector, `sluice serve` (" +
+        "nowhere to record to; add --text FILE, --json-lines FILE, --logfmt FILE, --syslog TO, "
+        "--journald, --segments DIR or --store FILE, or --stream NAME --dir DIR, or start a "
+        "collector, `sluice serve` (" +
         problem + ")");
   }
   return mistakes;
@@ -106,6 +111,9 @@ Options engine_options(const RunOptions& run, const std::string& product) {
   }
   for (const std::string& path : run.text) options.sinks.push_back(text_file(path));
   for (const std::string& path : run.json_lines) options.sinks.push_back(json_file(path));
+  for (const std::string& path : run.logfmt) options.sinks.push_back(logfmt_file(path));
+  for (const std::string& to : run.syslog) options.sinks.push_back(syslog(to));
+  if (run.journald) options.sinks.push_back(journald());
   for (const std::string& path : run.segments) options.sinks.push_back(segment_files(path));
   for (const std::string& path : run.store) options.sinks.push_back(store_file(path));
   return options;
@@ -211,6 +219,12 @@ void add_run(CLI::App& app, Chosen& chosen, const std::vector<std::string>& comm
   sub->add_option("--text", options->text, "Record as lines of text in FILE")->type_name("FILE");
   sub->add_option("--json-lines", options->json_lines, "Record as JSON Lines in FILE")
       ->type_name("FILE");
+  sub->add_option("--logfmt", options->logfmt, "Record as lines of logfmt in FILE")
+      ->type_name("FILE");
+  sub->add_option("--syslog", options->syslog,
+                  "Send to syslog: a socket (/dev/log), udp:ADDRESS:PORT or tcp:ADDRESS:PORT")
+      ->type_name("TO");
+  sub->add_flag("--journald", options->journald, "Send to systemd's journal");
   sub->add_option("--segments", options->segments, "Record as segments in directory DIR")
       ->type_name("DIR");
   sub->add_option("--store", options->store, "Record as rows of the database FILE")

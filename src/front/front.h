@@ -52,6 +52,7 @@ struct FrontOptions {
   std::atomic<bool> immediate{false};
   std::atomic<bool> block_when_full{false};
   std::atomic<i64> block_deadline_ns{0};
+  std::atomic<bool> measure_calls{false};
   std::atomic<u64> ring_bytes{0};  // of the next rings; 0: as the region says
 };
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/wake_word.h"
+#include "front/call_cost.h"
 #include "front/front.h"
 #include "os/fatal_signals.h"
 #include "os/process.h"
@@ -410,11 +411,13 @@ void ColdCall::end(std::uint64_t to) noexcept {
   ThreadBlock& block = t_block;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   block.ring.leave(to);
+  front::t_call_cost.end();
   if (nested) {
     put_back(block);  // a handler only publishes: the next ordinary call runs the sinks
     return;
   }
   block.in_cold.store(0, std::memory_order_relaxed);
+  front::t_call_cost.count();
   if (run_after) front::kRuntimeHooks.run_now();
 }
 
@@ -437,12 +440,14 @@ bool make_room(CallSite& site, std::uint64_t& position, std::size_t bytes,
   }
   const u64 fast = ring.capacity - ring.capacity / 8;
   const u64 usable = site.may_use_reserve ? ring.capacity : fast;
+  t_call_cost.look(block);
   i64 give_up_ns = 0;
   bool woken = false;
   for (;;) {
     if (write_pending(block, position) &&
         sluice::make_room(block.ring, ring, position, bytes, usable, fast)) {
       if (front.clock_is_slow.load(std::memory_order_relaxed)) block.ring.limit = position;
+      t_call_cost.begin(block, position, bytes);
       return true;
     }
     const bool may_wait = (front.options.block_when_full.load(std::memory_order_relaxed) ||

@@ -333,6 +333,7 @@ std::vector<std::string> make_config(const Options& options, Config& config) {
   config.stop_deadline_ms = options.stop_deadline_ms;
   config.sync_interval_ms = options.sync_interval_ms;
   config.metrics_interval_ms = options.metrics_interval_ms;
+  config.measure_calls = options.measure_calls;
   config.sites_max = options.sites_max;
   config.collector = options.collector;
   config.collector_socket = options.collector_socket;
@@ -381,6 +382,7 @@ std::string to_text(const Config& config) {
   line("stop_deadline_ms", std::to_string(config.stop_deadline_ms));
   line("sync_interval_ms", std::to_string(config.sync_interval_ms));
   line("metrics_interval_ms", std::to_string(config.metrics_interval_ms));
+  line("measure_calls", config.measure_calls ? "on" : "off");
   line("sites_max", std::to_string(config.sites_max));
   line("region_directory", config.region_directory.empty() ? "default" : config.region_directory);
   line("recover", config.recover ? "on" : "off");

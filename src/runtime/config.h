@@ -31,6 +31,7 @@ struct Config {
   u32 stop_deadline_ms = 0;
   u32 sync_interval_ms = 0;
   u32 metrics_interval_ms = 0;
+  bool measure_calls = false;
   u32 sites_max = 0;
   std::string region_directory;
   bool recover = true;

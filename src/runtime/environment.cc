@@ -15,52 +15,81 @@ bool parse_switch(std::string_view text, bool& out) {
   return on || off;
 }
 
-// NAME=LEVEL,...: SLUICE_LEVEL=info,net=debug, SLUICE_SITE_LEVEL=http.cc:120=debug,main.cc=off.
-// What has no name goes to `unnamed`; null: a mistake.
-void read_levels(const char* variable, std::string_view example, Level* unnamed,
-                 std::vector<std::pair<std::string, Level>>& named, Mistakes& mistakes) {
+// By number, or as syslog.conf(5) and RFC 5424, 6.2.1, name them.
+bool parse_facility(std::string_view text, u8& facility) {
+  static constexpr std::string_view kNames[] = {
+      "kern", "user", "mail",     "daemon", "auth", "syslog", "lpr",   "news",
+      "uucp", "cron", "authpriv", "ftp",    "ntp",  "audit",  "alert", "clock"};
+  const auto named = std::ranges::find(kNames, text);
+  u64 number = u64(named - std::begin(kNames));
+  if (named == std::end(kNames)) {
+    const bool local = text.starts_with("local");
+    if (!parse_bytes(local ? text.substr(5) : text, number) || number > (local ? 7 : 23)) {
+      return false;
+    }
+    if (local) number += std::size(kNames);
+  }
+  facility = u8(number);
+  return true;
+}
+
+// Of "debug,net.http=info": "debug" alone, then "info" for "net.http".
+struct Setting {
+  std::string_view part;  // all of it
+  std::string_view name;
+  std::string_view value;
+  bool named;
+};
+template <class Each>
+void for_each_setting(const char* variable, const Each& each) {
   const std::string all = os::environment(variable);
   std::string_view text = all;
   while (!text.empty()) {
     const std::string_view part = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), part.size() + 1));
     const auto equals = part.rfind('=');
-    const bool alone = equals == std::string_view::npos;
-    Level level{};
-    if (!parse_level(alone ? part : part.substr(equals + 1), level)) {
-      mistakes.add(variable, "'" + std::string(part) + "' names no level",
-                   "use trace, debug, info, notice, warning, error, critical or off, as in " +
-                       std::string(example));
-    } else if (!alone) {
-      named.emplace_back(part.substr(0, equals), level);
-    } else if (unnamed) {
-      *unnamed = level;
+    if (equals == std::string_view::npos) {
+      each(Setting{part, {}, part, false});
     } else {
-      mistakes.add(variable, "'" + std::string(part) + "' names no place",
-                   "write FILE=LEVEL or FILE:LINE=LEVEL, as in " + std::string(example));
+      each(Setting{part, part.substr(0, equals), part.substr(equals + 1), true});
     }
   }
 }
 
+// SLUICE_LEVEL=info,net=debug, SLUICE_SITE_LEVEL=http.cc:120=debug,main.cc=off. What has no name
+// goes to `unnamed`; null: a mistake.
+void read_levels(const char* variable, std::string_view example, Level* unnamed,
+                 std::vector<std::pair<std::string, Level>>& named, Mistakes& mistakes) {
+  for_each_setting(variable, [&](const Setting& setting) {
+    Level level{};
+    if (!parse_level(setting.value, level)) {
+      mistakes.add(variable, "'" + std::string(setting.part) + "' names no level",
+                   "use trace, debug, info, notice, warning, error, critical or off, as in " +
+                       std::string(example));
+    } else if (setting.named) {
+      named.emplace_back(setting.name, level);
+    } else if (unnamed) {
+      *unnamed = level;
+    } else {
+      mistakes.add(variable, "'" + std::string(setting.part) + "' names no place",
+                   "write FILE=LEVEL or FILE:LINE=LEVEL, as in " + std::string(example));
+    }
+  });
+}
+
 // SLUICE_BACKTRACE=64,net=16: records, of the root and of other loggers.
 void read_backtraces(Config& config, Mistakes& mistakes) {
-  const std::string all = os::environment("SLUICE_BACKTRACE");
-  std::string_view text = all;
-  while (!text.empty()) {
-    const std::string_view part = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), part.size() + 1));
-    const auto equals = part.rfind('=');
-    const bool alone = equals == std::string_view::npos;
+  const char* const variable = "SLUICE_BACKTRACE";
+  for_each_setting(variable, [&](const Setting& setting) {
     u64 records = 0;
-    if (!parse_bytes(alone ? part : part.substr(equals + 1), records) ||
-        records > region::kBacktraceRecordsMax) {
-      mistakes.add("SLUICE_BACKTRACE", "'" + std::string(part) + "' is no number of records",
+    if (!parse_bytes(setting.value, records) || records > region::kBacktraceRecordsMax) {
+      mistakes.add(variable, "'" + std::string(setting.part) + "' is no number of records",
                    "write at most " + std::to_string(region::kBacktraceRecordsMax) +
                        ", as in 64,net.http=16");
     } else {
-      config.backtraces.emplace_back(alone ? "" : part.substr(0, equals), u32(records));
+      config.backtraces.emplace_back(setting.name, u32(records));
     }
-  }
+  });
 }
 
 void read_number(const char* name, u64& value, Mistakes& mistakes) {
@@ -153,6 +182,31 @@ void read_file_options(Config& config, Mistakes& mistakes) {
   }
 }
 
+// How JSON Lines and messages to syslog and journald look.
+void read_form_options(Config& config, Mistakes& mistakes) {
+  const std::string schema = os::environment("SLUICE_JSON_SCHEMA");
+  const std::string facility = os::environment("SLUICE_SYSLOG_FACILITY");
+  JsonSchema form{};
+  u8 number = 0;
+  if (schema == "otel") {
+    form = JsonSchema::otel;
+  } else if (schema == "ecs") {
+    form = JsonSchema::ecs;
+  } else if (!schema.empty() && schema != "sluice") {
+    mistakes.add("SLUICE_JSON_SCHEMA", "'" + schema + "' is no schema",
+                 "write sluice, otel or ecs");
+  }
+  if (!facility.empty() && !parse_facility(facility, number)) {
+    mistakes.add("SLUICE_SYSLOG_FACILITY", "'" + facility + "' is no facility",
+                 "write a name, such as user, daemon or local0, or 0 to 23");
+  }
+  for (back::SinkConfig& sink : config.sinks) {
+    if (!schema.empty() && sink.kind == SinkKind::json_lines) sink.schema = form;
+    const bool receives = sink.kind == SinkKind::syslog || sink.kind == SinkKind::journald;
+    if (!facility.empty() && receives) sink.facility = number;
+  }
+}
+
 // What all stores keep, and index.
 void read_store_options(Config& config, Mistakes& mistakes) {
   const bool has_age = !os::environment("SLUICE_STORE_KEEP_AGE").empty();
@@ -196,6 +250,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_number("SLUICE_SYNC_INTERVAL_MS", config.sync_interval_ms, mistakes);
   read_number("SLUICE_METRICS_INTERVAL_MS", config.metrics_interval_ms, mistakes);
   read_number("SLUICE_SITES_MAX", config.sites_max, mistakes);
+  read_switch("SLUICE_MEASURE_CALLS", config.measure_calls, mistakes);
   read_switch("SLUICE_RECOVER", config.recover, mistakes);
   read_switch("SLUICE_QUIET", config.quiet, mistakes);
   read_text("SLUICE_COLLECTOR_SOCKET", config.collector_socket);
@@ -235,6 +290,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_sink("SLUICE_SEGMENTS", SinkKind::segments, config);
   read_sink("SLUICE_STORE", SinkKind::store, config);
   read_file_options(config, mistakes);
+  read_form_options(config, mistakes);
   read_store_options(config, mistakes);
   // Without any sink the console gets it, unless the variable says no.
   if (read_console(config, mistakes) && config.sinks.empty()) {

@@ -199,6 +199,7 @@ std::string Runtime::open_region() {
   front::FrontOptions& options = front.options;
   options.immediate.store(config_.mode == Mode::immediate, std::memory_order_relaxed);
   options.block_when_full.store(config_.overflow == Overflow::block, std::memory_order_relaxed);
+  options.measure_calls.store(config_.measure_calls, std::memory_order_relaxed);
   options.block_deadline_ns.store(i64{config_.block_deadline_ms} * kNsPerMs,
                                   std::memory_order_relaxed);
   // A forked child that starts with options of its own does not start as its parent.

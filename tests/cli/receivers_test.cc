@@ -45,7 +45,11 @@ TEST_F(Receivers, RsyslogReadsOurMessages) {
   const std::string said = "printf 'a]b \"c\" \\\\d\\n'";
   for (const std::string& to :
        {regions_ + "/log", "tcp:127.0.0.1:" + read_file(regions_ + "/port")}) {
-    const Finished run = sh("SLUICE_SYSLOG=" + to + " SLUICE_PRODUCT=shop $SLUICE run -- " + said);
+    const bool by_option = to.starts_with("tcp:");
+    const Finished run =
+        sh(by_option ? "SLUICE_SYSLOG_FACILITY=local0 $SLUICE run --product shop --syslog " + to +
+                           " -- " + said
+                     : "SLUICE_SYSLOG=" + to + " SLUICE_PRODUCT=shop $SLUICE run -- " + said);
     EXPECT_EQ(run.code, 0) << run.error;
     const auto got_all = [this] {
       return read_file(regions_ + "/out").find("run.end") != std::string::npos;
@@ -57,7 +61,7 @@ TEST_F(Receivers, RsyslogReadsOurMessages) {
       ASSERT_TRUE(read.is_object()) << one;
       EXPECT_EQ(read["app"], "shop") << one;
       EXPECT_TRUE(read["data"].get<std::string>().starts_with("[sluice@32473 level=\"")) << one;
-      line |= read["msg"] == "a]b \"c\" \\d" && read["pri"] == "14";
+      line |= read["msg"] == "a]b \"c\" \\d" && read["pri"] == (by_option ? "134" : "14");
       end |= read["id"] == "run.end" && read["data"].get<std::string>().find(
                                             "[fields@32473 exit_code=\"0\"") != std::string::npos;
     }

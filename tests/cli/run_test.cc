@@ -36,6 +36,24 @@ TEST_F(Run, PassesBothStreamsOnByteForByteAndEndsAsTheProgramDid) {
   EXPECT_EQ(lines_of(text("a.log")).size(), 5u);  // run.start, three lines, run.end
 }
 
+TEST_F(Run, LinesOfLogfmtAndOtherSchemas) {
+  const Finished run =
+      sh("SLUICE_JSON_SCHEMA=ecs $SLUICE run --logfmt a.log --json-lines a.jsonl -- "
+         "echo 'level=error a \"b\"'");
+  EXPECT_EQ(run.code, 0) << run.error;
+  const std::vector<std::string> lines = lines_of(text("a.log"));
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_NE(lines[1].find("level=error"), std::string::npos) << lines[1];
+  EXPECT_NE(lines[1].find(R"(msg="level=error a \"b\"")"), std::string::npos) << lines[1];
+  const json record = json::parse(lines_of(text("a.jsonl"))[1]);
+  EXPECT_EQ(record["message"], "level=error a \"b\"");
+  EXPECT_EQ(record["log.level"], "error") << record.dump();
+  const Finished wrong = sh("SLUICE_JSON_SCHEMA=xml $SLUICE run --logfmt b.log -- echo no");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_EQ(wrong.out, "");
+  EXPECT_NE(wrong.error.find("write sluice, otel or ecs"), std::string::npos) << wrong.error;
+}
+
 TEST_F(Run, OrderOfAStreamIsKept) {
   const Finished run =
       sh("$SLUICE run --json-lines a.jsonl -- sh -c 'seq 1 20000; seq 1 20000 >&2'");

@@ -48,6 +48,7 @@ ISOLATED_TEST(Config, EveryVariableOverridesItsOption) {
       {"SLUICE_SYNC_INTERVAL_MS", "500", "sync_interval_ms", "500"},
       {"SLUICE_SITES_MAX", "100", "sites_max", "100"},
       {"SLUICE_RECOVER", "no", "recover", "off"},
+      {"SLUICE_MEASURE_CALLS", "yes", "measure_calls", "on"},
       {"SLUICE_QUIET", "1", "quiet", "on"},
       {"SLUICE_MODE", "immediate", "mode", "immediate"},
       {"SLUICE_OVERFLOW", "block", "overflow", "block"},
@@ -55,7 +56,8 @@ ISOLATED_TEST(Config, EveryVariableOverridesItsOption) {
       {"SLUICE_JSON_LINES", json, "sink[1]", "json_lines " + json + ", required, level trace"},
       {"SLUICE_LOGFMT", logfmt, "sink[2]", "logfmt " + logfmt + ", required, level trace"},
       {"SLUICE_SYSLOG", "udp:127.0.0.1:9", "sink[3]",
-       "syslog udp:127.0.0.1:9, best effort, level trace, facility 1"},
+       "syslog udp:127.0.0.1:9, best effort, level trace, facility 17"},
+      {"SLUICE_SYSLOG_FACILITY", "local1", "sink[7]", "(no line)"},
       {"SLUICE_SEGMENTS", segments, "sink[4]", "segments " + segments + ", required, level trace"},
       {"SLUICE_STORE", store, "sink[5]", "store " + store + ", required, level trace"},
       {"SLUICE_CONSOLE", "0", "sink[6]", "(no line)"},
@@ -109,6 +111,8 @@ ISOLATED_TEST(Config, AllMistakesAtOnceEachWithWhatWhereHow) {
   ::setenv("SLUICE_RECOVER", "perhaps", 1);
   ::setenv("SLUICE_MODE", "fast", 1);
   ::setenv("SLUICE_OVERFLOW", "explode", 1);
+  ::setenv("SLUICE_JSON_SCHEMA", "xml", 1);
+  ::setenv("SLUICE_SYSLOG_FACILITY", "local8", 1);
   ::setenv("SLUICE_BLOCK_DEADLINE_MS", "soon", 1);
   ::setenv("SLUICE_MERGE_WINDOW_US", "99999999999", 1);
   ::setenv("SLUICE_CONSOLE", "blue", 1);
@@ -126,6 +130,8 @@ ISOLATED_TEST(Config, AllMistakesAtOnceEachWithWhatWhereHow) {
   expect_said("SLUICE_RECOVER", "'perhaps'", "write 1 or 0");
   expect_said("SLUICE_MODE", "'fast'", "asynchronous or immediate");
   expect_said("SLUICE_OVERFLOW", "'explode'", "drop_newest or block");
+  expect_said("SLUICE_JSON_SCHEMA", "'xml'", "sluice, otel or ecs");
+  expect_said("SLUICE_SYSLOG_FACILITY", "'local8'", "0 to 23");
   expect_said("SLUICE_BLOCK_DEADLINE_MS", "'soon'", "write digits");
   expect_said("SLUICE_MERGE_WINDOW_US", "too large", "at most 4294967295");
   expect_said("SLUICE_CONSOLE", "'blue'", "write 1 or 0");
@@ -142,7 +148,7 @@ ISOLATED_TEST(Config, AllMistakesAtOnceEachWithWhatWhereHow) {
   // Mended, it starts.
   for (const char* name : {"SLUICE_LEVEL", "SLUICE_RECOVER", "SLUICE_MODE", "SLUICE_OVERFLOW",
                            "SLUICE_BLOCK_DEADLINE_MS", "SLUICE_MERGE_WINDOW_US", "SLUICE_CONSOLE",
-                           "SLUICE_SITES_MAX"}) {
+                           "SLUICE_SITES_MAX", "SLUICE_JSON_SCHEMA", "SLUICE_SYSLOG_FACILITY"}) {
     ::unsetenv(name);
   }
   EXPECT_TRUE(start(
