@@ -13,13 +13,15 @@
 namespace sluice::test {
 namespace {
 
+Options options_for(const Dirs& dirs, Kept& kept) {
+  return {
+      .product = "limit", .sinks = {kept.sink()}, .region_directory = dirs.region, .quiet = true};
+}
+
 // The child has no region until it logs: what a limit keeps out there makes one, to count in.
 ISOLATED_TEST(Limit, AForkedChildCountsItsOwn) {
   Kept kept;
-  ASSERT_TRUE(start({.product = "limit",
-                     .sinks = {kept.sink()},
-                     .region_directory = dirs.region,
-                     .quiet = true}));
+  ASSERT_TRUE(start(options_for(dirs, kept)));
   const auto call = [] { SLUICE_LOG_LIMITED(Level::info, once_in_ms(3'600'000), "x"); };
   call();
   const pid_t child = ::fork();
@@ -34,10 +36,7 @@ ISOLATED_TEST(Limit, AForkedChildCountsItsOwn) {
 
 ISOLATED_TEST(PlaceLimits, HoldInAForkedChildWhichTellsOfItsOwn) {
   Kept kept;
-  ASSERT_TRUE(start({.product = "limit",
-                     .sinks = {kept.sink()},
-                     .region_directory = dirs.region,
-                     .quiet = true}));
+  ASSERT_TRUE(start(options_for(dirs, kept)));
   (void)set_site_rate("limit_fork_test.cc", 1);
   const auto call = [] { SLUICE_INFO("x"); };
   for (int i = 0; i < 100'000; ++i) call();
