@@ -4,7 +4,10 @@
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(SQLite3 REQUIRED)
+if(NOT WIN32)
+  find_package(SQLite3 REQUIRED)
+endif()
+include(cmake/windows.cmake)
 
 add_library(sluice_flags INTERFACE)
 if(PROJECT_IS_TOP_LEVEL)
@@ -15,6 +18,10 @@ endif()
 target_include_directories(sluice_flags INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(sluice_flags INTERFACE Threads::Threads)
+if(WIN32)
+  # localtime_r(), which is there only for who asks.
+  target_compile_definitions(sluice_flags INTERFACE _POSIX_C_SOURCE=200809L)
+endif()
 if(SLUICE_SANITIZE)
   # For everything in the build: what links the library must carry the same instrumentation.
   add_compile_options(-fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer)
@@ -76,7 +83,7 @@ endfunction()
 
 set(SLUICE_LIBRARY_OBJECTS)
 function(sluice_layer name)
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
+  sluice_sources(${name} sources)
   if(NOT sources)
     return()
   endif()
@@ -90,12 +97,18 @@ function(sluice_layer name)
   set(SLUICE_LIBRARY_OBJECTS ${SLUICE_LIBRARY_OBJECTS} PARENT_SCOPE)
 endfunction()
 
-foreach(layer base os ring record region segment front stream append back store sink runtime)
+set(SLUICE_LAYERS base os ring record region segment front stream append back store sink runtime)
+set(kinds STATIC SHARED)
+if(WIN32)
+  list(REMOVE_ITEM SLUICE_LAYERS stream append store)
+  set(kinds STATIC)
+endif()
+foreach(layer ${SLUICE_LAYERS})
   sluice_layer(${layer})
 endforeach()
 
 include(GNUInstallDirs)
-foreach(kind STATIC SHARED)
+foreach(kind ${kinds})
   string(TOLOWER ${kind} suffix)
   add_library(sluice_lib_${suffix} ${kind} ${SLUICE_LIBRARY_OBJECTS})
   set_target_properties(sluice_lib_${suffix} PROPERTIES OUTPUT_NAME sluice EXPORT_NAME ${suffix}
@@ -104,16 +117,20 @@ foreach(kind STATIC SHARED)
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(sluice_lib_${suffix} PUBLIC cxx_std_20)
-  target_link_libraries(sluice_lib_${suffix} PUBLIC Threads::Threads PRIVATE SQLite::SQLite3)
+  target_link_libraries(sluice_lib_${suffix} PUBLIC Threads::Threads
+    PRIVATE $<$<NOT:$<PLATFORM_ID:Windows>>:SQLite::SQLite3>
+    $<$<PLATFORM_ID:Windows>:bcrypt> $<$<PLATFORM_ID:Windows>:synchronization>)
   add_library(sluice::${suffix} ALIAS sluice_lib_${suffix})
 endforeach()
 
-# Hidden visibility leaves the templates of the C++ library visible; this list leaves only ours.
-set(SLUICE_EXPORTS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
-target_link_options(sluice_lib_shared PRIVATE -Wl,--version-script=${SLUICE_EXPORTS})
-set_target_properties(sluice_lib_shared PROPERTIES LINK_DEPENDS ${SLUICE_EXPORTS})
-if(NOT SLUICE_SANITIZE)
-  target_link_options(sluice_lib_shared PRIVATE -Wl,--no-undefined)
+if(TARGET sluice_lib_shared)
+  # Hidden visibility leaves the templates of the C++ library visible; this list leaves only ours.
+  set(SLUICE_EXPORTS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+  target_link_options(sluice_lib_shared PRIVATE -Wl,--version-script=${SLUICE_EXPORTS})
+  set_target_properties(sluice_lib_shared PROPERTIES LINK_DEPENDS ${SLUICE_EXPORTS})
+  if(NOT SLUICE_SANITIZE)
+    target_link_options(sluice_lib_shared PRIVATE -Wl,--no-undefined)
+  endif()
 endif()
 
 if(BUILD_SHARED_LIBS)
@@ -122,7 +139,10 @@ else()
   add_library(sluice::sluice ALIAS sluice_lib_static)
 endif()
 if(NOT PROJECT_IS_TOP_LEVEL)
-  set_target_properties(sluice_lib_static sluice_lib_shared PROPERTIES EXCLUDE_FROM_ALL ON)
+  foreach(kind ${kinds})
+    string(TOLOWER ${kind} suffix)
+    set_target_properties(sluice_lib_${suffix} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endforeach()
 endif()
 
 # For a program that logs through spdlog: its headers' names are then ours (docs/migration.md). Such

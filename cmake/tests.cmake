@@ -7,7 +7,12 @@
 # One that cannot run in an emulator of another processor says "// emulator: no" and why.
 set(SLUICE_TEST_TIMEOUT 900 CACHE STRING "Seconds that a test may take")
 set(SLUICE_TESTS "" CACHE STRING "Build only the tests whose names match this regular expression")
-find_package(GTest REQUIRED)
+if(WIN32)
+  # Its source, from scripts/install_cross.sh: nobody packages it for Windows.
+  add_subdirectory(${SLUICE_CROSS}/src/googletest/googletest googletest EXCLUDE_FROM_ALL)
+else()
+  find_package(GTest REQUIRED)
+endif()
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 # What has one thread and nothing for ThreadSanitizer to find, and what is a model of memory itself.
@@ -60,9 +65,11 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
 endif()
 sluice_header_holder(sluice_test_headers ${test_headers})
 sluice_test_options(sluice_test_headers cold)
-# As programs are compiled, not as libraries are.
+# As programs are compiled, not as libraries are. (For Windows it is the same.)
 set_target_properties(sluice_test_headers PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-target_compile_options(sluice_test_headers PRIVATE -fPIE)
+if(NOT WIN32)
+  target_compile_options(sluice_test_headers PRIVATE -fPIE)
+endif()
 
 file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*_test.cc)
 foreach(source ${test_sources})

@@ -1,41 +1,54 @@
 #!/bin/sh
-# Unpacks the libraries that a build for 64-bit ARM links into build/cross/aarch64, if they are not
+# Unpacks the libraries that the builds for other machines take into build/cross, if they are not
 # there: Debian's own packages. The system stays as it is: no package of another architecture is
-# installed or known to it. The compiler and the emulator are in the set `full` of
+# installed or known to it. Compilers and emulators are in the set `full` of
 # scripts/install_dependencies.sh.
 #
-# usage: scripts/install_cross.sh
+# usage: scripts/install_cross.sh [aarch64 | mingw]...
+#   aarch64  64-bit ARM under Linux
+#   mingw    x86-64 under Windows: what is headers only, and GoogleTest's source
 #
-# Takes some seconds. Exits 0 when everything is there, else 1 after saying why.
+# Without a word: both. Exits 0 when everything is there, else 1 after saying why.
 set -eu
 cd "$(dirname "$0")/.."
-to=$PWD/build/cross
-packages="libfmt9 libfmt-dev libgtest-dev libsqlite3-0 libsqlite3-dev"
+cross=$PWD/build/cross
+
+# Lists of packages apart from those of the system, for $architecture.
+apt() {
+  apt-get -q -o APT::Architecture="$architecture" -o APT::Architectures="$architecture" \
+    -o APT::Sandbox::User= -o Dir::State::Lists="$cross/apt/lists" \
+    -o Dir::State::status="$cross/apt/status" -o Dir::Cache="$cross/apt" "$@"
+}
+
+# unpack NAME ARCHITECTURE PACKAGE...
+unpack() {
+  name=$1 architecture=$2
+  shift 2
+  # The same packages as last time: nothing to do.
+  [ "$(cat "$cross/$name/packages" 2>/dev/null)" != "$*" ] || return 0
+  rm -rf "$cross/$name" "$cross/apt"
+  mkdir -p "$cross/$name" "$cross/apt/lists/partial" "$cross/apt/archives/partial"
+  : >"$cross/apt/status"
+  if ! (cd "$cross/apt" && apt update && apt download "$@") >"$cross/$name.log" 2>&1; then
+    echo "no libraries for $name: downloading failed, see $cross/$name.log" >&2
+    return 1
+  fi
+  for package in "$cross"/apt/*.deb; do
+    dpkg-deb -x "$package" "$cross/$name"
+  done
+  rm -rf "$cross/apt"
+  echo "$*" >"$cross/$name/packages"
+}
 
 if ! command -v dpkg-deb >/dev/null 2>&1; then
-  echo "no libraries for aarch64: this is not a Debian system" >&2
+  echo "no libraries for other machines: this is not a Debian system" >&2
   exit 1
 fi
-# The same packages as last time: nothing to do.
-if [ "$(cat "$to/aarch64/packages" 2>/dev/null)" = "$packages" ]; then
-  exit 0
-fi
-
-rm -rf "$to/aarch64" "$to/apt"
-mkdir -p "$to/aarch64" "$to/apt/lists/partial" "$to/apt/archives/partial"
-: >"$to/apt/status"
-# Lists of packages for arm64, apart from those of the system.
-apt() {
-  apt-get -q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User= \
-    -o Dir::State::Lists="$to/apt/lists" -o Dir::State::status="$to/apt/status" \
-    -o Dir::Cache="$to/apt" "$@"
-}
-if ! (cd "$to/apt" && apt update && apt download $packages) >"$to/aarch64.log" 2>&1; then
-  echo "no libraries for aarch64: downloading failed, see $to/aarch64.log" >&2
-  exit 1
-fi
-for package in "$to"/apt/*.deb; do
-  dpkg-deb -x "$package" "$to/aarch64"
+[ $# != 0 ] || set -- aarch64 mingw
+for machine in "$@"; do
+  case $machine in
+    aarch64) unpack aarch64 arm64 libfmt9 libfmt-dev libgtest-dev libsqlite3-0 libsqlite3-dev ;;
+    mingw) unpack mingw amd64 libfmt9 libfmt-dev nlohmann-json3-dev googletest ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  esac
 done
-rm -rf "$to/apt"
-echo "$packages" >"$to/aarch64/packages"

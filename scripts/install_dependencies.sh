@@ -16,7 +16,8 @@ run_set="g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11
 test_set="$run_set ccache python3 libgtest-dev libspdlog-dev clang-16 libclang-rt-16-dev
   clang-format-16 strace zstd e2fsprogs python3-prometheus-client python3-venv
   rsyslog lnav doxygen"
-full_set="$test_set clang-tidy-16 rclone g++-aarch64-linux-gnu qemu-user"
+full_set="$test_set clang-tidy-16 rclone g++-aarch64-linux-gnu qemu-user
+  g++-mingw-w64-x86-64 wine"
 case $set_name in
   run) wanted=$run_set ;;
   test) wanted=$test_set ;;

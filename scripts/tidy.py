@@ -297,10 +297,10 @@ def check_built(tree):
     cmake = "\n".join(t for n, t in tree.files.items()
                       if n.endswith((".cmake", "CMakeLists.txt")))
     layers = set(re.findall(r"[a-z_]+", " ".join(
-        re.findall(r"foreach\(layer ([^)]*)\)", cmake)))) | {"cli"}
+        re.findall(r"(?:foreach\(layer|set\(SLUICE_LAYERS) ([^)]*)\)", cmake)))) | {"cli"}
     globs = [r"tests/.*_test\.cc", r"tests/fuzz/[^/]*_fuzz\.cc", r"bench/[^/]*_bench\.cc",
              r"examples/[^/]*\.cc", r"tests/package/.*\.cc"]
-    globs += [rf"src/{layer}/[^/]*\.cc" for layer in layers]
+    globs += [rf"src/{layer}/((windows|without_store)/)?[^/]*\.cc" for layer in layers]
     included = set()
     for name, text in tree.files.items():
         if name.endswith(CODE):
@@ -409,7 +409,7 @@ CHECKS = [check_layers, check_system_headers, check_columns, check_lengths, chec
 
 CLEAN = {
     ".clang-format": "BasedOnStyle: Google\nColumnLimit: 100\n",
-    "CMakeLists.txt": "foreach(layer base os ring record)\n",
+    "CMakeLists.txt": "set(SLUICE_LAYERS base os ring record)\n",
     "docs/memory_model.md": "P1 head\n",
     "include/sluice/sluice.h":
         "// Public.\n#ifndef SLUICE_SLUICE_H_\n#define SLUICE_SLUICE_H_\n#include <atomic>\n"

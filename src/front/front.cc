@@ -5,6 +5,7 @@
 
 #include "base/fixed_text.h"
 #include "os/memory.h"
+#include "os/path.h"
 #include "os/process.h"
 
 namespace sluice {
@@ -42,7 +43,7 @@ constinit thread_local std::atomic<bool> t_creating{false};
 void fill_labels(region::RegionOptions& options) {
   // start() may come later, or never; a recovery looks where the variable says.
   const char* directory = std::getenv("SLUICE_REGION_DIRECTORY");
-  if (!options.directory[0] && directory && directory[0] == '/') {
+  if (!options.directory[0] && directory && os::is_absolute(directory)) {
     copy_text(options.directory, directory);
   }
   if (!options.program[0]) copy_text(options.program, os::program_path());

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "os/error_numbers.h"
 
 namespace sluice::os {
 

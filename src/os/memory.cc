@@ -26,6 +26,8 @@ void* reserve(u64 bytes) {
 
 void release(void* at, u64 bytes) { ::munmap(at, bytes); }
 
+bool can_map_files() { return true; }
+
 int map_file(void* at, int fd, u64 bytes) {
   void* got = ::mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
   return got == MAP_FAILED ? -errno : 0;
@@ -36,6 +38,8 @@ int map_zero(void* at, u64 bytes) {
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
   return got == MAP_FAILED ? -errno : 0;
 }
+
+int commit(void*, u64) { return 0; }
 
 void prefer_large_pages(void* at, u64 bytes) { (void)::madvise(at, bytes, MADV_HUGEPAGE); }
 

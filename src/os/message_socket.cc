@@ -56,6 +56,8 @@ int write_all(int fd, std::string_view bytes) {
 
 }  // namespace
 
+bool has_unix_sockets() { return true; }
+
 int connect_unix_datagram(const std::string& path) {
   sockaddr_un address{};
   if (path.size() >= sizeof address.sun_path) return -ENAMETOOLONG;

@@ -12,6 +12,8 @@
 
 namespace sluice::os {
 
+// Whether sockets with paths can be connected to on this system at all.
+[[nodiscard]] bool has_unix_sockets();
 // -ENOENT, -ECONNREFUSED: nobody receives there; -EPROTOTYPE: somebody does, but no datagrams.
 [[nodiscard]] int connect_unix_datagram(const std::string& path);
 [[nodiscard]] int connect_udp(const Endpoint& endpoint);

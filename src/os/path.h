@@ -12,6 +12,8 @@ namespace sluice::os {
 // The path from the root on, so that it stays right when the process changes its directory. An
 // empty one stays empty.
 [[nodiscard]] std::string absolute_path(std::string_view path);
+// Whether it names the same file in whatever directory it is used.
+[[nodiscard]] bool is_absolute(std::string_view path);
 
 }  // namespace sluice::os
 

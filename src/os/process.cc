@@ -22,10 +22,6 @@
 
 #include "base/durations.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 namespace sluice::os {
 namespace {
 
@@ -104,15 +100,6 @@ i64 monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
 i64 wall_ns() { return clock_ns(CLOCK_REALTIME); }
 i64 wall_seconds() { return wall_ns() / kNsPerSecond; }
 i64 boot_ns() { return clock_ns(CLOCK_BOOTTIME); }
-
-bool has_invariant_tsc() {
-#if defined(__x86_64__)
-  unsigned a, b, c, d;
-  return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & (1u << 8)) != 0;
-#else
-  return false;
-#endif
-}
 
 void sleep_ns(i64 ns) {
   timespec time{time_t(ns / kNsPerSecond), long(ns % kNsPerSecond)};

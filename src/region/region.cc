@@ -11,6 +11,7 @@
 #include "base/made.h"
 #include "base/spin_lock.h"
 #include "os/memory.h"
+#include "os/path.h"
 #include "os/process.h"
 
 namespace sluice::region {
@@ -75,13 +76,14 @@ bool held_by_this_process(u64 device, u64 inode) {
 }
 
 bool region_directory(char* to, std::size_t size, u32 attempt, bool make) {
+  if (!os::can_map_files()) return false;
   FixedText path(to, size);
   if (attempt + 1 < kRegionDirectories) {
     path.text("/dev/shm/sluice-").number(os::user_id());
     if (attempt) path.text("-").number(attempt);
   } else {
     const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-    if (!runtime || runtime[0] != '/') return false;
+    if (!runtime || !os::is_absolute(runtime)) return false;
     path.text(runtime).text("/sluice");
   }
   if (path.cut()) return false;
@@ -102,6 +104,7 @@ int Region::create(const RegionOptions& options, void* at) {
     fd_ = -1;
     path_[0] = '\0';
     int failed = os::map_zero(base_, reserved_);
+    if (failed == 0) failed = os::commit(base_, bytes);
     if (failed == 0) failed = fill(options, bytes);
     if (failed) return failed;
   }

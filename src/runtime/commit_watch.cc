@@ -14,36 +14,10 @@ constexpr std::chrono::milliseconds kLookInterval{10};
 constexpr std::chrono::milliseconds kRetryInterval{200};
 constexpr std::size_t kRowsAtOnce = 1000;
 
-thread_local bool t_in_hook = false;
-
 constexpr char kLastLog[] = "SELECT coalesce(max(id), 0) FROM records";
 constexpr char kLastMetric[] = "SELECT coalesce(max(id), 0) FROM points";
 
 }  // namespace
-
-void CommitWatches::add(const std::shared_ptr<Looks>& looks) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(all_, [](const auto& one) { return one.expired(); });
-  all_.push_back(looks);
-}
-
-void CommitWatches::wait(i64 deadline_ns) {
-  if (t_in_hook) return;  // it would wait for itself
-  std::vector<std::weak_ptr<Looks>> all;
-  {
-    const std::lock_guard lock(mutex_);
-    all = all_;
-  }
-  const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline_ns)};
-  for (const auto& one : all) {
-    const std::shared_ptr<Looks> looks = one.lock();
-    if (!looks) continue;
-    std::unique_lock lock(looks->mutex);
-    const u64 mine = ++looks->asked;
-    looks->changed.notify_all();
-    looks->changed.wait_until(lock, until, [&] { return looks->ended || looks->done >= mine; });
-  }
-}
 
 Result<CommitWatch::Owner> CommitWatch::start(std::string path, Hook hook, Reporter& reporter,
                                               CommitWatches& watches) {
@@ -84,10 +58,8 @@ CommitWatch::~CommitWatch() {
   thread_.join();
 }
 
-bool CommitWatch::in_hook() { return t_in_hook; }
-
 void CommitWatch::main() {
-  t_in_hook = true;
+  CommitWatches::enter_hook();
   os::block_signals();
   os::set_thread_name("sluice-hook");
   CommitWatches::Looks& looks = *looks_;

@@ -8,44 +8,17 @@
 #ifndef SLUICE_SRC_RUNTIME_COMMIT_WATCH_H_
 #define SLUICE_SRC_RUNTIME_COMMIT_WATCH_H_
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "base/reporter.h"
+#include "runtime/commit_watches.h"
 #include "sluice/store.h"
 #include "store/reader.h"
 
 namespace sluice::runtime {
-
-// How far the hooks are, for who waits for them. A hook may be removed, and others added,
-// meanwhile.
-class CommitWatches {
- public:
-  // Until each hook that there is has had what is committed now, or the clock (CLOCK_MONOTONIC)
-  // says so. Nothing from a hook.
-  void wait(i64 deadline_ns);
-
- private:
-  friend class CommitWatch;
-  // Of one hook. A look at the file begins when it is asked for, or after a while.
-  struct Looks {
-    std::mutex mutex;
-    std::condition_variable changed;
-    u64 asked = 0;          // under mutex, all of them
-    u64 done = 0;           // of those that were asked for
-    bool stopping = false;  // after one more look
-    bool ended = false;
-  };
-  void add(const std::shared_ptr<Looks>& looks);
-
-  std::mutex mutex_;
-  std::vector<std::weak_ptr<Looks>> all_;  // under mutex_
-};
 
 class CommitWatch {
  public:
@@ -67,8 +40,6 @@ class CommitWatch {
   [[nodiscard]] bool is_this_thread() const {
     return thread_.get_id() == std::this_thread::get_id();
   }
-  // Whether this thread is that of a hook, whichever.
-  [[nodiscard]] static bool in_hook();
 
  private:
   CommitWatch(std::string path, Hook hook, Reporter& reporter);

@@ -10,6 +10,7 @@
 #include "base/fixed_text.h"
 #include "base/made.h"
 #include "front/front.h"
+#include "os/memory.h"
 #include "os/pipe.h"
 #include "os/process.h"
 #include "region/marks.h"
@@ -222,7 +223,7 @@ std::string Runtime::open_region() {
   copy_text(header.product, config_.product);
   copy_text(header.version_text, config_.version);
   copy_text(header.run_id, config_.run_id);
-  if (!front.region.shared() && !config_.quiet) {
+  if (!front.region.shared() && os::can_map_files() && !config_.quiet) {
     report("sluice: no shared memory could be had in " +
            (config_.region_directory.empty() ? "/dev/shm" : config_.region_directory) +
            " (full, missing, or no tmpfs?); records do not survive the death of this process");

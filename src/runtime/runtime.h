@@ -21,7 +21,7 @@
 #include "back/engine.h"
 #include "front/place_limit.h"
 #include "os/child.h"
-#include "runtime/commit_watch.h"
+#include "runtime/commit_watches.h"
 #include "runtime/config.h"
 #include "runtime/recover.h"
 #include "sluice/sluice.h"

@@ -255,7 +255,7 @@ Result<Store> Store::open(std::string_view path, const StoreOptions& options) {
 
 Status Store::close() {
   if (!impl_) return {};
-  if (runtime::CommitWatch::in_hook())
+  if (runtime::CommitWatches::in_hook())
     return fatal("close() was called by a hook; call it elsewhere");
   Status status;
   if (impl_->place().ok()) status = impl_->settled(impl_->wait_ms).status();

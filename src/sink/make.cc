@@ -9,11 +9,10 @@
 #include "sink/callback_sink.h"
 #include "sink/console_sink.h"
 #include "sink/file_sink.h"
+#include "sink/make_store.h"
 #include "sink/message_sink.h"
 #include "sink/segment_sink.h"
 #include "sink/sink_table.h"
-#include "sink/store_sink.h"
-#include "store/file.h"
 
 namespace sluice::sink {
 namespace {
@@ -27,7 +26,9 @@ Status check_rights(const std::string& wanted, bool file) {
   int error = os::may_write(path.c_str());
   bool look_above = error == -ENOENT || (error == 0 && file);
   while (look_above && path.size() > 1) {
-    path.resize(std::max<std::size_t>(path.rfind('/'), 1));
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) break;
+    path.resize(std::max<std::size_t>(slash, 1));
     error = os::may_write(path.c_str());
     look_above = error == -ENOENT;
   }
@@ -60,12 +61,6 @@ Status check_place(const back::SinkConfig& config, os::Io& io) {
     return fatal(config.path + ": is there and not a directory; segments need one");
   }
   return check_rights(config.path, file);
-}
-
-// Another program's database is a mistake; what is locked or damaged is the sink's to deal with.
-Status check_database(const std::string& path) {
-  const Status status = storage::check_file(path);
-  return status.error_class() == ErrorClass::kFatal ? status : Status();
 }
 
 MadeSink make_file(const back::SinkConfig& config, os::Io& io) {
@@ -116,7 +111,7 @@ Status check_sink(const back::SinkConfig& config, os::Io& io) {
       break;
   }
   if (status.ok()) status = check_place(config, io);
-  if (status.ok() && config.kind == SinkKind::store) status = check_database(config.path);
+  if (status.ok() && config.kind == SinkKind::store) status = check_store(config.path);
   return status;
 }
 
@@ -136,7 +131,7 @@ MadeSink make_sink(const back::SinkConfig& config, os::Io& io, region::Region& r
     case SinkKind::journald:
       return std::unique_ptr<back::Sink>(new MessageSink(config, io));
     case SinkKind::store:
-      return std::unique_ptr<back::Sink>(new StoreSink(config, io));
+      return make_store(config, io);
     case SinkKind::segments:
       break;
   }

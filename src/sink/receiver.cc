@@ -39,6 +39,9 @@ Status check_receiver(const back::SinkConfig& config) {
         place + ": " +
         (endpoint.ok() ? "port 0 is nobody's; write the receiver's" : endpoint.status().message()));
   }
+  if (!os::has_unix_sockets()) {
+    return fatal(place + ": a build for Windows sends to no socket; take a file, or a callback");
+  }
   if (place.empty() || place[0] != '/') {
     return fatal("\"" + place + "\" is no receiver; write the path of a socket" +
                  (config.kind == SinkKind::syslog

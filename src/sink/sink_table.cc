@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/fixed_text.h"
+#include "os/path.h"
 #include "record/severity.h"
 #include "sink/filter.h"
 #include "sink/rotation_time.h"
@@ -85,7 +86,7 @@ bool is_kind(u32 kind) { return kind >= u32(SinkKind::console) && kind <= u32(Si
 
 Status check_path(const back::SinkConfig& config) {
   const std::string& path = config.path;
-  if (path.empty() || path[0] != '/') {
+  if (!os::is_absolute(path)) {
     return fatal("path \"" + path + "\" must be absolute");
   }
   if (!is_one_line(path)) return fatal("the path holds a newline or a zero byte; take it out");

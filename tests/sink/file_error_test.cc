@@ -213,6 +213,7 @@ TEST_F(FileErrorTest, ABrokenDiskGetsFewNewFiles) {
   EXPECT_EQ(lines.size(), 120u);  // nothing is lost meanwhile
 }
 
+#ifndef _WIN32  // where a directory stays while a file in it is open
 TEST_F(FileErrorTest, ADirectoryThatVanishesIsMadeAgain) {
   const std::string log = directory_ / "deep/er/app.log";
   Writer writer({.log = log});
@@ -224,17 +225,20 @@ TEST_F(FileErrorTest, ADirectoryThatVanishesIsMadeAgain) {
   EXPECT_EQ(lines_of(read_file(log)),
             (std::vector<std::string>(expected.begin() + 3, expected.end())));
 }
+#endif
 
 TEST_F(FileErrorTest, WhatCannotBeOpenedIsSaidWithTheMend) {
   std::filesystem::create_directory(directory_ / "plain");
-  std::filesystem::create_symlink("/etc/hostname", directory_ / "link.log");
   const auto start = [&](const std::string& path) {
     Writer writer({.log = path});
     return writer.start(os::real_io());
   };
   EXPECT_NE(start(directory_ / "plain").message().find("not a regular file"), std::string::npos);
+#ifndef _WIN32  // where it takes a right of its own to make a link
+  std::filesystem::create_symlink("/etc/hostname", directory_ / "link.log");
   EXPECT_NE(start(directory_ / "link.log").message().find("links are not followed"),
             std::string::npos);
+#endif
   write_text(directory_ / "file", "x");
   const Status below = start(directory_ / "file/app.log");
   EXPECT_NE(below.message().find("ENOTDIR"), std::string::npos) << below.message();

@@ -15,6 +15,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <random>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -30,10 +31,10 @@ using test::read_file;
 
 class Directory {
  public:
-  explicit Directory(const std::string& parent = "/dev/shm") {
-    std::string name = parent + "/sluice-sink-XXXXXX";
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    path_ = name;
+  explicit Directory(const std::string& parent = in_memory()) {
+    std::random_device random;
+    path_ = parent + "/sluice-sink-" + std::to_string(random()) + std::to_string(random());
+    EXPECT_TRUE(std::filesystem::create_directory(path_)) << path_;
   }
   ~Directory() { std::filesystem::remove_all(path_); }
   Directory(const Directory&) = delete;
@@ -47,6 +48,13 @@ class Directory {
   }
 
  private:
+  static std::string in_memory() {
+#ifdef _WIN32
+    return std::filesystem::temp_directory_path().parent_path().generic_string();
+#else
+    return "/dev/shm";
+#endif
+  }
   std::string path_;
 };
 
@@ -59,8 +67,9 @@ inline std::vector<std::string> files_of(const std::string& log) {
   const sink::FileName name(log);
   std::map<u64, std::string> rotated;
   for (const auto& entry : std::filesystem::directory_iterator(name.directory())) {
-    const std::string base = entry.path().filename();
-    if (const auto number = name.rotated_number(base)) rotated[*number] = entry.path();
+    const std::string base = entry.path().filename().generic_string();
+    if (const auto number = name.rotated_number(base))
+      rotated[*number] = entry.path().generic_string();
   }
   std::vector<std::string> files;
   for (const auto& [number, path] : rotated) files.push_back(path);

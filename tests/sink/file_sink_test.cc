@@ -38,11 +38,13 @@ TEST_F(FileSinkTest, WritesEachRecordAsALine) {
   run(writer);
   EXPECT_EQ(find_fault(read_file(log_), {&writer}), "");
   writer.expect_exact_counters();
-  struct stat info;
-  ASSERT_EQ(::stat(log_.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0600u);
-  ASSERT_EQ(::stat((directory_ / ".app.log.lock").c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0600u);
+#ifndef _WIN32  // where lists of access decide, which a file has from its directory
+  for (const std::string& file : {log_, directory_ / ".app.log.lock"}) {
+    struct stat info;
+    ASSERT_EQ(::stat(file.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0600u) << file;
+  }
+#endif
 }
 
 TEST_F(FileSinkTest, WritesJsonLines) {
@@ -194,9 +196,11 @@ TEST_F(FileSinkTest, FollowsARotationDeletionAndTruncationFromOutside) {
   std::filesystem::resize_file(log_, 0);
   ASSERT_TRUE(writer.write(3).ok());
   EXPECT_EQ(lines_of(read_file(log_)).size(), 3u);
+#ifndef _WIN32  // where the name of an open file may stay until it is closed
   std::filesystem::remove(log_);
   ASSERT_TRUE(writer.write(4).ok());
   EXPECT_EQ(lines_of(read_file(log_)).size(), 3u);
+#endif
   EXPECT_EQ(lines_of(read_file(directory_ / "moved")).size(), 3u);
 }
 
@@ -229,7 +233,7 @@ TEST_F(FileSinkTest, ATruncationJustBeforeAWriteLeavesNoHole) {
 }
 
 TEST_F(FileSinkTest, ALineOfOneWhoTakesNoLockIsNotOverwritten) {
-  MeddlingIo io([this] { std::ofstream(log_, std::ios::app) << "foreign\n"; });
+  MeddlingIo io([this] { std::ofstream(log_, std::ios::app | std::ios::binary) << "foreign\n"; });
   Writer writer({.log = log_, .batches = 2, .records = 1});
   ASSERT_TRUE(writer.start(io).ok());
   ASSERT_TRUE(writer.write(1).ok());

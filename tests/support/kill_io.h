@@ -2,13 +2,15 @@
 //
 // The call throws Killed, after writing its first `partial` bytes when it writes. Whatever unwinds
 // then may only close and unlock, as the kernel does for a dead process; anything else is a failure
-// of the test. Memory that the process shared stays as it was.
+// of the test. What is still open when the KillIo goes is closed. Memory that the process shared
+// stays as it was.
 #ifndef SLUICE_TESTS_SUPPORT_KILL_IO_H_
 #define SLUICE_TESTS_SUPPORT_KILL_IO_H_
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "os/io.h"
 
@@ -20,13 +22,24 @@ class KillIo final : public os::Io {
  public:
   explicit KillIo(os::Io& real, u64 kill_at = 0, u64 partial = 0)
       : real_(real), kill_at_(kill_at), partial_(partial) {}
+  ~KillIo() override {
+    for (const int fd : open_) real_.close(fd);
+  }
 
   [[nodiscard]] u64 calls() const { return calls_; }
   // Bytes that the fatal call was asked to write; 0 when it was none that writes.
   [[nodiscard]] u64 fatal_bytes() const { return fatal_bytes_; }
 
-  int open(const char* path, u32 flags) override { return step(), real_.open(path, flags); }
-  int close(int fd) override { return real_.close(fd); }
+  int open(const char* path, u32 flags) override {
+    step();
+    const int fd = real_.open(path, flags);
+    if (fd >= 0) open_.insert(fd);
+    return fd;
+  }
+  int close(int fd) override {
+    open_.erase(fd);
+    return real_.close(fd);
+  }
   i64 pread(int fd, void* to, std::size_t size, u64 at) override {
     return step(), real_.pread(fd, to, size, at);
   }
@@ -80,6 +93,7 @@ class KillIo final : public os::Io {
   os::Io& real_;
   const u64 kill_at_;
   const u64 partial_;
+  std::set<int> open_;
   u64 calls_ = 0;
   u64 fatal_bytes_ = 0;
   bool dead_ = false;
