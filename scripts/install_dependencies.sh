@@ -17,7 +17,7 @@ test_set="$run_set ccache python3 libgtest-dev libspdlog-dev clang-16 libclang-r
   clang-format-16 strace zstd e2fsprogs python3-prometheus-client python3-venv
   rsyslog lnav doxygen"
 full_set="$test_set clang-tidy-16 rclone g++-aarch64-linux-gnu qemu-user
-  g++-mingw-w64-x86-64 wine"
+  g++-mingw-w64-x86-64-posix wine"
 case $set_name in
   run) wanted=$run_set ;;
   test) wanted=$test_set ;;
