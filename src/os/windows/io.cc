@@ -217,7 +217,8 @@ int may_write(const char* path) {
   const DWORD attributes = ::GetFileAttributesW(to_wide(path).c_str());
   if (attributes == INVALID_FILE_ATTRIBUTES) {
     const int error = last_error_number();
-    const std::string_view above(path, std::string_view(path).find_last_of("/\\"));
+    const std::string_view whole(path);
+    const std::string_view above = whole.substr(0, whole.find_last_of("/\\"));
     // Windows says of what would be below a file only that it is not there.
     const DWORD at = ::GetFileAttributesW(to_wide(above).c_str());
     const bool file = at != INVALID_FILE_ATTRIBUTES && !(at & FILE_ATTRIBUTE_DIRECTORY);
