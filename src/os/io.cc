@@ -12,8 +12,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
+#include "base/never_destroyed.h"
 #include "os/fork.h"
 
 namespace sluice::os {
@@ -158,12 +158,7 @@ class RealIo final : public Io {
 
 }  // namespace
 
-Io& real_io() {
-  // Never destroyed: it is used while the process exits.
-  alignas(RealIo) static char memory[sizeof(RealIo)];
-  static Io* const io = new (memory) RealIo;
-  return *io;
-}
+Io& real_io() { return never_destroyed<RealIo>(); }
 
 int may_write(const char* path) {
   struct stat info {};

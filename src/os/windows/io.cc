@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <utility>
 
+#include "base/never_destroyed.h"
 #include "os/error_numbers.h"
 #include "os/windows/windows.h"
 
@@ -206,12 +206,7 @@ class RealIo final : public Io {
 
 }  // namespace
 
-Io& real_io() {
-  // Never destroyed: it is used while the process exits.
-  alignas(RealIo) static char memory[sizeof(RealIo)];
-  static Io* const io = new (memory) RealIo;
-  return *io;
-}
+Io& real_io() { return never_destroyed<RealIo>(); }
 
 int may_write(const char* path) {
   const DWORD attributes = ::GetFileAttributesW(to_wide(path).c_str());
