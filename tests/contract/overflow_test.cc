@@ -270,11 +270,12 @@ ISOLATED_TEST(Overflow, BlockGivesUpAtItsDeadlineAndCounts) {
   ASSERT_TRUE(start(options));
   Attempts mine;
   const std::string filler(8000, '.');
-  while (mine.of(Admission::kDroppedFull) == 0) mine.add(info("{}", filler));
-  const auto before = std::chrono::steady_clock::now();
-  mine.add(info("{}", filler));
-  const auto waited = std::chrono::steady_clock::now() - before;
-  EXPECT_EQ(mine.of(Admission::kDroppedFull), 2u);
+  std::chrono::steady_clock::duration waited{};
+  while (mine.of(Admission::kDroppedFull) == 0) {
+    const auto before = std::chrono::steady_clock::now();
+    mine.add(info("{}", filler));
+    waited = std::chrono::steady_clock::now() - before;
+  }
   EXPECT_GE(waited, std::chrono::milliseconds(60));
   EXPECT_LT(waited, std::chrono::seconds(5));
   gate.open();
