@@ -69,10 +69,13 @@ class SeriesHandle {
 
   // Of a histogram: its buckets in the thread's block, whose cell says where; null: not yet.
   [[nodiscard]] SLUICE_INLINE HistogramCell* buckets() const noexcept {
-    const Cell* const link = cell();
+    const Cell* const links = t_links;
+    // acquire: as in cell(); 0: the first cell, which is always 0
+    const std::uint32_t at = series_.load(SiteOrders::know_id);
     // relaxed: only this thread, and the handlers on it, write it
-    const std::uint64_t away = link != nullptr ? link->load(std::memory_order_relaxed) : 0;
-    return away != 0 ? reinterpret_cast<HistogramCell*>(reinterpret_cast<char*>(t_cells) + away)
+    const std::uint64_t away = links[at].load(std::memory_order_relaxed);
+    return away != 0 ? reinterpret_cast<HistogramCell*>(reinterpret_cast<std::uintptr_t>(links) +
+                                                        std::uintptr_t(away))
                      : nullptr;
   }
   SLUICE_INLINE void observe(std::uint32_t bucket, std::uint64_t sum,

@@ -1,4 +1,6 @@
 // What a histogram needs of the region: its bounds, and buckets in a block of cells.
+#include <algorithm>
+
 #include "base/made.h"
 #include "front/series.h"
 #include "region/histogram_area.h"
@@ -59,6 +61,11 @@ BucketAdd place_outside(double value, int first_exponent) noexcept {
   if (value != value) return {kNoBucket, 0};
   if (value <= std::ldexp(1.0, first_exponent)) return {0, 0};
   return {kExponentialBuckets - 1, u64{1} << kSumBits};
+}
+
+std::uint32_t search_bounds(const ExplicitBounds& bounds, double value) noexcept {
+  const double* const from = bounds.bounds;
+  return u32(std::lower_bound(from, from + bounds.count, value) - from);
 }
 
 }  // namespace detail

@@ -65,6 +65,14 @@ constinit std::atomic<u32> g_series_used{1};
 constinit std::atomic<u32> g_label_bytes{0};
 constinit thread_local u32 t_block_taken = 0;
 
+constinit Cell g_no_cells[region::kBlockCells];
+
+// A handler between the two takes the cold path, or adds where it may still.
+void use_cells(Cell* cells) {
+  detail::t_cells = cells;
+  detail::t_links = cells != nullptr ? cells : g_no_cells;
+}
+
 // relaxed RMW, as elsewhere: a bound for scans
 void raise(std::atomic<u32>& bound, u32 to) {
   u32 now = bound.load(std::memory_order_relaxed);
@@ -249,7 +257,7 @@ void attach_cells() {
     }
     t_block_taken = i;
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    detail::t_cells = cells;
+    use_cells(cells);
     os::set_thread_exit_value(&detail::t_block);
     return;
   }
@@ -340,7 +348,7 @@ Cell* shared_cells() {
 
 void detach_cells() {
   if (detail::t_cells == nullptr) return;
-  detail::t_cells = nullptr;
+  use_cells(nullptr);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   // release: this thread's adds before the acquire in attach_cells() (P33)
   g_front.region.metrics().blocks[t_block_taken].taken.store(0, SlotOrders::leave);
@@ -348,7 +356,7 @@ void detach_cells() {
 
 bool forget_cells() {
   const bool had = detail::t_cells != nullptr;
-  detail::t_cells = nullptr;
+  use_cells(nullptr);
   return had;
 }
 
@@ -358,6 +366,7 @@ inline namespace v1 {
 namespace detail {
 
 constinit thread_local Cell* t_cells = nullptr;
+constinit thread_local const Cell* t_links = front::g_no_cells;
 
 template <CellKind kKind>
 SeriesHandle<kKind>::SeriesHandle(std::string_view name, std::string_view unit, Labels labels,

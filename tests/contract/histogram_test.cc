@@ -114,6 +114,49 @@ TEST(Buckets, ExplicitOnesHoldTheirUpperBound) {
     EXPECT_EQ(bounds.place(INFINITY).bucket, bounds.count);
     EXPECT_EQ(bounds.place(-INFINITY).bucket, 0u);
   }
+}
+
+// Where bounds lie decides how a bucket is found: by cells of equal width, or by a search.
+TEST(Buckets, ExplicitOnesMayBeSpacedInAnyWay) {
+  const auto steps_of = [](const std::vector<double>& given) {
+    const detail::ExplicitBounds bounds(given.data(), given.size());
+    EXPECT_EQ(bounds.count, given.size());
+    std::vector<double> values = {0.0, -0.0, 5e-324, -5e-324, 1e308, -1e308, INFINITY, -INFINITY};
+    for (const double edge : given) {
+      for (const double value : {edge, std::nextafter(edge, INFINITY),
+                                 std::nextafter(edge, -INFINITY), edge * 1.04, -edge, edge / 3}) {
+        values.push_back(value);
+      }
+    }
+    for (const double value : values) {
+      const auto linear = std::lower_bound(given.begin(), given.end(), value) - given.begin();
+      EXPECT_EQ(bounds.place(value).bucket, u32(linear)) << value;
+    }
+    return bounds.steps;
+  };
+  std::vector<double> decades, whole, fine, widest, near_one = {1};
+  for (int i = -9; i < 12; ++i) {
+    for (const double digit : {1, 2, 5}) decades.push_back(digit * std::pow(10, i));
+  }
+  for (int i = 1; i <= 63; ++i) whole.push_back(i);
+  for (int i = 0; i < 63; ++i) fine.push_back(100 + 0.001 * i);
+  for (int i = 0; i < 63; ++i) widest.push_back(std::ldexp(1.0, -1000 + 32 * i));
+  while (near_one.size() < 63) near_one.push_back(std::nextafter(near_one.back(), 2));
+  for (const auto& even : {decades, whole, fine, widest, near_one}) EXPECT_LE(steps_of(even), 2u);
+  EXPECT_EQ(steps_of({}), 0u);
+  EXPECT_EQ(steps_of({0}), 1u);
+  EXPECT_EQ(steps_of({5e-324, 1.7e308}), 1u);
+  EXPECT_EQ(steps_of({-2, -1, 0, 0.001, 0.01, 0.1}), 3u);
+  std::vector<double> crowded = {1e-9};
+  for (int i = 0; i < 40; ++i) crowded.push_back(1 + 0.0001 * i);
+  crowded.push_back(1e9);
+  EXPECT_GT(steps_of(crowded), detail::ExplicitBounds::kStepsMax);
+  std::vector<double> both_sides;
+  for (int i = -31; i <= 31; ++i) both_sides.push_back(i);
+  EXPECT_GT(steps_of(both_sides), detail::ExplicitBounds::kStepsMax);
+}
+
+TEST(Buckets, BoundsThatAreNoneAreLeftOut) {
   const double odd[] = {3, NAN, 1, INFINITY, 3, -INFINITY, 2, 1e308};
   const detail::ExplicitBounds mended(odd, std::size(odd));
   ASSERT_EQ(mended.count, 4u);

@@ -35,6 +35,10 @@ struct HistogramCell {
 // initial-exec: one instruction to reach it, as thread_block.h. Null: the thread has no block yet
 // (or none any more, after a fork), and an add takes the cold path.
 extern SLUICE_API constinit thread_local Cell* t_cells __attribute__((tls_model("initial-exec")));
+// The same for what only reads a cell before it adds elsewhere, as histograms do: never null, but
+// cells of zeros then.
+extern SLUICE_API constinit thread_local const Cell* t_links
+    __attribute__((tls_model("initial-exec")));
 
 // Adds to a cell that only this thread, and the handlers on it, write.
 SLUICE_INLINE void add_to_cell(Cell& cell, std::uint64_t n) noexcept {

@@ -41,24 +41,23 @@ inline constexpr std::array<double, kOctaveBuckets> kEighths = {1.0,
                                                                 1.6817928305074290,
                                                                 1.8340080864093424};
 
+// The bucket of a mantissa by one addition: what is added to a mantissa that begins with six given
+// bits carries the number of its bucket into the bits above the mantissa. No slot has the begins of
+// two buckets.
 struct OctaveTable {
   static constexpr unsigned kMantissaBits = 52, kSlotBits = 6;
-  static constexpr std::uint64_t kMantissa = (std::uint64_t{1} << kMantissaBits) - 1;
-  // The mantissa at which a bucket begins, and one that none reaches.
-  std::array<std::uint64_t, kOctaveBuckets + 1> begins{};
-  // Of the mantissas that begin with these bits, the bucket of the least.
-  std::array<std::uint8_t, 1u << kSlotBits> slots{};
+  static constexpr std::uint64_t kOne = std::uint64_t{1} << kMantissaBits;
+  std::array<std::uint64_t, 1u << kSlotBits> addends{};
 
   constexpr OctaveTable() {
-    for (std::uint32_t i = 0; i < kOctaveBuckets; ++i) {
-      begins[i] = std::bit_cast<std::uint64_t>(kEighths[i]) & kMantissa;
-    }
-    begins[kOctaveBuckets] = ~std::uint64_t{0};
-    std::uint8_t bucket = 0;
-    for (std::uint64_t slot = 0; slot < slots.size(); ++slot) {
-      const std::uint64_t least = slot << (kMantissaBits - kSlotBits);
-      if (begins[bucket + 1] <= least) ++bucket;
-      slots[slot] = bucket;
+    std::uint64_t bucket = 0;  // of the least mantissa of a slot
+    for (std::uint64_t slot = 0; slot < addends.size(); ++slot) {
+      const std::uint64_t behind = (slot + 1) << (kMantissaBits - kSlotBits);
+      const std::uint64_t next = bucket + 1 < kOctaveBuckets
+                                     ? std::bit_cast<std::uint64_t>(kEighths[bucket + 1]) % kOne
+                                     : kOne;
+      addends[slot] = next < behind ? (bucket + 1) * kOne - next : bucket * kOne;
+      if (next <= behind) ++bucket;
     }
   }
 };
@@ -76,10 +75,10 @@ template <int kFirst>
   const std::uint64_t octave = (bits >> Table::kMantissaBits) - std::uint64_t(1023 + kFirst);
   if (octave >= kOctaves) [[unlikely]]
     return place_outside(value, kFirst);
-  const std::uint64_t mantissa = bits & Table::kMantissa;
-  const std::uint32_t slot =
-      kOctaveTable.slots[mantissa >> (Table::kMantissaBits - Table::kSlotBits)];
-  const std::uint32_t bucket = slot + (mantissa >= kOctaveTable.begins[slot + 1] ? 1 : 0);
+  const std::uint64_t mantissa = bits % Table::kOne;
+  const std::uint64_t addend =
+      kOctaveTable.addends[mantissa >> (Table::kMantissaBits - Table::kSlotBits)];
+  const std::uint64_t bucket = (mantissa + addend) >> Table::kMantissaBits;
   constexpr unsigned kCut = Table::kMantissaBits - kSumBits;
   const std::uint64_t rounded = (mantissa + (std::uint64_t{1} << (kCut - 1))) >> kCut;
   return {std::uint32_t(1 + octave * kOctaveBuckets + bucket),
@@ -88,20 +87,38 @@ template <int kFirst>
 
 // ---- Explicit ----
 
+// The bits of positive doubles ascend as they do. So their range, from the least positive bound to
+// the greatest, is cut into at most 254 cells of equal width in bits, as narrow as that allows,
+// with one below and one above. The cell of a value says how many bounds lie in those before it;
+// what lies in the same one, a bound or two where bounds grow as they mostly do, is compared.
 struct ExplicitBounds {
-  // Bounds are counted, four at a time within a block: no comparison waits for another, as those of
-  // a search do, and no branch depends on the value.
-  static constexpr std::uint32_t kStep = 4, kBlock = 16;
-  static constexpr std::uint32_t kPlaces = (kBoundsMax + kBlock - 1) / kBlock * kBlock;
+  static constexpr std::uint32_t kCells = 256;
+  static constexpr std::uint32_t kStepsMax = 4;  // where more lie in a cell they are searched
 
-  double bounds[kPlaces];  // ascending, then infinities
-  std::uint32_t count = 0;
+  double bounds[kBoundsMax + 1];  // ascending, then infinities
   double scale = 1;
+  std::int64_t first_cell = 0, last_cell = 0;
+  std::uint32_t count = 0;
+  std::uint32_t shift = 0;
+  std::uint32_t steps = 0;           // bounds in a cell, at most
+  std::uint8_t before[kCells] = {};  // by cell: bounds in those before it
 
   // In any order. What is not finite or comes twice, and what is more than 63, is left out.
   constexpr ExplicitBounds(const double* from, std::size_t many) noexcept;
   [[nodiscard]] SLUICE_INLINE BucketAdd place(double value) const noexcept;
+
+ private:
+  [[nodiscard]] constexpr std::int64_t cell_of(double value) const noexcept {
+    std::int64_t cell = std::bit_cast<std::int64_t>(value) >> shift;  // of a negative one: below 0
+    cell = cell > first_cell ? cell : first_cell;
+    return (cell < last_cell ? cell : last_cell) - first_cell;
+  }
+  constexpr void make_cells() noexcept;
 };
+
+// How many bounds are less than the value.
+[[nodiscard]] SLUICE_API std::uint32_t search_bounds(const ExplicitBounds& bounds,
+                                                     double value) noexcept;
 
 // 2^32 over the least power of two that no bound exceeds.
 [[nodiscard]] constexpr double explicit_scale(double greatest) noexcept {
@@ -125,28 +142,39 @@ constexpr ExplicitBounds::ExplicitBounds(const double* from, std::size_t many) n
     const double size = bound < 0 ? -bound : bound;
     greatest = size > greatest ? size : greatest;
   }
-  for (std::uint32_t i = count; i < kPlaces; ++i) bounds[i] = __builtin_inf();
+  for (std::uint32_t i = count; i <= kBoundsMax; ++i) bounds[i] = __builtin_inf();
   scale = explicit_scale(greatest);
+  make_cells();
+}
+
+constexpr void ExplicitBounds::make_cells() noexcept {
+  std::uint32_t positive = 0;
+  while (positive < count && bounds[positive] <= 0) ++positive;
+  if (positive < count) {
+    const auto least = std::bit_cast<std::int64_t>(bounds[positive]);
+    const auto greatest = std::bit_cast<std::int64_t>(bounds[count - 1]);
+    constexpr std::int64_t kBetween = kCells - 3;
+    while ((greatest >> shift) - (least >> shift) > kBetween) ++shift;
+    first_cell = (least >> shift) - 1;
+    last_cell = (greatest >> shift) + 1;
+  }
+  std::uint32_t at = 0;
+  for (std::int64_t cell = 0; cell <= last_cell - first_cell; ++cell) {
+    before[cell] = std::uint8_t(at);
+    while (at < count && cell_of(bounds[at]) == cell) ++at;
+    const std::uint32_t here = at - before[cell];
+    steps = here > steps ? here : steps;
+  }
 }
 
 BucketAdd ExplicitBounds::place(double value) const noexcept {
-  using Pair = double __attribute__((vector_size(16)));
-  using Mask = std::int64_t __attribute__((vector_size(16)));
-  const Pair both = {value, value};
-  Mask below = {0, 0}, more = {0, 0};  // minus the number of bounds below the value
-  std::uint32_t from = 0;
-  for (std::uint32_t next = kBlock; next < count; next += kBlock) {
-    from += value > bounds[next - 1] ? kBlock : 0;
+  std::uint32_t bucket;
+  if (steps <= kStepsMax) [[likely]] {
+    bucket = before[cell_of(value)];
+    for (std::uint32_t step = 0; step < steps; ++step) bucket += value > bounds[bucket] ? 1 : 0;
+  } else {
+    bucket = search_bounds(*this, value);
   }
-  for (std::uint32_t i = from; i != from + kBlock; i += kStep) {
-    Pair two, other;
-    __builtin_memcpy(&two, bounds + i, sizeof two);
-    __builtin_memcpy(&other, bounds + i + 2, sizeof other);
-    below += Mask(both > two);
-    more += Mask(both > other);
-  }
-  below += more;
-  const auto bucket = from + std::uint32_t(-(below[0] + below[1]));
   // Far outside of the bounds: as much as fits. Then rounded: in the last bits of such a number.
   constexpr double kMost = 1125899906842624.0, kWhole = 6755399441055744.0;
   double scaled = value * scale;
