@@ -67,22 +67,20 @@ class SeriesHandle {
   SLUICE_API SLUICE_COLD void add_cold(std::uint64_t n) noexcept;
   SLUICE_API void set(std::uint64_t word) noexcept;
 
-  // Of a histogram: its buckets in the thread's block, whose cell says where; null: not yet.
-  [[nodiscard]] SLUICE_INLINE HistogramCell* buckets() const noexcept {
+  // Of a histogram, to its buckets in the thread's block, whose cell says where; 0: not yet.
+  SLUICE_INLINE void observe(std::uint32_t bucket, std::uint64_t sum,
+                             std::span<const double> bounds = {}) noexcept {
     const Cell* const links = t_links;
     // acquire: as in cell(); 0: the first cell, which is always 0
     const std::uint32_t at = series_.load(SiteOrders::know_id);
     // relaxed: only this thread, and the handlers on it, write it
     const std::uint64_t away = links[at].load(std::memory_order_relaxed);
-    return away != 0 ? reinterpret_cast<HistogramCell*>(reinterpret_cast<std::uintptr_t>(links) +
-                                                        std::uintptr_t(away))
-                     : nullptr;
-  }
-  SLUICE_INLINE void observe(std::uint32_t bucket, std::uint64_t sum,
-                             std::span<const double> bounds = {}) noexcept {
-    if (HistogramCell* const mine = buckets()) [[likely]] {
-      add_to_cell(mine[bucket].sum, sum);
-      add_to_cell(mine[bucket].count, 1);
+    if (away != 0) [[likely]] {
+      auto* const mine = reinterpret_cast<HistogramCell*>(reinterpret_cast<std::uintptr_t>(links) +
+                                                          std::uintptr_t(away)) +
+                         bucket;
+      add_to_cell(mine->sum, sum);
+      add_to_cell(mine->count, 1);
     } else {
       observe_cold(bucket, sum, bounds);
     }

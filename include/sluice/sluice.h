@@ -123,6 +123,7 @@ struct Stats {
   std::uint64_t context_refused = 0;  // context fields that did not fit
   std::uint64_t site_overflow = 0;    // call sites that found no room in the dictionary
   std::uint64_t series_refused = 0;   // handles of metrics that found no room
+  std::uint64_t adds_lost = 0;        // to metrics, for want of memory: adds, sets, observations
   std::uint64_t region_bytes = 0;     // shared memory in use
   bool shared = false;                // records survive the death of the process
   std::uint32_t sinks = 0;

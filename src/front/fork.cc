@@ -43,6 +43,7 @@ void in_child() {
   forget_kept_out();
   front.phase.registering.store(0, std::memory_order_relaxed);
   front.lost_without_region.store(0, std::memory_order_relaxed);
+  front.lost_adds.store(0, std::memory_order_relaxed);
   front.started_in_parent.store(was_running, std::memory_order_relaxed);
   // A child of a stopped program stays stopped: it has no region to count in, only the process.
   if (phase != Phase::kStopped) front.phase.set(Phase::kFresh);

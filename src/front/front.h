@@ -11,7 +11,7 @@
 // | next_site_id    | cold paths                | cold paths     | relaxed: only unique          |
 // | no_room_until_ns| cold paths                | cold paths     | relaxed: a hint               |
 // | site_rules      | set_site_level(), _limit()| registration   | release/acquire (P18)         |
-// | lost_*          | cold paths without region | stats          | relaxed: counters             |
+// | lost_*          | cold paths without memory | stats          | relaxed: counters             |
 #ifndef SLUICE_SRC_FRONT_FRONT_H_
 #define SLUICE_SRC_FRONT_FRONT_H_
 
@@ -77,6 +77,7 @@ struct Front {
   std::atomic<i64> no_room_until_ns{0};    // monotonic: a ring could not be made
   std::atomic<u64> lost_without_region{0};
   std::atomic<u64> lost_after_stop{0};
+  std::atomic<u64> lost_adds{0};  // of metrics, without memory for cells
   std::atomic<SiteRule*> site_rules{nullptr};
   // relaxed: the child's first thread sets it; start() in the child takes it back.
   std::atomic<bool> started_in_parent{false};

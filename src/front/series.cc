@@ -339,6 +339,11 @@ void count_refused() {
   }
 }
 
+void count_lost_add() {
+  // relaxed: a counter
+  g_front.lost_adds.fetch_add(1, std::memory_order_relaxed);
+}
+
 Cell* shared_cells() {
   const region::Region& region = g_front.region;
   if (!region.exists()) return nullptr;
@@ -385,12 +390,15 @@ template <CellKind kKind>
 void SeriesHandle<kKind>::add_cold(std::uint64_t n) noexcept {
   const os::KeepErrno keep;
   const u32 at = front::prepare_series(series_, {kKind, name_, unit_});
-  if (at == 0) return;
-  if (Cell* const mine = t_cells) {
+  Cell* const mine = t_cells;
+  Cell* const shared = mine != nullptr ? nullptr : front::shared_cells();
+  if (at != 0 && mine != nullptr) {
     add_to_cell(mine[at], n);
-  } else if (Cell* const shared = front::shared_cells()) {
+  } else if (at != 0 && shared != nullptr) {
     // relaxed: a counter of all threads that have no block
     shared[at].fetch_add(n, std::memory_order_relaxed);
+  } else {
+    front::count_lost_add();
   }
 }
 
@@ -404,7 +412,7 @@ void SeriesHandle<kKind>::set(std::uint64_t word) noexcept {
     const os::KeepErrno keep;
     at = front::prepare_series(series_, {kKind, name_, unit_});
     cells = front::shared_cells();
-    if (at == 0 || cells == nullptr) return;
+    if (at == 0 || cells == nullptr) return front::count_lost_add();
   }
   // relaxed: the last one holds. A cell of zeros was never set.
   cells[at].store(~word != 0 ? ~word : 1, std::memory_order_relaxed);
@@ -415,13 +423,14 @@ void SeriesHandle<kKind>::observe_cold(std::uint32_t bucket, std::uint64_t sum,
                                        std::span<const double> bounds) noexcept {
   const os::KeepErrno keep;
   const u32 at = front::prepare_series(series_, {kKind, name_, unit_, {}, bounds});
-  if (at == 0 || at >= kSeriesMax) return;
+  if (at >= kSeriesMax) return;
   Cell* const mine = t_cells;
   Cell* const block = mine != nullptr ? mine : front::shared_cells();
-  if (block == nullptr) return;
-  HistogramCell* const buckets = front::make_buckets(block, at);
-  if (buckets == nullptr) return;
-  if (mine != nullptr) {
+  HistogramCell* const buckets =
+      at != 0 && block != nullptr ? front::make_buckets(block, at) : nullptr;
+  if (buckets == nullptr) {
+    front::count_lost_add();
+  } else if (mine != nullptr) {
     add_to_cell(buckets[bucket].sum, sum);
     add_to_cell(buckets[bucket].count, 1);
   } else {

@@ -40,6 +40,9 @@ bool prepare_cells(u32 series);
 // Counts a series that found no room.
 void count_refused();
 
+// Counts an add, a set or an observation for which there was no memory.
+void count_lost_add();
+
 // A chunk of the region; 0: there is no room, and was none a moment ago.
 [[nodiscard]] u64 allocate_cells(u64 bytes);
 

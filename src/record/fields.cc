@@ -182,9 +182,10 @@ char* FieldPlan::put_text(TextBuffer& out, char* at, const RecordView& record, u
   return at;
 }
 
-char* put_json_context(TextBuffer& out, char* at, const FieldBlock& context) {
-  at = put_raw(out, at, "{");
-  std::string_view comma;
+char* put_json_context(TextBuffer& out, char* at, const FieldBlock& context,
+                       std::string_view first) {
+  at = put_raw(out, put_raw(out, at, "{"), first);
+  std::string_view comma = first.empty() ? "" : ",";
   each_context_field(context, [&](const ContextField& field, u32 suffix) {
     at = put_raw(out, at, comma);
     at = put_raw(out, at, "\"");

@@ -63,7 +63,9 @@ class FieldPlan {
 // The name of a visible argument as a field: its own, otherwise "argN".
 [[nodiscard]] std::string field_name(const Site& site, u32 argument);
 
-[[nodiscard]] char* put_json_context(TextBuffer& out, char* at, const FieldBlock& context);
+// `first`: members that come before it, as JSON.
+[[nodiscard]] char* put_json_context(TextBuffer& out, char* at, const FieldBlock& context,
+                                     std::string_view first = {});
 // Keys are `prefix` and the field's name.
 void visit_context(const FieldBlock& context, std::string_view prefix, FieldVisitor& visitor);
 // " prefixkey=value" for each.

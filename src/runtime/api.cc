@@ -109,6 +109,7 @@ Stats runtime::Runtime::stats() {
   const Locked lock(mutex_);
   Stats stats;
   const front::Front& front = front::g_front;
+  stats.adds_lost = front.lost_adds.load(std::memory_order_relaxed);
   if (!front.region.exists()) {
     stats.dropped_no_memory = front.lost_without_region.load(std::memory_order_relaxed);
     stats.attempted = stats.dropped_no_memory;

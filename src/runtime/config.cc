@@ -370,6 +370,11 @@ std::string to_text(const Config& config) {
   for (const auto& [place, level] : config.site_levels) {
     line("site_level." + place, level_name(level));
   }
+  for (const auto& [place, limit] : config.site_limits) {
+    const std::string amount = std::to_string(limit.amount);
+    line("site_limit." + place,
+         limit.kind == front::PlaceLimit::Kind::kRate ? amount + "/s" : "1/" + amount);
+  }
   for (const auto& [logger, records] : config.backtraces) {
     line(logger.empty() ? "backtrace" : "backtrace." + logger, std::to_string(records));
   }

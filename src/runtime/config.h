@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "back/sink.h"
+#include "front/place_limit.h"
 #include "sluice/options.h"
 
 namespace sluice::runtime {
@@ -19,8 +20,9 @@ struct Config {
   std::string run_id;
   Level level = Level::info;
   std::vector<std::pair<std::string, Level>> logger_levels;
-  std::vector<std::pair<std::string, Level>> site_levels;  // by place
-  std::vector<std::pair<std::string, u32>> backtraces;     // records, by logger
+  std::vector<std::pair<std::string, Level>> site_levels;              // by place
+  std::vector<std::pair<std::string, front::PlaceLimit>> site_limits;  // by place
+  std::vector<std::pair<std::string, u32>> backtraces;                 // records, by logger
   Mode mode = Mode::asynchronous;
   std::vector<back::SinkConfig> sinks;
   u64 ring_bytes = 0;

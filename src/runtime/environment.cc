@@ -92,6 +92,29 @@ void read_backtraces(Config& config, Mistakes& mistakes) {
   });
 }
 
+// SLUICE_SITE_LIMIT=http.cc:120=100/s,main.cc=1/64,*=1000/s: so many in each second, or one in so
+// many, of each call site at the place.
+void read_site_limits(Config& config, Mistakes& mistakes) {
+  const char* const variable = "SLUICE_SITE_LIMIT";
+  for_each_setting(variable, [&](const Setting& setting) {
+    using Kind = front::PlaceLimit::Kind;
+    std::string_view number = setting.value;
+    const bool rate = number.ends_with("/s"), sample = !rate && number.starts_with("1/");
+    if (rate) number.remove_suffix(2);
+    if (sample) number.remove_prefix(2);
+    u64 amount = 0;
+    if ((!rate && !sample) || !setting.named || setting.name.empty() ||
+        !parse_bytes(number, amount) || amount == 0 || amount > 0xffffffff) {
+      mistakes.add(variable, "'" + std::string(setting.part) + "' is no limit of a place",
+                   "write FILE:LINE, FILE or * and =N/s or =1/N, N from 1 to 4294967295, as in "
+                   "http.cc:120=100/s,main.cc=1/64");
+    } else {
+      config.site_limits.emplace_back(
+          setting.name, front::PlaceLimit{rate ? Kind::kRate : Kind::kSample, u32(amount)});
+    }
+  });
+}
+
 void read_number(const char* name, u64& value, Mistakes& mistakes) {
   const std::string text = os::environment(name);
   if (text.empty()) return;
@@ -242,6 +265,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_levels("SLUICE_LEVEL", "info,net.http=debug", &config.level, config.logger_levels, mistakes);
   read_backtraces(config, mistakes);
   read_levels("SLUICE_SITE_LEVEL", "http.cc:120=debug", nullptr, config.site_levels, mistakes);
+  read_site_limits(config, mistakes);
   read_number("SLUICE_RING_BYTES", config.ring_bytes, mistakes);
   read_number("SLUICE_JOURNAL_BYTES", config.journal_bytes, mistakes);
   read_number("SLUICE_BLOCK_DEADLINE_MS", config.block_deadline_ms, mistakes);

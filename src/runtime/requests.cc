@@ -45,15 +45,15 @@ Answer applied(u32 sites) {
   return answer;
 }
 
-using Levels = std::vector<std::pair<std::string, Level>>;
-
-// What the program was started with; 0: nothing.
-u8 started_with(const Levels& levels, std::string_view name) {
-  u8 level = 0;
-  for (const auto& [of, is] : levels) {
-    if (of == name) level = u8(is);
+// What the program was started with; all zero: nothing.
+template <class Setting>
+Setting started_with(const std::vector<std::pair<std::string, Setting>>& settings,
+                     std::string_view name) {
+  Setting found{};
+  for (const auto& [of, is] : settings) {
+    if (of == name) found = is;
   }
-  return level;
+  return found;
 }
 
 // A rule for a place; `change` returns how many sites it names.
@@ -92,15 +92,16 @@ Answer Runtime::apply(const Request& untrusted) {
   u8 level = untrusted.level;
   switch (untrusted.kind) {
     case RequestKind::kLogger:
-      if (level == 0) level = started_with(config_.logger_levels, name);
+      if (level == 0) level = u8(started_with(config_.logger_levels, name));
       if (level == 0 && name.empty()) level = u8(config_.level);
       if (front::set_level(name, Level{level})) return applied(0);
       return refused("it has no room for the name of another logger");
     case RequestKind::kSites:
-      if (level == 0) level = started_with(config_.site_levels, name);
+      if (level == 0) level = u8(started_with(config_.site_levels, name));
       return change_place(name, [&] {
-        // As it was started: without a limit too.
-        if (untrusted.level == 0) (void)front::set_site_limit(name, {});
+        if (untrusted.level == 0) {
+          (void)front::set_site_limit(name, started_with(config_.site_limits, name));
+        }
         return front::set_site_level(name, level);
       });
     case RequestKind::kSiteRate:

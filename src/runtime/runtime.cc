@@ -183,6 +183,7 @@ void Runtime::set_levels() {
     front::set_backtrace(logger, records, Level::trace);
   }
   for (const auto& [place, level] : config_.site_levels) front::set_site_level(place, u8(level));
+  for (const auto& [place, limit] : config_.site_limits) front::set_site_limit(place, limit);
 }
 
 void Runtime::open_for_callers() {

@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view kKnown[] = {
     "SLUICE_LEVEL",
     "SLUICE_SITE_LEVEL",
+    "SLUICE_SITE_LIMIT",
     "SLUICE_BACKTRACE",
     "SLUICE_TEXT",
     "SLUICE_JSON_LINES",

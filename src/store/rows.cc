@@ -95,6 +95,10 @@ double number_of(const Value& value) {
   }
 }
 
+// In the context of what a backtrace has held, unless that has a field of the name.
+constexpr std::string_view kBacktraceName = "backtrace";
+constexpr std::string_view kBacktraceMark = R"("backtrace":true)";
+
 template <class Put>
 std::string_view rendered(TextBuffer& out, Put&& put) {
   out.clear();
@@ -233,9 +237,15 @@ std::string_view Rows::fields_of(const Entry& entry, const KnownSite& site) {
 }
 
 std::string_view Rows::context_of(const Entry& entry) {
-  if (entry.record.context().empty()) return {};
+  const FieldBlock context = entry.record.context();
+  std::string_view mark;
+  if (entry.record.header().has(kBacktrace)) mark = kBacktraceMark;
+  if (context.empty() && mark.empty()) return {};
+  for (const ContextField& field : context) {
+    if (field.name == kBacktraceName) mark = {};
+  }
   return rendered(context_,
-                  [&](char* at) { return put_json_context(context_, at, entry.record.context()); });
+                  [&](char* at) { return put_json_context(context_, at, context, mark); });
 }
 
 Status Rows::add_record(const Entry& entry, KnownSite& site) {

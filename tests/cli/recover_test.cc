@@ -94,6 +94,52 @@ TEST_F(Recover, WhatCannotBeWrittenStaysAndIsSaid) {
   EXPECT_EQ(said["two"], 1);
 }
 
+// What is kept is for the program that runs now to say: the dead one's bounds hold no more.
+TEST_F(Recover, RemovesNoRotatedFile) {
+  std::filesystem::create_directory(path("logs"));
+  ASSERT_EQ(::mkfifo(path("go").c_str(), 0600), 0);
+  ::setenv("SLUICE_FILE_ROTATE_BYTES", "10", 1);  // each line is a file
+  ::setenv("SLUICE_FILE_KEEP_FILES", "2", 1);
+  const auto rotated = [this] {
+    std::size_t count = 0;
+    for (const auto& file : std::filesystem::directory_iterator(path("logs"))) {
+      const std::string name = file.path().filename();
+      if (name != "a.log" && name.ends_with(".log")) ++count;
+    }
+    return count;
+  };
+  const std::string said = "before 1\nbefore 2\nbefore 3\nbefore 4\n";
+  const pid_t pid = start(
+      "exec $SLUICE run --product left --text logs/a.log -- sh -c 'echo $$ > pid; for i in 1 2 3 "
+      "4; "
+      "do echo before $i; done; read go < go; for i in 1 2 3 4; do echo behind $i; done; exec "
+      "sleep "
+      "300'",
+      path("out"), path("error"));
+  EXPECT_TRUE(eventually([&] { return text("out") == said; }));
+  EXPECT_TRUE(eventually([&] { return text("logs/a.log").ends_with("before 4\n"); }));
+  EXPECT_TRUE(eventually([&] { return rotated() == 2; }));
+  // Where nothing can be written.
+  std::filesystem::rename(path("logs"), path("away"));
+  write("logs", "a file where the directory was");
+  write("go", "on\n");
+  EXPECT_TRUE(eventually([&] { return text("out").ends_with("behind 4\n"); }));
+  ::kill(pid, SIGKILL);
+  wait_for(pid);
+  ::kill(std::stoi(text("pid")), SIGKILL);
+  std::filesystem::remove(path("logs"));
+  std::filesystem::rename(path("away"), path("logs"));
+  const Finished done = sh("$SLUICE recover --directory $SLUICE_REGION_DIRECTORY");
+  EXPECT_EQ(done.code, 0) << done.out << done.error;
+  EXPECT_GT(rotated(), 4u);
+  EXPECT_TRUE(text("logs/a.log").ends_with("behind 4\n")) << text("logs/a.log");
+  // The next start with these bounds does.
+  EXPECT_EQ(sh("$SLUICE run --text logs/a.log -- true").code, 0);
+  EXPECT_EQ(rotated(), 2u);
+  ::unsetenv("SLUICE_FILE_ROTATE_BYTES");
+  ::unsetenv("SLUICE_FILE_KEEP_FILES");
+}
+
 TEST_F(Recover, ARegionOfAnotherUserIsRefused) {
   const std::string region = leave_region("--text a.log");
   if (::chown(region.c_str(), 12345, 12345) != 0) GTEST_SKIP() << "needs root to give a file away";

@@ -2,6 +2,7 @@
 // program is killed, and not else; each record is delivered once or counted as held.
 #include <gtest/gtest.h>
 #include <sluice/sluice.h>
+#include <sluice/store.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,36 @@ ISOLATED_TEST(Backtrace, ComesWithTheError) {
   EXPECT_FALSE(all[3].json.contains("backtrace"));
   EXPECT_EQ(imbalance(mine, stats()), "");
   EXPECT_EQ(stats().held, 7u);
+}
+
+ISOLATED_TEST(Backtrace, IsMarkedInAStore) {
+  Options options = options_for(dirs);
+  options.sinks = {store_file(dirs.file("a.db"))};
+  options.backtrace_records = 8;
+  ASSERT_TRUE(start(options)) << last_error();
+  SLUICE_DEBUG("alone");
+  {
+    const Context order(kv("order", 17));
+    SLUICE_DEBUG("in a context");
+  }
+  {
+    const Context own(kv("backtrace", "theirs"));
+    SLUICE_DEBUG("of the name");
+  }
+  SLUICE_ERROR("it broke");
+  Store store = Store::open(dirs.file("a.db")).value();
+  Texts rows;
+  for (const auto row :
+       store.query("SELECT body, context FROM records WHERE logger = '' ORDER BY id").value()) {
+    rows.push_back(row.get<std::string>("body").value() + " " +
+                   row.get<std::string>("context").value_or("NULL"));
+  }
+  EXPECT_EQ(rows,
+            (Texts{R"(alone {"backtrace":true})", R"(in a context {"backtrace":true,"order":17})",
+                   R"(of the name {"backtrace":"theirs"})", "it broke NULL"}));
+  const auto held =
+      store.query("SELECT count(*) AS n FROM logs WHERE extra_data->>'backtrace' = 1");
+  EXPECT_EQ((*held.value().begin()).get<int>("n").value(), 2);
 }
 
 ISOLATED_TEST(Backtrace, IsThatOfALoggerAndWhatIsBelowIt) {

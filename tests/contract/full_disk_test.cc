@@ -4,6 +4,7 @@
 //
 // sanitizers: none (address space and shared memory are measured here)
 #include <gtest/gtest.h>
+#include <sluice/histogram.h>
 #include <sluice/sluice.h>
 #include <sys/mount.h>
 
@@ -245,6 +246,70 @@ ISOLATED_TEST(FullDisk, SharedMemoryThatFillsUpWhileThreadsCome) {
       ASSERT_LT(std::chrono::steady_clock::now(), give_up);
     }
   }).join();
+}
+
+// Metrics too: what each add counted is in a sum, or the add is counted as lost.
+ISOLATED_TEST(FullDisk, AddsToMetricsWithoutRoomForCells) {
+  SmallDisk memory(dirs.file("shm"), "size=6m,mode=0700");
+  if (!memory.mounted()) return;
+  static constinit Counter counter("counter");
+  static constinit UpDownCounter open("open");
+  static constinit Histogram sizes("sizes");
+  static constinit ExplicitHistogram waits("waits", "s", {1, 2});
+  static constinit Gauge gauge("gauge");
+  ASSERT_TRUE(start({.product = "full",
+                     .sinks = {json_file(dirs.file("a.jsonl"))},
+                     .journal_bytes = 1 << 20,
+                     .metrics_interval_ms = 0,
+                     .region_directory = dirs.file("shm"),
+                     .quiet = true}))
+      << last_error();
+  ASSERT_TRUE(stats().shared);
+  fill(dirs.file("shm/filler"));
+  gauge.set(1);
+  EXPECT_EQ(stats().adds_lost, 1u);
+  std::uint64_t added = 0;
+  const auto add_all = [&added] {
+    counter.add(1);
+    open.add(1);
+    sizes.observe(1);
+    waits.observe(1);
+    added += 4;
+  };
+  std::thread([&] {
+    for (int i = 0; i < 100; ++i) add_all();
+  }).join();
+  const std::uint64_t lost = stats().adds_lost;
+  EXPECT_EQ(lost, 1 + added) << "there was room for something";
+  std::filesystem::remove(dirs.file("shm/filler"));
+  // Room is not asked for again at once.
+  std::thread([&] {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    std::uint64_t before = 0;
+    do {
+      before = stats().adds_lost;
+      add_all();
+    } while (stats().adds_lost != before && std::chrono::steady_clock::now() < give_up);
+    for (int i = 0; i < 100; ++i) add_all();
+  }).join();
+  gauge.set(2);
+  const std::uint64_t lost_in_all = stats().adds_lost;
+  ASSERT_TRUE(stop(60'000));
+  using nlohmann::operator""_json_pointer;
+  std::uint64_t said = 0;
+  for (const auto& record : read_json(dirs.file("a.jsonl"))) {
+    if (!record.contains("metric")) continue;
+    const std::string name = record["name"];
+    if (name == "gauge") {
+      EXPECT_EQ(record["value"], 2);
+    } else {
+      said += record[name == "counter" || name == "open" ? "/value"_json_pointer
+                                                         : "/fields/count"_json_pointer]
+                  .get<std::uint64_t>();
+    }
+  }
+  EXPECT_GE(said, 400u);
+  EXPECT_EQ(said + lost_in_all, added + 1);
 }
 
 }  // namespace

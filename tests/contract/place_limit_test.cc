@@ -87,6 +87,28 @@ ISOLATED_TEST(PlaceLimits, SoManyInASecondOfAllThreads) {
   EXPECT_LE(told, then.filtered + more);
 }
 
+ISOLATED_TEST(PlaceLimits, FromTheEnvironment) {
+  ::setenv("SLUICE_SITE_LIMIT", ("*=1/1," + chatty_place() + "=1/4294967295,x.cc=7/s").c_str(), 1);
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept))) << last_error();
+  EXPECT_NE(configuration().find("site_limit.x.cc = 7/s\n"), std::string_view::npos);
+  EXPECT_NE(configuration().find(chatty_place() + " = 1/4294967295\n"), std::string_view::npos);
+  for (int i = 0; i < 100; ++i) chatter();
+  for (int i = 0; i < 100; ++i) other();
+  EXPECT_EQ(take_said(kept).passed, 100u) << "fails once in 40 million";
+  EXPECT_EQ(stats().filtered, 100u);
+  ASSERT_TRUE(stop(60'000));
+  ::setenv("SLUICE_SITE_LIMIT", "5/s,a.cc=5,b.cc=0/s,c.cc=1/x,d.cc=4294967296/s,=1/s,e.cc=2/9", 1);
+  EXPECT_FALSE(start(options_for(dirs, kept)));
+  for (const char* part :
+       {"5/s", "a.cc=5", "b.cc=0/s", "c.cc=1/x", "d.cc=4294967296/s", "=1/s", "e.cc=2/9"}) {
+    EXPECT_NE(last_error().find("SLUICE_SITE_LIMIT: '" + std::string(part) +
+                                "' is no limit of a place; write FILE:LINE"),
+              std::string_view::npos)
+        << part << " in " << last_error();
+  }
+}
+
 ISOLATED_TEST(PlaceLimits, OneInSoMany) {
   Kept kept;
   ASSERT_TRUE(start(options_for(dirs, kept)));

@@ -105,6 +105,27 @@ ISOLATED_TEST(Requests, AreAppliedBeforeTheyAreAnswered) {
   EXPECT_FALSE(asker.is_read());
 }
 
+ISOLATED_TEST(Requests, TheDefaultOfAPlaceIsTheLimitThatItWasStartedWith) {
+  ::setenv("SLUICE_SITE_LIMIT", "requests_test.cc=1/4294967295", 1);
+  Kept kept;
+  ASSERT_TRUE(start(options_for(dirs, kept)));
+  Asker asker(dirs);
+  const auto said = [&kept] {
+    for (int i = 0; i < 10; ++i) SLUICE_INFO("said");
+    const std::vector<std::string> all = kept.messages();
+    return std::count(all.begin(), all.end(), "said");
+  };
+  EXPECT_EQ(said(), 0);
+  const auto ask = [&](RequestKind kind) {
+    const Request request = request_of(kind, "requests_test.cc", Level{0});
+    EXPECT_EQ(asker.ask(request).outcome, RequestOutcome::kApplied);
+  };
+  ask(RequestKind::kSiteRate);
+  EXPECT_EQ(said(), 10) << "no limit any more";
+  ask(RequestKind::kSites);
+  EXPECT_EQ(said(), 0);
+}
+
 ISOLATED_TEST(Requests, WhatMakesNoSenseIsRefused) {
   Kept kept;
   ASSERT_TRUE(start(options_for(dirs, kept)));
