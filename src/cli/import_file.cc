@@ -11,7 +11,7 @@
 namespace sluice::cli {
 namespace {
 
-constexpr unsigned kReadBytes = 256 * 1024;
+constexpr unsigned kImportBytes = 256 * 1024;
 constexpr std::size_t kFirstLineMax = 1024;
 constexpr i64 kRestNs = 2'000'000'000;  // a file that nobody has written to for so long is finished
 
@@ -60,7 +60,7 @@ Status ImportFile::open(const std::string& path) {
     return fatal("cannot open " + name + ": " + os::error_text(errno != 0 ? -errno : -ENOMEM) +
                  "; check whose it is");
   }
-  gzbuffer(file_, kReadBytes);
+  gzbuffer(file_, kImportBytes);
   head_.resize(kHeadBytes);
   const int got = gzread(file_, head_.data(), unsigned(kHeadBytes));
   head_.resize(std::size_t(std::max(got, 0)));
@@ -123,13 +123,13 @@ bool ImportFile::read_more() {
   searched_ -= used_;
   used_ = 0;
   const std::size_t size = buffer_.size();
-  buffer_.resize(size + kReadBytes);
+  buffer_.resize(size + kImportBytes);
   if (zstd_ != nullptr) return read_more_zstd(size);
-  const int got = gzread(file_, buffer_.data() + size, kReadBytes);
+  const int got = gzread(file_, buffer_.data() + size, kImportBytes);
   buffer_.resize(size + std::size_t(std::max(got, 0)));
   int error = Z_OK;
   const char* const text = gzerror(file_, &error);
-  ended_ = got < int(kReadBytes);
+  ended_ = got < int(kImportBytes);
   if (got < 0 || (error != Z_OK && error != Z_STREAM_END)) {
     ended_ = true;
     problem_ = in_quotes(path_) + " is damaged or cut: " +
@@ -139,9 +139,9 @@ bool ImportFile::read_more() {
 }
 
 bool ImportFile::read_more_zstd(std::size_t size) {
-  const std::size_t got = zstd_->read(buffer_.data() + size, kReadBytes);
+  const std::size_t got = zstd_->read(buffer_.data() + size, kImportBytes);
   buffer_.resize(size + got);
-  ended_ = got < kReadBytes;
+  ended_ = got < kImportBytes;
   if (!zstd_->problem().empty()) {
     problem_ = in_quotes(path_) + " is damaged or cut: " + zstd_->problem();
   }

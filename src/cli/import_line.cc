@@ -13,20 +13,22 @@
 #include "record/json_text.h"
 
 namespace sluice::cli {
+
+std::string stored_text(std::string_view text) { return escaped(TextForm::kStored, text); }
+std::string stored_json(std::string_view text) {
+  return '"' + escaped(TextForm::kJson, stored_text(text)) + '"';
+}
+
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string stored(std::string_view text) { return escaped(TextForm::kStored, text); }
-std::string json_string(std::string_view text) {
-  return '"' + escaped(TextForm::kJson, stored(text)) + '"';
-}
 
 // A JSON string's text; other values as they stand.
 std::string text_of(std::string_view value) {
   if (!value.starts_with('"')) return std::string(value);
   const ordered_json parsed = ordered_json::parse(value, nullptr, false);
-  return parsed.is_string() ? stored(parsed.get_ref<const std::string&>()) : std::string(value);
+  return parsed.is_string() ? stored_text(parsed.get_ref<const std::string&>())
+                            : std::string(value);
 }
 
 // Of a metric's fields, the tags. Those of a summary say how many samples the value is the mean of.
@@ -259,7 +261,8 @@ bool ImportLines::parse_logfmt(std::string_view line, ImportedLog& to) {
       at = end;
       is_text = !(is_json(value) && value.find_first_of("\"[{n") == std::string::npos);
     }
-    pairs.emplace_back(escaped(TextForm::kJson, stored(key)), is_text ? json_string(value) : value);
+    pairs.emplace_back(escaped(TextForm::kJson, stored_text(key)),
+                       is_text ? stored_json(value) : value);
   }
   if (pairs.size() < 2 || !telling) return false;
   std::vector<Member> members;
@@ -282,12 +285,12 @@ void ImportLines::parse_text(std::string_view line, ImportedLog& to) {
   set_time(header.wall_ns, to.row.time_ns);
   to.row.severity = i64(header.level.value_or(Level::info));
   to.row.thread = header.tid;
-  to.row.body = stored(header.message);
+  to.row.body = stored_text(header.message);
   const std::size_t colon = header.source.rfind(':');
   if (colon == std::string::npos) return;
   to.site = storage::SiteRow{.severity = to.row.severity,
                              .logger = {},
-                             .file = stored(header.source.substr(0, colon)),
+                             .file = stored_text(header.source.substr(0, colon)),
                              .line = integer_of(header.source.substr(colon + 1)).value_or(0),
                              .function = {},
                              .format = {}};

@@ -59,6 +59,10 @@ class ImportLines {
   Redactor redactor_;
 };
 
+// As stores have texts; and that as a value of JSON.
+[[nodiscard]] std::string stored_text(std::string_view text);
+[[nodiscard]] std::string stored_json(std::string_view text);
+
 }  // namespace sluice::cli
 
 #endif  // SLUICE_SRC_CLI_IMPORT_LINE_H_

@@ -15,10 +15,6 @@ namespace {
 constexpr std::size_t kNameBytesMax = 255;
 constexpr i64 kDayNs = 86'400 * kNsPerSecond;
 
-std::string stored(std::string_view text) { return escaped(TextForm::kStored, text); }
-std::string json_string(std::string_view text) {
-  return '"' + escaped(TextForm::kJson, stored(text)) + '"';
-}
 bool is_number(std::string_view text) {
   if (text.empty() || text.size() > 18 || (text.size() > 1 && text[0] == '0')) return false;
   for (const char c : text) {
@@ -117,10 +113,10 @@ bool ImportLines::parse_rfc5424(std::string_view rest, ImportedLog& to) {
     wall_ns = read.value();
   }
   std::string attributes;
-  if (host != "-") add_attribute(attributes, "host", json_string(host));
+  if (host != "-") add_attribute(attributes, "host", stored_json(host));
   if (pid != "-")
-    add_attribute(attributes, "pid", is_number(pid) ? std::string(pid) : json_string(pid));
-  if (id != "-") add_attribute(attributes, "msgid", json_string(id));
+    add_attribute(attributes, "pid", is_number(pid) ? std::string(pid) : stored_json(pid));
+  if (id != "-") add_attribute(attributes, "msgid", stored_json(id));
   if (rest.starts_with('-')) {
     rest.remove_prefix(1);
   } else {
@@ -144,10 +140,10 @@ bool ImportLines::parse_rfc5424(std::string_view rest, ImportedLog& to) {
         }
         if (at >= rest.size()) return false;
         ++at;
-        add_attribute(fields, escaped(TextForm::kJson, stored(key)), json_string(value));
+        add_attribute(fields, escaped(TextForm::kJson, stored_text(key)), stored_json(value));
       }
       if (at >= rest.size() || rest[at] != ']') return false;
-      add_attribute(attributes, escaped(TextForm::kJson, stored(name)),
+      add_attribute(attributes, escaped(TextForm::kJson, stored_text(name)),
                     fields.empty() ? "{}" : fields + "}");
       rest.remove_prefix(at + 1);
     }
@@ -155,8 +151,8 @@ bool ImportLines::parse_rfc5424(std::string_view rest, ImportedLog& to) {
   if (rest.starts_with(' ')) rest.remove_prefix(1);
   if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
   set_time(wall_ns, to.row.time_ns);
-  to.row.logger = app == "-" ? std::string() : stored(app);
-  to.row.body = stored(rest);
+  to.row.logger = app == "-" ? std::string() : stored_text(app);
+  to.row.body = stored_text(rest);
   if (!attributes.empty()) to.row.attributes = attributes + "}";
   return true;
 }
@@ -179,11 +175,11 @@ bool ImportLines::parse_rfc3164(std::string_view rest, bool has_priority, Import
   if (wall_ns && host.empty()) return false;
   set_time(wall_ns, to.row.time_ns);
   std::string attributes;
-  if (!host.empty()) add_attribute(attributes, "host", json_string(host));
+  if (!host.empty()) add_attribute(attributes, "host", stored_json(host));
   if (!pid.empty())
-    add_attribute(attributes, "pid", is_number(pid) ? std::string(pid) : json_string(pid));
-  to.row.logger = stored(name);
-  to.row.body = stored(rest);
+    add_attribute(attributes, "pid", is_number(pid) ? std::string(pid) : stored_json(pid));
+  to.row.logger = stored_text(name);
+  to.row.body = stored_text(rest);
   if (!has_priority) to.row.severity = i64(line_level(rest).value_or(Level::info));
   if (!attributes.empty()) to.row.attributes = attributes + "}";
   return true;

@@ -11,8 +11,8 @@
 #include "base/durations.h"
 #include "cli/command.h"
 #include "cli/live_regions.h"
-#include "cli/region_image.h"
 #include "cli/region_request.h"
+#include "collector/region_image.h"
 #include "os/process.h"
 #include "region/backtrace_area.h"
 #include "sluice/level.h"
@@ -128,7 +128,7 @@ Request read_request(const LevelCommand& command, std::vector<std::string>& mist
 
 // Whom it was, for a line about it.
 std::string process_of(const std::string& path) {
-  const auto image = RegionImage::open(os::real_io(), path);
+  const auto image = collector::RegionImage::open(os::real_io(), path);
   if (!image.ok()) return path;
   const RunInfo& run = image.value()->run();
   return run.product + " (" + std::to_string(run.pid) + ")";

@@ -3,8 +3,8 @@
 #include <charconv>
 
 #include "cli/command.h"
-#include "cli/region_image.h"
 #include "cli/region_place.h"
+#include "collector/region_image.h"
 #include "os/io.h"
 #include "runtime/recover.h"
 
@@ -26,7 +26,7 @@ std::vector<std::string> find_live_regions(const RegionLabels& labels,
   const std::string place = region_place(labels.directory, mistakes);
   if (mistakes.size() > before) return found;
   for (const std::string& path : runtime::find_regions(place)) {
-    const auto image = RegionImage::open(os::real_io(), path);
+    const auto image = collector::RegionImage::open(os::real_io(), path);
     if (!image.ok()) continue;
     const RunInfo& run = image.value()->run();
     if (pid != 0 && run.pid != pid) continue;

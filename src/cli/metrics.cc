@@ -9,6 +9,7 @@
 #include "cli/prometheus.h"
 #include "cli/rows.h"
 #include "cli/store_option.h"
+#include "collector/region_image.h"
 #include "record/time_text.h"
 #include "store/points.h"
 #include "store/schema.h"
@@ -168,7 +169,7 @@ int show_prometheus(const MetricsCommand& command) {
   if (!mistakes.empty()) return refuse(mistakes);
   Output output;
   for (const std::string& path : paths) {
-    const auto image = RegionImage::open(os::real_io(), path);
+    const auto image = collector::RegionImage::open(os::real_io(), path);
     if (image.ok()) output.write(prometheus_text(*image.value()));
   }
   output.flush();

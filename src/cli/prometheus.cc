@@ -12,6 +12,7 @@ namespace sluice::cli {
 namespace {
 
 using collector::MetricsText;
+using collector::RegionImage;
 using region::CellKind;
 
 std::string allowed(std::string_view name) {

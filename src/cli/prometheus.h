@@ -4,13 +4,13 @@
 
 #include <string>
 
-#include "cli/region_image.h"
+#include "collector/region_image.h"
 
 namespace sluice::cli {
 
 // Names are made to fit: what Prometheus does not allow in them becomes '_'; a counter's ends with
 // _total. Series that are then the same are added up.
-[[nodiscard]] std::string prometheus_text(RegionImage& image);
+[[nodiscard]] std::string prometheus_text(collector::RegionImage& image);
 
 }  // namespace sluice::cli
 

@@ -1,9 +1,9 @@
 #include "cli/region_rates.h"
 
 #include <algorithm>
-#include <bit>
+#include <map>
+#include <utility>
 
-#include "back/batch.h"
 #include "os/process.h"
 #include "os/process_watch.h"
 #include "region/region.h"
@@ -11,30 +11,33 @@
 namespace sluice::cli {
 namespace {
 
+using collector::MetricTotal;
+using collector::ProcessTotals;
+using collector::SiteTotal;
 using region::CellKind;
 
 u64 change(u64 now, u64 before) { return now > before ? now - before : 0; }
 
-using SeriesTotal = RegionImage::SeriesTotal;
-
-double value_of(const SeriesTotal& one) {
-  u64 count = 0;
-  for (const SeriesTotal::Bucket& bucket : one.buckets) count += bucket.count;
-  if (region::is_histogram(one.kind)) return double(count);
-  if (one.kind == CellKind::kGauge) return std::bit_cast<double>(~one.total);
-  return one.kind == CellKind::kUpDown ? double(i64(one.total)) : double(one.total);
+// Counts of a stranger may be any; a number that is none counts nothing.
+u64 whole(double count) {
+  constexpr double kMost = 9e18;
+  return count > 0 ? u64(std::min(count, kMost)) : 0;
 }
 
 // None: nothing has come. `before`: the same series; null: it was not there.
-std::optional<MetricRate::Spread> spread_of(const SeriesTotal& now, const SeriesTotal* before) {
+std::optional<MetricRate::Spread> spread_of(const MetricTotal& now, const MetricTotal* before) {
+  std::map<u32, MetricTotal::Bucket> old;
+  if (before != nullptr) {
+    for (const MetricTotal::Bucket& bucket : before->buckets) old[bucket.place] = bucket;
+  }
   std::vector<std::pair<double, u64>> buckets;  // mean, count
   u64 count = 0;
   double sum = 0;
-  for (std::size_t i = 0; i < now.buckets.size(); ++i) {
-    SeriesTotal::Bucket bucket = now.buckets[i];
-    if (before != nullptr && before->buckets.size() == now.buckets.size()) {
-      bucket.count = change(bucket.count, before->buckets[i].count);
-      bucket.sum -= before->buckets[i].sum;
+  for (MetricTotal::Bucket bucket : now.buckets) {
+    const auto known = old.find(bucket.place);
+    if (known != old.end()) {
+      bucket.count = change(bucket.count, known->second.count);
+      bucket.sum -= known->second.sum;
     }
     if (bucket.count == 0) continue;
     buckets.emplace_back(bucket.sum / double(bucket.count), bucket.count);
@@ -51,106 +54,104 @@ std::optional<MetricRate::Spread> spread_of(const SeriesTotal& now, const Series
   return MetricRate::Spread{sum / double(count), rank(50), rank(99)};
 }
 
-}  // namespace
-
-RegionRates::RegionRates(std::unique_ptr<RegionImage> image) : image_(std::move(image)) {
-  image_->skip_to_end();
-  (void)take();
+MetricRate rate_of(const MetricTotal& now, const MetricTotal* before) {
+  MetricRate rate{now.name, now.unit, now.labels, now.kind, now.value};
+  if (now.kind == CellKind::kGauge) {
+    rate.change = before == nullptr ? 0 : now.value - before->value;
+  } else {
+    rate.change = now.change - (before == nullptr ? 0 : before->change);
+  }
+  if (region::is_histogram(now.kind)) rate.spread = spread_of(now, before);
+  return rate;
 }
 
-bool RegionRates::is_over() const {
-  return image_->is_gone() || os::lock_holder(image_->path().c_str(), region::kOwnerLock) == 0;
+// What is in both looks, by what it is known by.
+template <class Total, class Key>
+auto by_key(const std::vector<Total>* totals, const Key& key) {
+  std::map<decltype(key(totals->front())), const Total*> found;
+  if (totals == nullptr) return found;
+  for (const Total& one : *totals) found.emplace(key(one), &one);
+  return found;
+}
+template <class Map, class Key>
+auto find(const Map& map, const Key& key) {
+  const auto at = map.find(key);
+  return at == map.end() ? nullptr : at->second;
+}
+
+}  // namespace
+
+RegionRate rate_between(const ProcessTotals* before, const ProcessTotals& now, i64 ns) {
+  static const ProcessTotals kNothing;
+  // What was left out of the last look may have any sums: what it has done since is not known.
+  const bool some_sites = before != nullptr && before->sites_left_out > 0;
+  const bool some_metrics = before != nullptr && before->metrics_left_out > 0;
+  if (before == nullptr) before = &kNothing;
+  RegionRate rate{.run = now.run,
+                  .ns = ns,
+                  .calls = change(now.records, before->records),
+                  .dropped = change(now.dropped, before->dropped),
+                  .filtered = change(now.filtered, before->filtered),
+                  .waiting_bytes = now.waiting_bytes,
+                  .sites_left_out = now.sites_left_out,
+                  .metrics_left_out = now.metrics_left_out};
+  const u64 read = change(rate.calls, change(now.missed, before->missed));
+  rate.scaled = read < rate.calls;
+  const double scale = read == 0 ? 1 : double(rate.calls) / double(read);
+  const auto scaled = [&](u64 count) {
+    return rate.scaled ? whole(double(count) * scale + 0.5) : count;
+  };
+  rate.bytes = scaled(change(now.bytes, before->bytes));
+  const auto id = [](const SiteTotal& one) { return one.id; };
+  const auto sites = by_key(&before->sites, id);
+  for (const SiteTotal& one : now.sites) {
+    const SiteTotal* old = find(sites, one.id);
+    if (old == nullptr && some_sites) continue;
+    const SiteTotal none;
+    if (old == nullptr) old = &none;
+    SiteRate site{.site = one.site,
+                  .calls = scaled(change(one.records, old->records)),
+                  .bytes = scaled(change(one.bytes, old->bytes)),
+                  .dropped = change(one.dropped, old->dropped)};
+    if (site.calls != 0 || site.dropped != 0) rate.sites.push_back(std::move(site));
+  }
+  std::stable_sort(rate.sites.begin(), rate.sites.end(), [](const auto& a, const auto& b) {
+    return a.calls + a.dropped > b.calls + b.dropped;
+  });
+  const auto series = [](const MetricTotal& one) { return std::pair(one.site, one.labels); };
+  const auto metrics = by_key(&before->metrics, series);
+  for (const MetricTotal& one : now.metrics) {
+    const MetricTotal* const old = find(metrics, series(one));
+    rate.metrics.push_back(rate_of(one, old == nullptr && some_metrics ? &one : old));
+  }
+  return rate;
+}
+
+RegionRates::RegionRates(std::unique_ptr<collector::RegionImage> image)
+    : reader_(std::move(image)), from_ns_(os::monotonic_ns()) {
+  (void)reader_.image().skip_to_end();
+  last_ = reader_.read(counts_);
+}
+
+bool RegionRates::is_over() {
+  return reader_.image().is_gone() || os::lock_holder(path().c_str(), region::kOwnerLock) == 0;
 }
 
 void RegionRates::read_on(i64 until_ns) {
   for (;;) {
     const char* bytes = nullptr;
-    const JournalRead read = image_->next_batch(bytes);
+    const JournalRead read = reader_.image().next_batch(bytes);
     if (read == JournalRead::kNothing || read == JournalRead::kDamaged) return;
-    if (read == JournalRead::kBatch) count_batch(bytes);
+    if (read == JournalRead::kBatch) counts_.count(bytes);
     if (os::monotonic_ns() >= until_ns) return;
   }
 }
 
-void RegionRates::count_batch(const char* bytes) {
-  const BatchView batch(bytes);
-  const u64 before = batch.header().callers_before, behind = before + batch.header().callers;
-  // From the last batch that was read: those between were overwritten.
-  all_calls_ += change(behind, callers_.value_or(before));
-  callers_ = behind;
-  (void)batch.for_each(0, [this](const BatchRecord& record) {
-    u32 site = record.header().site;
-    if (!from_caller(site)) return true;
-    if (site >= kSitesShown) site = kSiteUnknown;
-    if (site >= counts_.size()) counts_.resize(site + 1);
-    ++counts_[site].calls;
-    counts_[site].bytes += record.bytes.size();
-    return true;
-  });
-}
-
-std::vector<MetricRate> RegionRates::take_metrics() {
-  std::vector<MetricRate> metrics;
-  std::map<SeriesKey, SeriesTotal> now;
-  for (SeriesTotal& one : image_->series()) {
-    const Result<Site> definition = decode_site(image_->site_text(one.site));
-    if (!definition.ok() || (one.kind == CellKind::kGauge && one.total == 0)) continue;
-    const Site& site = definition.value();
-    MetricRate metric{site.format, site.unit, {}, one.kind, value_of(one)};
-    const std::size_t first = RegionImage::first_label(site);
-    for (std::size_t i = 0; i < one.labels.size() && first + i < site.arguments.size(); ++i) {
-      metric.labels.emplace_back(site.arguments[first + i].name, one.labels[i]);
-    }
-    const SeriesKey key{one.site, one.labels};
-    const auto known = series_.find(key);
-    const SeriesTotal* const before = known == series_.end() ? nullptr : &known->second;
-    const double none = one.kind == CellKind::kGauge ? metric.value : 0;
-    metric.change = metric.value - (before == nullptr ? none : value_of(*before));
-    metric.spread = spread_of(one, before);
-    now[key] = std::move(one);
-    metrics.push_back(std::move(metric));
-  }
-  series_ = std::move(now);
-  return metrics;
-}
-
 RegionRate RegionRates::take() {
-  RegionRate rate;
-  rate.run = image_->run();
-  const i64 now = os::monotonic_ns();
-  rate.ns = now - from_ns_;
-  from_ns_ = now;
-  u64 read = 0;
-  for (const Count& count : counts_) read += count.calls;
-  rate.calls = all_calls_;
-  rate.scaled = read < all_calls_;
-  const double scale = read == 0 ? 1 : double(all_calls_) / double(read);
-  std::vector<u64> drops = image_->drops();
-  const std::size_t sites = std::max(counts_.size(), drops.size());
-  for (u32 id = 0; id < sites; ++id) {
-    const Count count = id < counts_.size() ? counts_[id] : Count{};
-    SiteRate one{.calls = u64(double(count.calls) * scale + 0.5),
-                 .bytes = u64(double(count.bytes) * scale + 0.5)};
-    if (id < drops.size()) one.dropped = change(drops[id], id < drops_.size() ? drops_[id] : 0);
-    if (one.calls == 0 && one.dropped == 0) continue;
-    if (Result<Site> site = decode_site(image_->site_text(id)); site.ok()) {
-      one.site = std::move(site.value());
-    }
-    rate.bytes += one.bytes;
-    rate.dropped += one.dropped;
-    rate.sites.push_back(std::move(one));
-  }
-  std::stable_sort(rate.sites.begin(), rate.sites.end(), [](const auto& a, const auto& b) {
-    return a.calls + a.dropped > b.calls + b.dropped;
-  });
-  const u64 filtered = image_->filtered();
-  rate.filtered = change(filtered, filtered_);
-  rate.waiting_bytes = image_->unmerged_bytes();
-  rate.metrics = take_metrics();
-  drops_ = std::move(drops);
-  filtered_ = filtered;
-  counts_.clear();
-  all_calls_ = 0;
+  const i64 now_ns = os::monotonic_ns();
+  ProcessTotals now = reader_.read(counts_);
+  RegionRate rate = rate_between(&last_, now, now_ns - std::exchange(from_ns_, now_ns));
+  last_ = std::move(now);
   return rate;
 }
 

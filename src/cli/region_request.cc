@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <cstddef>
 
-#include "cli/region_image.h"
+#include "collector/region_image.h"
 #include "os/process.h"
 #include "os/process_watch.h"
 #include "region/marks.h"
@@ -22,7 +22,7 @@ constexpr i64 kLookNs = 1'000'000;
 
 class Asker {
  public:
-  Asker(os::Io& io, const RegionImage& image, int fd, i64 deadline_ns)
+  Asker(os::Io& io, const collector::RegionImage& image, int fd, i64 deadline_ns)
       : io_(io), image_(image), fd_(fd), deadline_ns_(deadline_ns) {}
   ~Asker() { io_.close(fd_); }  // and gives up the lock
   Asker(const Asker&) = delete;
@@ -98,7 +98,7 @@ class Asker {
   u8 answered() { return byte_at(offsetof(RequestArea, answered)); }
 
   os::Io& io_;
-  const RegionImage& image_;
+  const collector::RegionImage& image_;
   const int fd_;
   const i64 deadline_ns_;
 };
@@ -107,7 +107,7 @@ class Asker {
 
 Result<Answer> ask_process(os::Io& io, const std::string& path, const Request& request,
                            i64 deadline_ns) {
-  const auto image = RegionImage::open(io, path);
+  const auto image = collector::RegionImage::open(io, path);
   if (!image.ok()) return image.status();
   if (image.value()->requests_at() == 0) return fatal("its region takes no requests");
   const int fd = io.open(path.c_str(), os::kRead | os::kWrite);

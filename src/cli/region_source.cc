@@ -5,7 +5,7 @@
 #include "back/batch.h"
 #include "cli/command.h"
 #include "cli/record_source.h"
-#include "cli/region_image.h"
+#include "collector/region_image.h"
 #include "record/builtin.h"
 
 namespace sluice::cli {
@@ -19,7 +19,7 @@ bool is_bookkeeping(u32 site) {
 
 class RegionSource final : public RecordSource {
  public:
-  explicit RegionSource(std::unique_ptr<RegionImage> image) : image_(std::move(image)) {}
+  explicit RegionSource(std::unique_ptr<collector::RegionImage> image) : image_(std::move(image)) {}
 
   const Entry* next() override {
     for (;;) {
@@ -128,7 +128,7 @@ class RegionSource final : public RecordSource {
     return name;
   }
 
-  std::unique_ptr<RegionImage> image_;
+  std::unique_ptr<collector::RegionImage> image_;
   Dictionary sites_;
   std::map<u32, std::string> loggers_;
   std::optional<BatchView> batch_;
@@ -147,7 +147,7 @@ class RegionSource final : public RecordSource {
 }  // namespace
 
 Result<std::unique_ptr<RecordSource>> open_region(const std::string& path) {
-  auto image = RegionImage::open(os::real_io(), path);
+  auto image = collector::RegionImage::open(os::real_io(), path);
   if (!image.ok()) return image.status();
   return Result<std::unique_ptr<RecordSource>>(
       std::make_unique<RegionSource>(std::move(image.value())));

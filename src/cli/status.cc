@@ -6,10 +6,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/admin_socket.h"
 #include "cli/command.h"
 #include "collector/admin.h"
-#include "collector/config.h"
-#include "os/path.h"
 
 namespace sluice::cli {
 namespace {
@@ -87,13 +86,9 @@ bool show(const StatusCommand& command, const ordered_json& answer, Output& outp
 }
 
 int status(const StatusCommand& command) {
-  collector::ServeConfig config;
   std::vector<std::string> mistakes;
-  collector::read_variables(config, mistakes);
+  const std::string socket = admin_socket(command.socket, mistakes);
   if (!mistakes.empty()) return refuse(mistakes);
-  collector::default_places(config);
-  const std::string socket =
-      command.socket.empty() ? config.admin_socket : os::absolute_path(command.socket);
   const Result<std::string> answer = collector::ask_admin(
       socket, command.reload ? "reload" : "status", i64(command.timeout_s * 1e9));
   if (!answer.ok()) {

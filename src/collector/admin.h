@@ -3,7 +3,7 @@
 //   client -> server :  "sluice-admin/1 " COMMAND "\n"        at most 256 bytes
 //   server -> client :  one object of JSON "\n", then the end
 //
-// The object has "ok"; where it is false, "error" says why. Commands: status, reload, stop. A peer
+// The object has "ok"; where it is false, "error" says why. Commands: status, top, reload. A peer
 // of another user (but root) is closed unheard: the socket's mode keeps it out, and this too.
 //
 // Threading: AdminServer is single-owner, of the thread that polls. Never blocks: a client that

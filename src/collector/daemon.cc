@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/durations.h"
-#include "collector/drainer.h"
 #include "collector/own_log.h"
 #include "collector/token_file.h"
+#include "collector/top_answer.h"
 #include "os/io.h"
 #include "os/os_error.h"
 #include "os/process.h"
@@ -136,6 +136,7 @@ Status Daemon::start_regions() {
        .listener = listener,
        .say = [](std::string_view sentence) { collector::say(Level::warning, sentence); }});
   if (!drainer.ok()) return drainer.status();
+  drainer_ = drainer.value().get();
   services_.push_back(std::move(drainer.value()));
   return {};
 }
@@ -274,8 +275,9 @@ std::string Daemon::answer_admin(std::string_view command) {
     return status_object(services_, health_, started_ns_, os::monotonic_ns())
         .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   }
+  if (command == "top") return top_answer(drainer_->looks(), kAdminAnswerMax - 1);
   if (command == "reload") return reload();
-  return admin_error("there are status and reload");
+  return admin_error("there are status, top and reload");
 }
 
 }  // namespace sluice::collector

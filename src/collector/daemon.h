@@ -23,6 +23,7 @@
 #include "collector/admin.h"
 #include "collector/append_files.h"
 #include "collector/config.h"
+#include "collector/drainer.h"
 #include "collector/http_service.h"
 #include "collector/status_page.h"
 #include "collector/watchdog.h"
@@ -71,6 +72,7 @@ class Daemon {
   i64 started_ns_ = 0;
 
   Services services_;  // in the order of their start; unchanged while the pages are answered
+  Drainer* drainer_ = nullptr;
   HttpService* http_ = nullptr;
   AppendFiles* append_ = nullptr;
   Health health_;

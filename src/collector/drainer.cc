@@ -145,6 +145,7 @@ void Drainer::scan(i64 now_ns) {
     for (const std::string& path : runtime::find_regions(place))
       (void)take_found({.region = path, .place = {}});
   }
+  forget_watches(now_ns);
   next_scan_ns_ = now_ns + (watched ? options_.look_every_ns : kScanEveryNs);
 }
 
@@ -228,6 +229,10 @@ void Drainer::add(std::unique_ptr<RegionMirror> mirror) {
   client->mirror = std::move(mirror);
   client->feed = store_.add(client->mirror);
   watch(*client);
+  if (auto watch = client->mirror->watch()) {
+    const std::lock_guard lock(watches_mutex_);
+    watches_.push_back(std::move(watch));
+  }
   clients_.push_back(std::move(client));
   taken_.fetch_add(1, std::memory_order_relaxed);
   regions_.store(clients_.size(), std::memory_order_relaxed);
@@ -316,6 +321,17 @@ void Drainer::look_at_heart(Client& client, i64 now_ns) {
   }
   client.hangs = std::move(hangs);
   merged_ = true;
+}
+
+std::vector<RegionWatch::Look> Drainer::looks() {
+  std::deque<std::shared_ptr<RegionWatch>> watches;
+  {
+    const std::lock_guard lock(watches_mutex_);
+    watches = watches_;
+  }
+  std::vector<RegionWatch::Look> looks;
+  for (const auto& watch : watches) looks.push_back(watch->look());
+  return looks;
 }
 
 u64 Drainer::stop(u64 deadline_ns) {

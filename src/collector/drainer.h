@@ -19,7 +19,9 @@
 #ifndef SLUICE_SRC_COLLECTOR_DRAINER_H_
 #define SLUICE_SRC_COLLECTOR_DRAINER_H_
 
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -54,6 +56,8 @@ class Drainer final : public Service, private Reporter {
   [[nodiscard]] bool gets_on() override;
   // Stores what is published, and gives the regions back. How many hold something yet.
   [[nodiscard]] u64 stop(u64 deadline_ns) override;
+  // What the regions say and count that it has, or had until a minute ago. Thread-safe.
+  [[nodiscard]] std::vector<RegionWatch::Look> looks();
 
  private:
   struct Client {
@@ -116,6 +120,7 @@ class Drainer final : public Service, private Reporter {
   void set_aside(const Client& client, const std::string& why);
   void release(Client& client, const std::string& why);
   void drop_over();
+  void forget_watches(i64 now_ns);
   void give_all_back();
 
   const Options options_;
@@ -134,6 +139,8 @@ class Drainer final : public Service, private Reporter {
   i64 deadline_ns_ = 0;  // written before stop_ is raised
   u64 left_ = 0;         // read after the thread has ended
   std::thread thread_;
+  std::mutex watches_mutex_;
+  std::deque<std::shared_ptr<RegionWatch>> watches_;  // under watches_mutex_; the oldest first
   // relaxed: figures
   std::atomic<u64> rounds_{0};  // odd: it has nothing to do
   std::atomic<u64> regions_{0};

@@ -22,6 +22,9 @@ constexpr i64 kEndNapNs = 2'000'000;
 constexpr i64 kStuckNs = 1'000'000'000;
 // A program that has hung up may be about to end: for how long that is looked for.
 constexpr i64 kLeftNs = 1'000'000'000;
+// How long is shown what a region came to that has gone, and of how many.
+constexpr i64 kShownNs = 60'000'000'000;
+constexpr i64 kShownMost = 64;
 
 }  // namespace
 
@@ -148,6 +151,7 @@ void Drainer::release(Client& client, const std::string& why) {
 void Drainer::drop_over() {
   const auto gone = std::erase_if(clients_, [this](const std::unique_ptr<Client>& client) {
     if (!client->over || !client->feed->ended()) return false;
+    client->mirror->close_file();  // the store has done with it
     if (registrations_ && client->left_ns == 0) registrations_->end(client->mirror->path());
     if (client->process >= 0) {
       poll_.remove(client->process);
@@ -156,9 +160,19 @@ void Drainer::drop_over() {
     return true;
   });
   if (gone > 0) {
+    forget_watches(os::monotonic_ns());
     regions_.store(clients_.size(), std::memory_order_relaxed);  // relaxed: a figure
     store_.wake();                                               // it forgets them
   }
+}
+
+void Drainer::forget_watches(i64 now_ns) {
+  const std::lock_guard lock(watches_mutex_);
+  i64 more = i64(watches_.size() - clients_.size()) - kShownMost;
+  std::erase_if(watches_, [&](const auto& watch) {
+    const i64 closed_ns = watch->closed_ns();
+    return closed_ns != 0 && (more-- > 0 || now_ns - closed_ns > kShownNs);
+  });
 }
 
 // What is published by now is stored, then the locks go; who runs on may consume again.

@@ -88,7 +88,13 @@ std::unique_ptr<RegionMirror> RegionMirror::behind(RegionMirror& reader) {
       new RegionMirror(reader.io_, reader.path_, std::exchange(reader.fd_, -1)));
   mirror->device_ = reader.device_;
   mirror->inode_ = reader.inode_;
+  mirror->watch_ = std::move(reader.watch_);
   return mirror;
+}
+
+void RegionMirror::give_back(RegionMirror& reader) {
+  reader.fd_ = std::exchange(fd_, -1);
+  reader.watch_ = std::move(watch_);
 }
 
 Result<std::unique_ptr<RegionMirror>> RegionMirror::take_over(RegionMirror& reader,
@@ -96,7 +102,7 @@ Result<std::unique_ptr<RegionMirror>> RegionMirror::take_over(RegionMirror& read
   std::unique_ptr<RegionMirror> mirror = behind(reader);
   const Status status = mirror->lock_consumer(store);
   if (status.ok()) return mirror;
-  reader.fd_ = std::exchange(mirror->fd_, -1);
+  mirror->give_back(reader);
   return status;
 }
 
@@ -130,7 +136,9 @@ RegionMirror::~RegionMirror() {
 }
 
 void RegionMirror::close_file() {
-  if (fd_ >= 0) io_.close(std::exchange(fd_, -1));
+  if (fd_ < 0) return;
+  if (watch_) watch_->close();
+  io_.close(std::exchange(fd_, -1));
 }
 
 Status RegionMirror::take_header(u64 size) {

@@ -35,6 +35,7 @@
 #include "back/merger.h"
 #include "base/status.h"
 #include "collector/ingest_message.h"
+#include "collector/region_watch.h"
 #include "os/io.h"
 #include "region/region.h"
 
@@ -70,6 +71,10 @@ class RegionMirror {
   [[nodiscard]] bool only_reads() const { return only_reads_; }
   // One batch into the copy's journal; of a region that is only read: nothing.
   back::Merged merge(bool all);
+  // Counts what comes from now on, for whoever asks; also in those that go on behind it. Null: it
+  // cannot.
+  std::shared_ptr<RegionWatch> watch();
+
   // Whether there was more than was taken.
   [[nodiscard]] bool more() const { return only_reads_ ? more_ : merger_->more(); }
   // Puts the progress into the file; then the reader may see it.
@@ -133,6 +138,10 @@ class RegionMirror {
                                                                        const std::string& path);
   // With the reader's descriptor.
   [[nodiscard]] static std::unique_ptr<RegionMirror> behind(RegionMirror& reader);
+  // Which has not come to pass.
+  void give_back(RegionMirror& reader);
+  // What the reader may see.
+  void count_batches();
   [[nodiscard]] Status lock_consumer(const std::string& store);
   [[nodiscard]] Status begin_to_read(u32 place);
   [[nodiscard]] Status take_header(u64 size);
@@ -208,6 +217,7 @@ class RegionMirror {
   region::ClockPage* clock_ = nullptr;
   std::vector<char> clock_written_;
   std::vector<char> scratch_;
+  std::shared_ptr<RegionWatch> watch_;  // closed before fd_
   std::atomic<u64> readable_{0};
 };
 

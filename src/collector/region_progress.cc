@@ -295,6 +295,7 @@ Status RegionMirror::write_back() {
   if (only_reads_) {
     // release: as below (P30)
     readable_.store(committed_, JournalOrders::publish_committed);
+    count_batches();
     return {};
   }
   if (!write_journal() || !write_rings()) return cut();
@@ -312,7 +313,32 @@ Status RegionMirror::write_back() {
   }
   // release: the batches, and that the file has them, before the reader's acquire (P30)
   readable_.store(committed_, JournalOrders::publish_committed);
+  count_batches();
   return {};
+}
+
+std::shared_ptr<RegionWatch> RegionMirror::watch() {
+  if (!watch_) watch_ = RegionWatch::make(io_, path_, fd_);
+  return watch_;
+}
+
+// They are still there: a merge makes room only of what the store has read, and that is what was
+// counted before. Of a journal that is only read some may have been passed over.
+void RegionMirror::count_batches() {
+  if (!watch_ || i64(committed_ - watch_->counted_to()) <= 0) return;
+  scratch_.resize(std::max<u64>(scratch_.size(), kBatchBytesMax));
+  JournalReader<JournalSync> reader(journal(), watch_->counted_to());
+  for (;;) {
+    const JournalRead read = reader.read(scratch_.data());
+    if (read == JournalRead::kPassed) {
+      reader.skip_to_oldest();
+      continue;
+    }
+    if (read != JournalRead::kBatch) break;
+    watch_->count(scratch_.data());
+    reader.advance(load<BatchHeader>(scratch_.data()).bytes);
+  }
+  watch_->counted_to() = committed_;
 }
 
 bool RegionMirror::write_cursor() {

@@ -47,7 +47,7 @@ Result<std::unique_ptr<RegionMirror>> RegionMirror::read_again(RegionMirror& rea
   std::unique_ptr<RegionMirror> mirror = behind(reader);
   const Status status = mirror->begin_to_read(place);
   if (status.ok()) return mirror;
-  reader.fd_ = std::exchange(mirror->fd_, -1);
+  mirror->give_back(reader);
   return status;
 }
 

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "cli/region_image.h"
+#include "collector/region_image.h"
 
-namespace sluice::cli {
+namespace sluice::collector {
 
 using region::AreaKind;
 using region::RingLines;
@@ -40,8 +40,8 @@ u64 RegionImage::filtered() {
   return total;
 }
 
-void RegionImage::skip_to_end() {
-  position_ = journal_word(offsetof(region::JournalLines, committed), position_);
+u64 RegionImage::skip_to_end() {
+  return position_ = journal_word(offsetof(region::JournalLines, committed), position_);
 }
 
-}  // namespace sluice::cli
+}  // namespace sluice::collector

@@ -6,8 +6,8 @@
 //
 // Threading: single-owner. Blocking: as reads of tmpfs. Failure: open() says why; later damage is
 // kDamaged, and reading goes on with what is committed after it.
-#ifndef SLUICE_SRC_CLI_REGION_IMAGE_H_
-#define SLUICE_SRC_CLI_REGION_IMAGE_H_
+#ifndef SLUICE_SRC_COLLECTOR_REGION_IMAGE_H_
+#define SLUICE_SRC_COLLECTOR_REGION_IMAGE_H_
 
 #include <memory>
 #include <string>
@@ -20,7 +20,7 @@
 #include "region/layout.h"
 #include "ring/journal.h"
 
-namespace sluice::cli {
+namespace sluice::collector {
 
 inline constexpr u32 kSitesShown = 65536;  // as many as a program can have
 
@@ -28,6 +28,9 @@ class RegionImage {
  public:
   [[nodiscard]] static Result<std::unique_ptr<RegionImage>> open(os::Io& io,
                                                                  const std::string& path);
+  // By a descriptor of somebody who closes it later than this is destroyed.
+  [[nodiscard]] static Result<std::unique_ptr<RegionImage>> over(os::Io& io,
+                                                                 const std::string& path, int fd);
   ~RegionImage();
   RegionImage(const RegionImage&) = delete;
   RegionImage& operator=(const RegionImage&) = delete;
@@ -39,8 +42,8 @@ class RegionImage {
   // The next batch, checked as JournalReader checks one; valid until the next call. kPassed: some
   // were overwritten before they were read, and reading goes on with the oldest that is kept.
   [[nodiscard]] JournalRead next_batch(const char*& batch);
-  // The next batch is one that is not there yet.
-  void skip_to_end();
+  // The next batch is one that is not there yet; where that will be.
+  u64 skip_to_end();
   // Whether there is one now.
   [[nodiscard]] bool has_more();
   // The path names no file or another one: the process has ended, or its region was recovered.
@@ -82,7 +85,10 @@ class RegionImage {
   [[nodiscard]] std::string logger(u32 index);
 
  private:
-  RegionImage(os::Io& io, std::string path, int fd) : io_(io), path_(std::move(path)), fd_(fd) {}
+  RegionImage(os::Io& io, std::string path, int fd, bool owns)
+      : io_(io), path_(std::move(path)), fd_(fd), owns_(owns) {}
+  [[nodiscard]] static Result<std::unique_ptr<RegionImage>> take(
+      std::unique_ptr<RegionImage> image);
 
   struct Place {
     u64 offset = 0;
@@ -102,6 +108,7 @@ class RegionImage {
   os::Io& io_;
   const std::string path_;
   const int fd_;
+  const bool owns_;
   u64 device_ = 0;
   u64 inode_ = 0;
   Place areas_[region::kAreasMax] = {};
@@ -115,6 +122,6 @@ class RegionImage {
   std::vector<char> batch_;
 };
 
-}  // namespace sluice::cli
+}  // namespace sluice::collector
 
-#endif  // SLUICE_SRC_CLI_REGION_IMAGE_H_
+#endif  // SLUICE_SRC_COLLECTOR_REGION_IMAGE_H_

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "cli/region_image.h"
+#include "collector/region_image.h"
 
-namespace sluice::cli {
+namespace sluice::collector {
 namespace {
 
 using region::MetricArea;
@@ -60,6 +60,12 @@ double RegionImage::tick_seconds() {
 
 std::vector<RegionImage::SeriesTotal> RegionImage::series() {
   std::vector<SeriesTotal> all;
+  region::MetricLines lines;
+  // relaxed: a private copy
+  if (!read_in(region::AreaKind::kMetricCells, 0, &lines, sizeof lines) ||
+      lines.series_used.load(std::memory_order_relaxed) <= 1) {
+    return all;
+  }
   const auto area = std::make_unique<MetricArea>();
   if (!read_in(region::AreaKind::kMetricCells, 0, area.get(), sizeof *area)) return all;
   const u32 used =
@@ -89,4 +95,4 @@ std::vector<RegionImage::SeriesTotal> RegionImage::series() {
   return all;
 }
 
-}  // namespace sluice::cli
+}  // namespace sluice::collector

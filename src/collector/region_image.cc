@@ -1,13 +1,13 @@
-#include "cli/region_image.h"
+#include "collector/region_image.h"
 
 #include <algorithm>
 #include <cstddef>
 
 #include "base/fixed_text.h"
-#include "cli/command.h"
+#include "record/escape.h"
 #include "region/request_area.h"
 
-namespace sluice::cli {
+namespace sluice::collector {
 namespace {
 
 using region::AreaKind;
@@ -20,14 +20,28 @@ constexpr u64 kHeaderBytes = 4096;
 // A hostile header may name any number; more than this is no region of ours.
 constexpr u64 kJournalBytesMax = u64{1} << 32;
 
+std::string in_quotes(const std::string& path) {
+  return "'" + escaped(TextForm::kText, path) + "'";
+}
+
 }  // namespace
 
-RegionImage::~RegionImage() { io_.close(fd_); }
+RegionImage::~RegionImage() {
+  if (owns_) io_.close(fd_);
+}
 
 Result<std::unique_ptr<RegionImage>> RegionImage::open(os::Io& io, const std::string& path) {
   const int fd = io.open(path.c_str(), os::kRead | os::kFollow);
   if (fd < 0) return fatal("cannot open " + in_quotes(path) + ": " + os::error_text(fd));
-  std::unique_ptr<RegionImage> image(new RegionImage(io, path, fd));
+  return take(std::unique_ptr<RegionImage>(new RegionImage(io, path, fd, true)));
+}
+
+Result<std::unique_ptr<RegionImage>> RegionImage::over(os::Io& io, const std::string& path,
+                                                       int fd) {
+  return take(std::unique_ptr<RegionImage>(new RegionImage(io, path, fd, false)));
+}
+
+Result<std::unique_ptr<RegionImage>> RegionImage::take(std::unique_ptr<RegionImage> image) {
   const Status status = image->read_header();
   if (!status.ok()) return status;
   return image;
@@ -185,4 +199,4 @@ std::string RegionImage::logger(u32 index) {
   return {bytes + offsetof(region::LoggerEntry, name), size};
 }
 
-}  // namespace sluice::cli
+}  // namespace sluice::collector
