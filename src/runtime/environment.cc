@@ -1,7 +1,9 @@
 #include "runtime/environment.h"
 
 #include <algorithm>
+#include <set>
 
+#include "front/front.h"
 #include "os/process.h"
 #include "region/backtrace_area.h"
 
@@ -113,6 +115,18 @@ void read_site_limits(Config& config, Mistakes& mistakes) {
           setting.name, front::PlaceLimit{rate ? Kind::kRate : Kind::kSample, u32(amount)});
     }
   });
+}
+
+void check_places(const Config& config, Mistakes& mistakes) {
+  std::set<std::string_view> places;
+  for (const auto& [place, level] : config.site_levels) places.insert(place);
+  for (const auto& [place, limit] : config.site_limits) places.insert(place);
+  if (places.size() > front::kSiteRulesMax) {
+    mistakes.add(
+        "SLUICE_SITE_LEVEL, SLUICE_SITE_LIMIT",
+        "they name " + std::to_string(places.size()) + " places",
+        "name at most " + std::to_string(front::kSiteRulesMax) + "; FILE is all lines of a file");
+  }
 }
 
 void read_number(const char* name, u64& value, Mistakes& mistakes) {
@@ -266,6 +280,7 @@ void read_environment(Config& config, Mistakes& mistakes) {
   read_backtraces(config, mistakes);
   read_levels("SLUICE_SITE_LEVEL", "http.cc:120=debug", nullptr, config.site_levels, mistakes);
   read_site_limits(config, mistakes);
+  check_places(config, mistakes);
   read_number("SLUICE_RING_BYTES", config.ring_bytes, mistakes);
   read_number("SLUICE_JOURNAL_BYTES", config.journal_bytes, mistakes);
   read_number("SLUICE_BLOCK_DEADLINE_MS", config.block_deadline_ms, mistakes);

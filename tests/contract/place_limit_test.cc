@@ -9,7 +9,7 @@
 
 #include "contract/isolated.h"
 #include "contract/outputs.h"
-#include "front/place_limit.h"
+#include "front/front.h"
 #include "os/process.h"
 
 namespace sluice::test {
@@ -107,6 +107,16 @@ ISOLATED_TEST(PlaceLimits, FromTheEnvironment) {
               std::string_view::npos)
         << part << " in " << last_error();
   }
+  std::string most;
+  for (u32 i = 1; i <= front::kSiteRulesMax; ++i) most += "a.cc:" + std::to_string(i) + "=1/s,";
+  ::setenv("SLUICE_SITE_LIMIT", most.c_str(), 1);
+  ::setenv("SLUICE_SITE_LEVEL", "a.cc:7=off", 1);
+  ASSERT_TRUE(start(options_for(dirs, kept))) << last_error();
+  ASSERT_TRUE(stop(60'000));
+  ::setenv("SLUICE_SITE_LEVEL", "b.cc=off", 1);
+  EXPECT_FALSE(start(options_for(dirs, kept)));
+  EXPECT_NE(last_error().find("they name 1025 places; name at most 1024"), std::string_view::npos)
+      << last_error();
 }
 
 ISOLATED_TEST(PlaceLimits, OneInSoMany) {
