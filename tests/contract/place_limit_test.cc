@@ -107,6 +107,10 @@ ISOLATED_TEST(PlaceLimits, FromTheEnvironment) {
               std::string_view::npos)
         << part << " in " << last_error();
   }
+}
+
+ISOLATED_TEST(PlaceLimits, MorePlacesThanThereIsRoomFor) {
+  Kept kept;
   std::string most;
   for (u32 i = 1; i <= front::kSiteRulesMax; ++i) most += "a.cc:" + std::to_string(i) + "=1/s,";
   ::setenv("SLUICE_SITE_LIMIT", most.c_str(), 1);
