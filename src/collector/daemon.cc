@@ -275,7 +275,15 @@ std::string Daemon::answer_admin(std::string_view command) {
     return status_object(services_, health_, started_ns_, os::monotonic_ns())
         .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   }
-  if (command == "top") return top_answer(drainer_->looks(), kAdminAnswerMax - 1);
+  if (command == "top") {
+    try {
+      u64 left_out = 0;
+      std::vector<RegionWatch::Look> looks = drainer_->looks(left_out);
+      return top_answer(std::move(looks), left_out, kAdminAnswerMax - 1);
+    } catch (const std::bad_alloc&) {
+      return admin_error("no memory for an answer");
+    }
+  }
   if (command == "reload") return reload();
   return admin_error("there are status, top and reload");
 }

@@ -56,8 +56,9 @@ class Drainer final : public Service, private Reporter {
   [[nodiscard]] bool gets_on() override;
   // Stores what is published, and gives the regions back. How many hold something yet.
   [[nodiscard]] u64 stop(u64 deadline_ns) override;
-  // What the regions say and count that it has, or had until a minute ago. Thread-safe.
-  [[nodiscard]] std::vector<RegionWatch::Look> looks();
+  // What the regions say and count that it has, and the last 64 that it had until a minute ago.
+  // Thread-safe. Takes a second or two at most: `left_out` regions were not looked at.
+  [[nodiscard]] std::vector<RegionWatch::Look> looks(u64& left_out);
 
  private:
   struct Client {

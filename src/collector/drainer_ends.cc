@@ -168,10 +168,18 @@ void Drainer::drop_over() {
 
 void Drainer::forget_watches(i64 now_ns) {
   const std::lock_guard lock(watches_mutex_);
-  i64 more = i64(watches_.size() - clients_.size()) - kShownMost;
-  std::erase_if(watches_, [&](const auto& watch) {
-    const i64 closed_ns = watch->closed_ns();
-    return closed_ns != 0 && (more-- > 0 || now_ns - closed_ns > kShownNs);
+  std::vector<i64> closed;
+  for (const auto& watch : watches_) {
+    if (watch->closed_ns() != 0) closed.push_back(watch->closed_ns());
+  }
+  i64 until_ns = now_ns - kShownNs;
+  if (i64(closed.size()) > kShownMost) {
+    const auto newest_to_go = closed.end() - kShownMost - 1;
+    std::nth_element(closed.begin(), newest_to_go, closed.end());
+    until_ns = std::max(until_ns, *newest_to_go);
+  }
+  std::erase_if(watches_, [until_ns](const auto& watch) {
+    return watch->closed_ns() != 0 && watch->closed_ns() <= until_ns;
   });
 }
 

@@ -29,15 +29,17 @@ double value_of(const SeriesTotal& one) {
   return one.kind == CellKind::kUpDown ? double(i64(one.total)) : double(one.total);
 }
 
-// `before`: the same series; null: it was not there.
-std::vector<MetricTotal::Bucket> buckets_of(const SeriesTotal& now, const SeriesTotal* before) {
+// Since there were those of `before`, in order of their places.
+std::vector<MetricTotal::Bucket> buckets_of(const SeriesTotal& now,
+                                            const std::vector<MetricTotal::Bucket>& before) {
   std::vector<MetricTotal::Bucket> buckets;
-  const bool same = before != nullptr && before->buckets.size() == now.buckets.size();
+  auto known = before.begin();
   for (u32 i = 0; i < now.buckets.size(); ++i) {
     MetricTotal::Bucket bucket{i, now.buckets[i].count, now.buckets[i].sum};
-    if (same) {
-      bucket.count = grown(bucket.count, before->buckets[i].count);
-      bucket.sum -= before->buckets[i].sum;
+    if (known != before.end() && known->place == i) {
+      bucket.count = grown(bucket.count, known->count);
+      bucket.sum -= known->sum;
+      ++known;
     }
     if (bucket.count != 0) buckets.push_back(bucket);
   }
@@ -79,16 +81,19 @@ void SiteCounts::count(const char* bytes) {
 TotalsReader::TotalsReader(std::unique_ptr<RegionImage> image)
     : image_(std::move(image)), drops_(image_->drops()), filtered_(image_->filtered()) {
   for (SeriesTotal& one : image_->series()) {
-    SeriesKey key{one.site, one.labels};
-    series_.emplace(std::move(key), std::move(one));
+    series_[{one.site, one.labels}] = {value_of(one), buckets_of(one, {})};
   }
 }
 
 std::shared_ptr<const Site> TotalsReader::site(u32 id) {
   const auto known = sites_.find(id);
   if (known != sites_.end()) return known->second;
-  Result<Site> definition = decode_site(image_->site_text(id));
+  const std::vector<std::byte> text = image_->site_text(id);
+  // The sites of ours do not share their definitions.
+  if (definition_bytes_ + text.size() > image_->dictionary_bytes()) return {};
+  Result<Site> definition = decode_site(text);
   if (!definition.ok()) return {};
+  definition_bytes_ += text.size();
   return sites_[id] = std::make_shared<const Site>(std::move(definition.value()));
 }
 
@@ -101,11 +106,9 @@ std::optional<MetricTotal> TotalsReader::metric(const SeriesTotal& now) {
     metric.labels.emplace_back(definition->arguments[first + i].name, now.labels[i]);
   }
   const auto known = series_.find({now.site, now.labels});
-  const SeriesTotal* const before = known == series_.end() ? nullptr : &known->second;
-  if (now.kind != CellKind::kGauge) {
-    metric.change = metric.value - (before == nullptr ? 0 : value_of(*before));
-  }
-  metric.buckets = buckets_of(now, before);
+  const Before before = known == series_.end() ? Before{} : known->second;
+  if (now.kind != CellKind::kGauge) metric.change = metric.value - before.value;
+  metric.buckets = buckets_of(now, before.buckets);
   return metric;
 }
 

@@ -99,10 +99,15 @@ class TotalsReader {
 
   std::unique_ptr<RegionImage> image_;
   std::map<u32, std::shared_ptr<const Site>> sites_;  // sound ones: they do not change
+  u64 definition_bytes_ = 0;                          // of these
+  struct Before {
+    double value = 0;
+    std::vector<MetricTotal::Bucket> buckets;  // without empty ones
+  };
   // When it was made:
   std::vector<u64> drops_;
   u64 filtered_ = 0;
-  std::map<SeriesKey, RegionImage::SeriesTotal> series_;
+  std::map<SeriesKey, Before> series_;
 };
 
 }  // namespace sluice::collector

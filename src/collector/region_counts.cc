@@ -11,6 +11,12 @@ using region::RingLines;
 using region::ThreadSlot;
 using region::WakeLines;
 
+u32 RegionImage::slots() {
+  u32 used = 0;
+  (void)read_in(AreaKind::kWake, offsetof(WakeLines, slots_used), &used, sizeof used);
+  return std::min(used, slots_max_);
+}
+
 std::vector<u64> RegionImage::drops() {
   u32 used = 0;
   (void)read_in(AreaKind::kWake, offsetof(WakeLines, sites_used), &used, sizeof used);
@@ -27,7 +33,8 @@ std::vector<u64> RegionImage::drops() {
 u64 RegionImage::filtered() {
   u64 total = 0;
   (void)read_in(AreaKind::kWake, offsetof(WakeLines, filtered), &total, sizeof total);
-  for (u32 i = 0; i < slots_max_; ++i) {
+  const u32 used = slots();
+  for (u32 i = 0; i < used; ++i) {
     u64 chunk = 0, count = 0;
     if (!read_in(AreaKind::kThreadSlots, u64{i} * sizeof(ThreadSlot) + offsetof(ThreadSlot, chunk),
                  &chunk, sizeof chunk)) {

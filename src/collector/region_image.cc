@@ -155,7 +155,8 @@ u64 RegionImage::requests_at() const {
 
 u64 RegionImage::unmerged_bytes() {
   u64 total = 0;
-  for (u32 i = 0; i < slots_max_; ++i) {
+  const u32 used = slots();
+  for (u32 i = 0; i < used; ++i) {
     alignas(64) char bytes[sizeof(ThreadSlot)];
     if (!read_in(AreaKind::kThreadSlots, u64{i} * sizeof bytes, bytes, sizeof bytes)) break;
     const u64 chunk = load<u64>(bytes + offsetof(ThreadSlot, chunk));

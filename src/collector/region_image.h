@@ -80,6 +80,8 @@ class RegionImage {
     return (site.flags & SiteFlag::kIsSummary) != 0 ? 3 : 1;
   }
 
+  // What all definitions together have at most.
+  [[nodiscard]] u64 dictionary_bytes() const { return area(region::AreaKind::kDictionary).length; }
   // Definition of a site and name of a logger; empty when there is no sound one.
   [[nodiscard]] std::vector<std::byte> site_text(u32 id);
   [[nodiscard]] std::string logger(u32 index);
@@ -95,6 +97,8 @@ class RegionImage {
     u64 length = 0;
   };
   Status read_header();
+  // Of threads, that were ever in use.
+  [[nodiscard]] u32 slots();
   [[nodiscard]] const Place& area(region::AreaKind kind) const { return areas_[u32(kind)]; }
   [[nodiscard]] bool read_at(u64 offset, void* to, std::size_t size);
   [[nodiscard]] double tick_seconds();

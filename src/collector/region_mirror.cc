@@ -101,7 +101,10 @@ Result<std::unique_ptr<RegionMirror>> RegionMirror::take_over(RegionMirror& read
                                                               const std::string& store) {
   std::unique_ptr<RegionMirror> mirror = behind(reader);
   const Status status = mirror->lock_consumer(store);
-  if (status.ok()) return mirror;
+  if (status.ok()) {
+    mirror->count_batches();  // before the store may pass them
+    return mirror;
+  }
   mirror->give_back(reader);
   return status;
 }

@@ -11,6 +11,9 @@ using region::MetricArea;
 using region::SeriesEntry;
 using region::SeriesState;
 
+// More than the definition of any series of ours has.
+constexpr std::size_t kSeriesTextMax = 4096;
+
 // The values of the labels of `entry`; false: their lengths do not fit.
 bool read_labels(const MetricArea& area, const SeriesEntry& entry,
                  std::vector<std::string>& values) {
@@ -18,9 +21,9 @@ bool read_labels(const MetricArea& area, const SeriesEntry& entry,
   const u64 offset = entry.label_offset.load(std::memory_order_relaxed),
             bytes = entry.label_bytes.load(std::memory_order_relaxed);
   if (offset > sizeof area.labels || bytes > sizeof area.labels - offset) return false;
+  if (bytes > region::kSeriesLabelBytesMax || bytes < values.size() * 8) return false;
   const char* const from = area.labels + offset;
   for (u64 at = values.size() * 8, i = 0; i < values.size(); ++i) {
-    if ((i + 1) * 8 > bytes) return false;
     const u64 size = load<u64>(from + i * 8);
     if (size > bytes - at) return false;
     values[i].assign(from + at, size);
@@ -83,7 +86,9 @@ std::vector<RegionImage::SeriesTotal> RegionImage::series() {
                     {},
                     totals[i],
                     {}};
-    const Result<Site> site = decode_site(site_text(one.site));
+    const std::vector<std::byte> text = site_text(one.site);
+    if (text.size() > kSeriesTextMax) continue;
+    const Result<Site> site = decode_site(text);
     if (!site.ok()) continue;
     const std::size_t own = first_label(site.value());
     if (site.value().arguments.size() < own) continue;

@@ -7,9 +7,13 @@
 namespace sluice::collector {
 
 std::shared_ptr<RegionWatch> RegionWatch::make(os::Io& io, const std::string& path, int fd) {
-  auto image = RegionImage::over(io, path, fd);
-  if (!image.ok()) return {};
-  return std::shared_ptr<RegionWatch>(new RegionWatch(std::move(image.value())));
+  try {
+    auto image = RegionImage::over(io, path, fd);
+    if (!image.ok()) return {};
+    return std::shared_ptr<RegionWatch>(new RegionWatch(std::move(image.value())));
+  } catch (const std::bad_alloc&) {
+    return {};  // it is drained all the same
+  }
 }
 
 RegionWatch::RegionWatch(std::unique_ptr<RegionImage> image)
@@ -32,11 +36,10 @@ void RegionWatch::close() {
   if (!reader_) return;
   try {
     last_ = reader_->read(counts());
+    last_.waiting_bytes = 0;
   } catch (const std::bad_alloc&) {
-    // What it came to is only shown.
+    last_ = {};  // what it came to is only shown
   }
-  last_.run = reader_->image().run();
-  last_.waiting_bytes = 0;
   reader_.reset();
   closed_ns_.store(os::monotonic_ns(), std::memory_order_relaxed);  // relaxed: closed_ns()
 }

@@ -13,6 +13,8 @@ using nlohmann::ordered_json;
 
 // What is in an answer without processes.
 constexpr std::size_t kAroundBytes = 256;
+// In a call site, or a series.
+constexpr std::size_t kLeastBytes = 32;
 
 ordered_json object_of(const SiteTotal& one) {
   ordered_json object = {{"id", one.id}};
@@ -86,14 +88,23 @@ void sort(ProcessTotals& totals) {
 
 }  // namespace
 
-std::string top_answer(std::vector<RegionWatch::Look> looks, std::size_t bytes_max) {
+std::string top_answer(std::vector<RegionWatch::Look> looks, u64 left_out, std::size_t bytes_max) {
   const std::string begin = "{\"ok\":true,\"version\":\"" SLUICE_VERSION "\",\"pid\":" +
                             std::to_string(os::process_id()) + ",\"processes\":[";
   std::size_t most = 0;
   for (const RegionWatch::Look& look : looks) {
     most = std::max({most, look.totals.sites.size(), look.totals.metrics.size()});
   }
-  for (bool sorted = false;; most /= 2) {
+  bool sorted = false;
+  const auto sort_all = [&] {
+    if (std::exchange(sorted, true)) return;
+    for (RegionWatch::Look& look : looks) sort(look.totals);
+  };
+  if (most > bytes_max / kLeastBytes) {
+    most = bytes_max / kLeastBytes;
+    sort_all();
+  }
+  for (;; most /= 2) {
     std::string answer = begin;
     std::size_t in = 0;
     for (; in < looks.size(); ++in) {
@@ -102,13 +113,13 @@ std::string top_answer(std::vector<RegionWatch::Look> looks, std::size_t bytes_m
       answer += (in == 0 ? "" : ",") + text;
     }
     if (in < looks.size() && most > 0) {
-      if (!std::exchange(sorted, true)) {
-        for (RegionWatch::Look& look : looks) sort(look.totals);
-      }
+      sort_all();
       continue;
     }
     answer += "]";
-    if (in < looks.size()) answer += ",\"left_out\":" + std::to_string(looks.size() - in);
+    if (left_out += looks.size() - in; left_out > 0) {
+      answer += ",\"left_out\":" + std::to_string(left_out);
+    }
     return answer + "}";
   }
 }

@@ -23,8 +23,9 @@
 
 namespace sluice::collector {
 
-// Of so many bytes at most.
-[[nodiscard]] std::string top_answer(std::vector<RegionWatch::Look> looks, std::size_t bytes_max);
+// Of so many bytes at most. `left_out`: processes that are not among `looks`.
+[[nodiscard]] std::string top_answer(std::vector<RegionWatch::Look> looks, u64 left_out,
+                                     std::size_t bytes_max);
 
 }  // namespace sluice::collector
 

@@ -1,6 +1,7 @@
 #include "runtime/environment.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "front/front.h"
@@ -104,15 +105,16 @@ void read_site_limits(Config& config, Mistakes& mistakes) {
     const bool rate = number.ends_with("/s"), sample = !rate && number.starts_with("1/");
     if (rate) number.remove_suffix(2);
     if (sample) number.remove_prefix(2);
-    u64 amount = 0;
-    if ((!rate && !sample) || !setting.named || setting.name.empty() ||
-        !parse_bytes(number, amount) || amount == 0 || amount > 0xffffffff) {
+    u32 amount = 0;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), amount);
+    const bool is_number = error == std::errc() && end == number.data() + number.size();
+    if ((!rate && !sample) || !setting.named || setting.name.empty() || !is_number || amount == 0) {
       mistakes.add(variable, "'" + std::string(setting.part) + "' is no limit of a place",
                    "write FILE:LINE, FILE or * and =N/s or =1/N, N from 1 to 4294967295, as in "
                    "http.cc:120=100/s,main.cc=1/64");
     } else {
       config.site_limits.emplace_back(
-          setting.name, front::PlaceLimit{rate ? Kind::kRate : Kind::kSample, u32(amount)});
+          setting.name, front::PlaceLimit{rate ? Kind::kRate : Kind::kSample, amount});
     }
   });
 }

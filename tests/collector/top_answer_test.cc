@@ -28,7 +28,7 @@ RegionWatch::Look look_of(const std::string& product, u32 sites, std::size_t tex
 }
 
 json answer_to(const std::vector<RegionWatch::Look>& looks, std::size_t most = kAdminAnswerMax) {
-  const std::string text = top_answer(looks, most);
+  const std::string text = top_answer(looks, 0, most);
   EXPECT_LE(text.size(), most);
   json answer = json::parse(text, nullptr, false);
   EXPECT_EQ(answer["ok"], true) << text.substr(0, 200);
@@ -70,6 +70,7 @@ TEST(TopAnswer, ProcessesWhereNotEvenTheirSumsHave) {
   EXPECT_GT(shown, 200u);
   EXPECT_EQ(few["left_out"], 2000 - shown);
   EXPECT_EQ(few["processes"][0]["sites_left_out"], 3);
+  EXPECT_EQ(json::parse(top_answer(looks, 7, 100'000))["left_out"], 2007 - shown);
   EXPECT_EQ(answer_to({look_of(std::string(5000, 'x'), 1, 1)}, 1000)["left_out"], 1);
 }
 

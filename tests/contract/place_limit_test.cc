@@ -98,10 +98,10 @@ ISOLATED_TEST(PlaceLimits, FromTheEnvironment) {
   EXPECT_EQ(take_said(kept).passed, 100u) << "fails once in 40 million";
   EXPECT_EQ(stats().filtered, 100u);
   ASSERT_TRUE(stop(60'000));
-  ::setenv("SLUICE_SITE_LIMIT", "5/s,a.cc=5,b.cc=0/s,c.cc=1/x,d.cc=4294967296/s,=1/s,e.cc=2/9", 1);
+  ::setenv("SLUICE_SITE_LIMIT", "5/s,a.cc=5,b.cc=0/s,c.cc=1/2k,d.cc=4294967296/s,=1/s,e.cc=2/9", 1);
   EXPECT_FALSE(start(options_for(dirs, kept)));
   for (const char* part :
-       {"5/s", "a.cc=5", "b.cc=0/s", "c.cc=1/x", "d.cc=4294967296/s", "=1/s", "e.cc=2/9"}) {
+       {"5/s", "a.cc=5", "b.cc=0/s", "c.cc=1/2k", "d.cc=4294967296/s", "=1/s", "e.cc=2/9"}) {
     EXPECT_NE(last_error().find("SLUICE_SITE_LIMIT: '" + std::string(part) +
                                 "' is no limit of a place; write FILE:LINE"),
               std::string_view::npos)
