@@ -20,7 +20,7 @@ using region::AreaKind;
 class HostileImage : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string made = ::testing::TempDir() + "sluice-image-XXXXXX";
+    std::string made = "/dev/shm/sluice-image-XXXXXX";
     ASSERT_NE(::mkdtemp(made.data()), nullptr);
     directory_ = made;
     const pid_t pid = ::fork();
