@@ -9,9 +9,8 @@
 // An observation adds to two cells of the thread's own (3 times a Counter's add, with explicit
 // bounds 6 times) and makes no record. At each interval one record says what has been observed
 // since: the mean as its value, `count`, and `buckets`, a list of [mean, count], so sums and counts
-// are exact and percentiles as fine as the buckets. A store counts them as so many samples (`sluice
-// metrics NAME
-// --agg p99`).
+// are exact and percentiles as fine as the buckets. A store counts them as so many samples
+// (`sluice metrics NAME --agg p99`).
 //
 // What sluice/metric.h says of series, labels, threads, forks and kills holds here as well. Sums
 // are of values rounded to 30 binary digits (ExplicitHistogram: to 2^-32 of the greatest bound).

@@ -35,8 +35,8 @@ class Top {
  public:
   explicit Top(const TopCommand& command)
       : command_(command),
-        source_(command.collector ? collector_source(command.scope)
-                                  : regions_source(command.scope)) {}
+        source_(command.collector ? collector_source(scope(command.scope))
+                                  : regions_source(scope(command.scope))) {}
 
   int run() {
     const ExitCode begun = source_->begin();
@@ -65,6 +65,10 @@ class Top {
   }
 
  private:
+  [[nodiscard]] TopScope scope(TopScope asked) const {
+    asked.stop_fd = inbox_.fd();
+    return asked;
+  }
   // False: it was told to stop, or nobody reads.
   bool wait_for_next() {
     const i64 end = os::monotonic_ns() + i64(command_.interval_s * double(kNsPerSecond));

@@ -5,6 +5,7 @@
 // when the collector takes its region. One that has gone is told for a minute, with its last sums.
 // A collector that has gone is waited for; the sums of the next one begin anew.
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <set>
 
@@ -30,7 +31,7 @@ class CollectorSource final : public TopSource {
     Look look;
     const Result<CollectorTotals> totals = ask(look);
     if (!totals.ok()) {
-      complain(look.trouble);
+      if (look.code != kDone) complain(look.trouble);
       return look.code;
     }
     if (scope_.once && scope_.processes.empty() && !has_one(totals.value(), {})) {
@@ -66,8 +67,11 @@ class CollectorSource final : public TopSource {
     bool over = false;
   };
 
+  // Without trouble, and none: a signal has come.
   Result<CollectorTotals> ask(Look& look) const {
-    const Result<std::string> answer = collector::ask_admin(socket_, "top", scope_.timeout_ns);
+    const Result<std::string> answer =
+        collector::ask_admin(socket_, "top", scope_.timeout_ns, scope_.stop_fd);
+    if (!answer.ok() && answer.status().os_error() == ECANCELED) return answer.status();
     if (!answer.ok()) {
       look.trouble = answer.status().message();
       const bool nobody = answer.status().error_class() == ErrorClass::kRetryable;

@@ -21,6 +21,7 @@ struct TopScope {
   std::string socket;                  // of a collector; empty: this user's
   i64 timeout_ns = 0;                  // for its answer
   bool once = false;
+  int stop_fd = -1;  // can be read when a signal has come: nothing is waited for any more
 };
 
 class TopSource {

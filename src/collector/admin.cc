@@ -131,7 +131,8 @@ i64 AdminServer::expire(i64 now_ns) {
   return -1;
 }
 
-Result<std::string> ask_admin(const std::string& socket, std::string_view command, i64 timeout_ns) {
+Result<std::string> ask_admin(const std::string& socket, std::string_view command, i64 timeout_ns,
+                              int stop_fd) {
   int fd = os::connect_unix(socket);
   if (fd < 0) {
     const bool nobody = fd == -ENOENT || fd == -ECONNREFUSED;
@@ -144,8 +145,9 @@ Result<std::string> ask_admin(const std::string& socket, std::string_view comman
   const i64 until = os::monotonic_ns() + timeout_ns;
   while (result >= 0 && answer.size() <= kAdminAnswerMax) {
     const i64 left = until - os::monotonic_ns();
-    if (left <= 0 || os::wait_socket(fd, os::kReadable, left) == 0) {
-      result = left <= 0 ? -ETIMEDOUT : 0;
+    const os::Readable readable = left <= 0 ? os::Readable{} : os::wait_readable(fd, stop_fd, left);
+    if (!readable.first) {
+      result = readable.second ? -ECANCELED : left <= 0 ? -ETIMEDOUT : 0;
       continue;
     }
     char bytes[kReadBytes];
@@ -157,7 +159,10 @@ Result<std::string> ask_admin(const std::string& socket, std::string_view comman
   os::close_descriptor(fd);
   // Closed unheard: with what was sent unread, that is a reset.
   const bool closed = result == 0 || result == -ECONNRESET || result == -EPIPE;
-  if (!closed) return fatal(cannot(socket, "hear the collector at", int(result)));
+  if (!closed) {
+    return Status(ErrorClass::kFatal, cannot(socket, "hear the collector at", int(result)),
+                  int(-result));
+  }
   if (answer.empty()) {
     return fatal("the collector at " + socket +
                  " has closed the connection: it is another user's, or was just stopped");

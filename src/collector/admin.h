@@ -87,8 +87,9 @@ class AdminServer {
 };
 
 // Asks the daemon behind a socket. kRetryable: nobody listens there; else it did not answer.
+// `stop_fd`: the wait ends with ECANCELED when it can be read (-1: none).
 [[nodiscard]] Result<std::string> ask_admin(const std::string& socket, std::string_view command,
-                                            i64 timeout_ns);
+                                            i64 timeout_ns, int stop_fd = -1);
 
 }  // namespace sluice::collector
 

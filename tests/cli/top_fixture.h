@@ -120,6 +120,18 @@ class TopPrograms : public Regions {
     EXPECT_EQ(sums.heat, 21.5);
   }
 
+  // A look at one program.
+  static void expect_words(const std::string& said, u32 number, pid_t pid) {
+    const std::vector<std::string> lines = lines_of(said);
+    ASSERT_GE(lines.size(), 5u) << said;
+    const std::string head =
+        "program" + std::to_string(number) + " (" + std::to_string(pid) + "): ";
+    EXPECT_TRUE(lines[0].starts_with(head)) << lines[0];
+    EXPECT_NE(lines[2].find("warning  top_fixture.h:"), std::string::npos) << said;
+    EXPECT_NE(lines[2].find("'twice'"), std::string::npos) << "the busiest first: " << said;
+    EXPECT_NE(said.find("served, 1"), std::string::npos) << said;
+  }
+
   // Starts it, and waits until it has looked.
   pid_t start_top(const std::string& options, const std::string& looks = "looks",
                   const std::string& interval = "0.05") {

@@ -94,6 +94,22 @@ class TopHostile : public Cli {
   int listener_ = -1;
 };
 
+// Who asks one that never answers can leave, at the first look and at a later one.
+TEST_F(TopHostile, ASignalEndsTheWaitForAnAnswer) {
+  for (const bool first : {true, false}) {
+    const pid_t pid = start(
+        "exec $SLUICE top --collector --socket admin.sock --interval 0.05 --timeout 3600 --json",
+        path("o"), path("e"));
+    if (!first) answer(answer_of({process("a", 1, 100)}));
+    ASSERT_TRUE(os::wait_readable(listener_, -1, 60'000'000'000).first);
+    int fd = os::accept_unix(listener_);
+    ::kill(pid, SIGINT);
+    EXPECT_EQ(wait_for(pid), 0);
+    EXPECT_EQ(text("o") + text("e"), "");
+    os::close_descriptor(fd);
+  }
+}
+
 TEST_F(TopHostile, TheDifferenceOfTwoAnswers) {
   const Finished one = top({answer_of({process("a", 1, 100), process("b", 1, 50)}),
                             answer_of({process("a", 1, 130), process("b", 1, 50)})},

@@ -144,7 +144,9 @@ TEST_F(Reader, OneThatIsStoppedHoldsNothingUp) {
     ::kill(pid_, SIGSTOP);
     const u64 before = kept(number);
     ASSERT_TRUE(eventually([&] { return kept(number) > before + kCount; }));
-    EXPECT_EQ(ledger_->calls[number].load(), kept(number)) << "none was refused";
+    // It is counted as called before it is kept.
+    const u64 calls = ledger_->calls[number].load();
+    EXPECT_LE(calls, kept(number) + 1) << "some were refused";
     if (signal == SIGKILL) {
       (void)stop(SIGKILL);
       ASSERT_TRUE(gets_on(number)) << "without a collector";

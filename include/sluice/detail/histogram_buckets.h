@@ -131,7 +131,7 @@ struct ExplicitBounds {
 constexpr ExplicitBounds::ExplicitBounds(const double* from, std::size_t many) noexcept : bounds{} {
   double greatest = 0;
   for (std::size_t i = 0; i < many && count < kBoundsMax; ++i) {
-    const double bound = from[i];
+    const double bound = from[i] + 0.0;  // 0 of -0, whose bits are no place among the others
     if (!(bound - bound == 0)) continue;
     std::uint32_t at = count;
     while (at > 0 && bounds[at - 1] > bound) --at;
