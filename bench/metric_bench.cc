@@ -3,10 +3,12 @@
 // In one thread and in 4 at once, in turn, 1,000 adds a round: a number of the thread's own in
 // memory (the floor), Counter::add(), one std::atomic of all threads by fetch_add (what most client
 // libraries do), Gauge::set(), observations of histograms, two readings of the clock and a timer's
-// scope around nothing. The table shows medians of the rounds of all threads, in ns an add.
+// scope around nothing; and calls that a level or a limit of the source keeps out, which count one
+// more. The table shows medians of the rounds of all threads, in ns an add.
 //
 //   metric_bench [rounds]      default: 2000
 #include <sluice/histogram.h>
+#include <sluice/limit.h>
 #include <sluice/metric.h>
 #include <sluice/sluice.h>
 
@@ -33,12 +35,17 @@ enum Kind : u32 {
   kExplicit63,
   kClock,
   kTimer,
+  kFiltered,
+  kOnce,
+  kNth,
+  kSample,
   kKinds
 };
 constexpr const char* kNames[] = {
-    "floor: own number",   "Counter::add",       "std::atomic of all",
-    "Gauge::set",          "Histogram::observe", "Explicit, 16 bounds",
-    "Explicit, 63 bounds", "two clock readings", "Timer::time"};
+    "floor: own number",  "Counter::add",        "std::atomic of all",  "Gauge::set",
+    "Histogram::observe", "Explicit, 16 bounds", "Explicit, 63 bounds", "two clock readings",
+    "Timer::time",        "kept out by a level", "by once_in_ms()",     "by every_nth()",
+    "by one_in()"};
 
 constinit Counter g_counter("bench.counter");
 constinit Gauge g_gauge("bench.gauge");
@@ -84,6 +91,16 @@ void measure(const Scale& scale, u32 rounds, Times& times) {
     time_round(scale, times.of[kExplicit63], [&](u32 i) { g_finest.observe(1000 * values[i]); });
     time_round(scale, times.of[kClock], [&](u32) { own = ticks() - ticks(); });
     time_round(scale, times.of[kTimer], [](u32) { const auto scope = g_timer.time(); });
+    time_round(scale, times.of[kFiltered], [](u32 i) { SLUICE_DEBUG("number {}", i); });
+    time_round(scale, times.of[kOnce], [](u32 i) {
+      SLUICE_LOG_LIMITED(Level::info, once_in_ms(3'600'000), "number {}", i);
+    });
+    time_round(scale, times.of[kNth], [](u32 i) {
+      SLUICE_LOG_LIMITED(Level::info, every_nth(1'000'000'000), "number {}", i);
+    });
+    time_round(scale, times.of[kSample], [](u32 i) {
+      SLUICE_LOG_LIMITED(Level::info, one_in(1'000'000'000), "number {}", i);
+    });
   }
 }
 
