@@ -41,7 +41,7 @@ inline std::vector<std::string> lines_of(const std::string& text) {
 class Cli : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string work = ::testing::TempDir() + "sluice-cli-XXXXXX";
+    std::string work = place_ + "sluice-cli-XXXXXX";
     std::string shared = "/dev/shm/sluice-cli-XXXXXX";
     ASSERT_NE(::mkdtemp(work.data()), nullptr);
     ASSERT_NE(::mkdtemp(shared.data()), nullptr);
@@ -118,6 +118,7 @@ class Cli : public ::testing::Test {
     return found;
   }
 
+  std::string place_ = ::testing::TempDir();  // of the work directory
   std::string work_;
   std::string regions_;
 };
