@@ -15,15 +15,19 @@ using nlohmann::ordered_json;
 constexpr std::size_t kAroundBytes = 256;
 // In a call site, or a series.
 constexpr std::size_t kLeastBytes = 32;
+// Of a text: one line is shown, and a program may say 64 KiB.
+constexpr std::size_t kTextBytes = 256;
+
+std::string_view begin_of(std::string_view text) { return text.substr(0, kTextBytes); }
 
 ordered_json object_of(const SiteTotal& one) {
   ordered_json object = {{"id", one.id}};
   if (one.site) {
-    object["file"] = one.site->file;
+    object["file"] = begin_of(one.site->file);
     object["line"] = one.site->line;
-    object["logger"] = one.site->logger;
+    object["logger"] = begin_of(one.site->logger);
     object["level"] = level_name(one.site->level);
-    object["format"] = one.site->format;
+    object["format"] = begin_of(one.site->format);
   }
   object["records"] = one.records;
   object["bytes"] = one.bytes;

@@ -61,6 +61,15 @@ TEST(TopAnswer, TheBusiestWhereNotAllHave) {
   EXPECT_EQ(answer["processes"][1]["sites"].size(), 3u);
 }
 
+// Nor does one keep the others out with them.
+TEST(TopAnswer, TextsAreCut) {
+  const json answer = answer_to({look_of("a", 500, 60'000), look_of("b", 3, 10)});
+  const json& sites = answer["processes"][0]["sites"];
+  ASSERT_EQ(sites.size(), 500u);
+  EXPECT_EQ(sites[0]["format"], std::string(256, 'x'));
+  EXPECT_EQ(answer["processes"][1]["sites"][0]["format"], std::string(10, 'x'));
+}
+
 TEST(TopAnswer, ProcessesWhereNotEvenTheirSumsHave) {
   std::vector<RegionWatch::Look> looks(2000, look_of("a", 3, 100));
   const json all = answer_to(looks, std::size_t{16} << 20);

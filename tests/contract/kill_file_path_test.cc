@@ -1,5 +1,4 @@
 // sanitizers: none (kills the processes under test at any instruction)
-// emulator: no (as kill_keeps_published_test)
 //
 // T1: what sluice::flush(Reach::written) has acknowledged is in the file when the process dies,
 // with nobody recovering anything; after recovery the file has whole lines only, each record once.
@@ -72,6 +71,11 @@ std::vector<std::string> judge_before_recovery(const Place& place) {
   return judge(*place.ledger, found, {.only_flushed = true});
 }
 
+// As many as fit into a run where everything takes longer, too.
+std::uint64_t points_here(std::uint64_t quick, std::uint64_t full) {
+  return std::max<std::uint64_t>(points(quick, full) / times_slower(), 30);
+}
+
 struct Tally {
   std::uint64_t points = 0, violations = 0, acknowledged = 0, torn = 0;
 
@@ -103,10 +107,10 @@ TEST(KilledFilePath, KeepsWhatWasAcknowledged) {
   const auto seed = std::uint64_t(now_ns());
   Random random(seed);
   Tally tally;
-  while (tally.points < points(350, 10'000) && tally.violations < 5) {
+  while (tally.points < points_here(350, 10'000) && tally.violations < 5) {
     Place place(tally.points % 2 ? "/tmp" : "/dev/shm");
     if (tally.points % 3 == 0) place.rotate_bytes = 64 * 1024;
-    const std::uint64_t delay_us = 1000 + random.next(30'000);
+    const std::uint64_t delay_us = (1000 + random.next(30'000)) * times_slower();
     const pid_t child = spawn([&] {
       start(place.options());
       std::thread other([&] { log_and_flush(place.ledger->row[1], 1); });
@@ -131,7 +135,7 @@ TEST(KilledFilePath, SharedByProcessesThatDie) {
   const auto seed = std::uint64_t(now_ns());
   Random random(seed);
   Tally tally;
-  while (tally.points < points(150, 2'000) && tally.violations < 5) {
+  while (tally.points < points_here(150, 2'000) && tally.violations < 5) {
     Place place(tally.points % 2 ? "/tmp" : "/dev/shm");
     if (tally.points % 3 == 0) place.rotate_bytes = 128 * 1024;
     std::vector<pid_t> children;
@@ -146,7 +150,7 @@ TEST(KilledFilePath, SharedByProcessesThatDie) {
       }));
     }
     for (std::uint32_t i = 0; i < 3; ++i) {
-      spin_us(random.next(12'000));
+      spin_us(random.next(12'000) * times_slower());
       ::kill(children[i], SIGKILL);
       wait_for(children[i]);
       children.push_back(spawn([&] {
@@ -154,7 +158,7 @@ TEST(KilledFilePath, SharedByProcessesThatDie) {
         log_and_flush(place.ledger->row[20 + i], 20 + i);
       }));
     }
-    spin_us(random.next(12'000));
+    spin_us(random.next(12'000) * times_slower());
     for (std::uint32_t i = 0; i < 3; ++i) {
       if (place.ledger->word[i].load() == 1) ::kill(-children[i], SIGKILL);
     }

@@ -90,7 +90,7 @@ TEST(MetricsKilled, EveryAddIsSaidOnce) {
     Tallies& told = Tallies::make();
     const std::string file = files / "a.jsonl";
     const pid_t child = spawn([&] { add_for_ever(region.path(), file, told); });
-    spin_us(random.next(20'000));
+    spin_us(random.next(20'000) * times_slower());
     ::kill(child, SIGKILL);
     ASSERT_EQ(wait_for(child), "signal 9");
     (void)recover(region.path(), {});

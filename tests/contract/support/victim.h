@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "runtime/recover.h"
+#include "sluice/sluice.h"
 
 namespace sluice::testing {
 
@@ -111,6 +113,32 @@ inline void spin_us(std::uint64_t us) {
   while (now_ns() < until) {
     if (until - now_ns() > 200'000) ::usleep(100);
   }
+}
+
+// How many times longer than on the machine that delays were chosen on a program takes to start,
+// say something and stop: in an emulator 20 times.
+inline std::uint64_t times_slower() {
+  static const std::uint64_t times = [] {
+    constexpr std::int64_t kUsualNs = 4'000'000;
+    std::int64_t least_ns = std::int64_t{60} * 1'000'000'000;
+    for (int i = 0; i < 3; ++i) {
+      const TempDirectory region, files;
+      const std::int64_t begun_ns = now_ns();
+      const pid_t child = spawn([&] {
+        Options options;
+        options.sinks = {text_file(files / "a.log")};
+        options.region_directory = region.path();
+        options.quiet = true;
+        (void)start(options);
+        (void)log_text(Level::info, "", "once");
+        (void)stop();
+      });
+      EXPECT_EQ(wait_for(child), "exit 0");
+      least_ns = std::min(least_ns, now_ns() - begun_ns);
+    }
+    return std::uint64_t(std::max(least_ns / kUsualNs, std::int64_t{1}));
+  }();
+  return times;
 }
 
 // Collects what the library has to say.
