@@ -1,16 +1,15 @@
-// sanitizers: none (kills the processes under test at any instruction, forks beside threads)
+// sanitizers: none (kills the processes under test at any instruction)
 //
-// What was added before a SIGKILL, or by a forked child, is said once.
+// What was added before a SIGKILL is said once.
 #include <sluice/histogram.h>
 #include <sluice/metric.h>
 #include <sys/mman.h>
 
 #include <atomic>
 #include <new>
-#include <nlohmann/json.hpp>
 #include <thread>
 
-#include "contract/outputs.h"
+#include "contract/support/said_metrics.h"
 #include "contract/support/victim.h"
 #include "sluice/sluice.h"
 
@@ -39,15 +38,6 @@ constinit Counter g_added("added");
 constinit Histogram g_observed("observed");
 constinit ExplicitHistogram g_placed("placed", "", {1, 2});
 
-Options options_on(const std::string& region, const std::string& file) {
-  return {.product = "metrics",
-          .sinks = {json_file(file)},
-          .journal_bytes = 1 << 20,
-          .metrics_interval_ms = 1,
-          .region_directory = region,
-          .quiet = true};
-}
-
 // Threads that come and go, until it is killed.
 [[noreturn]] void add_for_ever(const std::string& region, const std::string& file, Tallies& told) {
   (void)start(options_on(region, file));
@@ -66,19 +56,6 @@ Options options_on(const std::string& region, const std::string& file) {
     }
     for (std::thread& thread : threads) thread.join();
   }
-}
-
-std::uint64_t said_in(const std::string& file, const std::string& name) {
-  double sum = 0;
-  for (const nlohmann::json& record : test::read_json(file)) {
-    if (record.value("name", "") != name) continue;
-    const bool summary = record["metric"] == "histogram";
-    sum += summary ? double(record["fields"]["count"]) : double(record["value"]);
-    if (name == "observed") {
-      EXPECT_EQ(record["fields"]["buckets"].size(), 1u);
-    }
-  }
-  return std::uint64_t(sum);
 }
 
 TEST(MetricsKilled, EveryAddIsSaidOnce) {
@@ -108,49 +85,6 @@ TEST(MetricsKilled, EveryAddIsSaidOnce) {
   EXPECT_GT(all, 0u);
   std::printf("%llu kills, %llu adds, each once\n", static_cast<unsigned long long>(rounds),
               static_cast<unsigned long long>(all));
-}
-
-// A child counts from zero in a region of its own, also of series it has inherited; the parent's
-// other threads go on meanwhile.
-TEST(MetricsForked, AChildCountsItsOwn) {
-  const TempDirectory region, files;
-  const std::string file = files / "a.jsonl";
-  const pid_t program = spawn([&] {
-    if (!start(options_on(region.path(), file))) ::_exit(1);
-    Counter labelled("labelled", "", {{"of", "parent"}});
-    std::atomic<bool> stopped{false};
-    std::uint64_t others = 0;
-    std::thread other([&] {
-      while (!stopped.load()) {
-        g_added.add();
-        ++others;
-      }
-    });
-    g_added.add(1'000'000'000);
-    g_observed.observe(5);
-    labelled.add(5);
-    for (int i = 0; i < 20; ++i) {
-      const pid_t child = ::fork();
-      if (child == 0) {
-        Counter own("of_children");
-        g_added.add(7);
-        g_observed.observe(5);
-        labelled.add(3);
-        own.add(1);
-        ::_exit(stop(60'000) ? 0 : 1);
-      }
-      if (wait_for(child) != "exit 0") ::_exit(2);
-    }
-    stopped.store(true);
-    other.join();
-    if (!stop(60'000)) ::_exit(3);
-    const std::uint64_t expected = 1'000'000'000 + others + 20 * 7;
-    ::_exit(said_in(file, "added") == expected ? 0 : 4);
-  });
-  ASSERT_EQ(wait_for(program), "exit 0");
-  EXPECT_EQ(said_in(file, "of_children"), 20u);
-  EXPECT_EQ(said_in(file, "labelled"), 5u + 20 * 3);
-  EXPECT_EQ(said_in(file, "observed"), 1u + 20);
 }
 
 }  // namespace
