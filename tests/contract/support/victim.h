@@ -116,7 +116,7 @@ inline void spin_us(std::uint64_t us) {
 }
 
 // How many times longer than on the machine that delays were chosen on a program takes to start,
-// say something and stop: in an emulator 20 times.
+// say something and stop. In an emulator that is many.
 inline std::uint64_t times_slower() {
   static const std::uint64_t times = [] {
     constexpr std::int64_t kUsualNs = 4'000'000;
