@@ -314,11 +314,11 @@ void Connection::going(std::string why) {
   enter(Phase::kGoing);
 }
 
-void Connection::lost(std::string why, int os_error) {
-  disconnect();
-  going_.clear();
-  proxy_->lose(proxy_->queue().skip_rest_of_write());
+void Connection::lost(const std::string& why, int os_error) {
   Status status = failure(ErrorClass::kRetryable, why, os_error);
+  disconnect();
+  going_.clear();  // which may be `why`
+  proxy_->lose(proxy_->queue().skip_rest_of_write());
   if (!options_.reconnect || !opened_once_ || proxy_->queue().is_over()) {
     finish(std::move(status));
     return;

@@ -66,7 +66,7 @@ class Connection {
   [[nodiscard]] bool refused(std::string_view untrusted);
   void confirm(u64 of_connection);
   void going(std::string why);
-  void lost(std::string why, int os_error);
+  void lost(const std::string& why, int os_error);
   void finish(Status status);
   void check_time();
 

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "append_server/python_error.h"
+#include "base/never_destroyed.h"
 #include "os/io.h"
 #include "os/process.h"
 
@@ -364,8 +365,7 @@ Result<std::unique_ptr<Service>> Service::start(ServiceOptions options) {
 Service::~Service() {
   if (stop(u64(os::monotonic_ns())) == 0) return;
   // What hangs still uses it, whenever its file answers.
-  static std::vector<std::shared_ptr<Engine>>& kept = *new std::vector<std::shared_ptr<Engine>>;
-  kept.push_back(engine_);
+  never_destroyed<std::vector<std::shared_ptr<Engine>>>().push_back(engine_);
 }
 
 Status Service::set_limits(const ServiceOptions& wanted) {

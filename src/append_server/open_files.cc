@@ -12,7 +12,7 @@ std::shared_ptr<OpenFile> OpenFiles::join(os::FileKey key) {
   return file;
 }
 
-void OpenFiles::leave(std::shared_ptr<OpenFile> file) {
+void OpenFiles::leave(const std::shared_ptr<OpenFile>& file) {
   const std::lock_guard lock(mutex_);
   // Relaxed: counted under the mutex, so nobody joins between the last one and its end.
   if (file->clients.fetch_sub(1, std::memory_order_relaxed) == 1) files_.erase(file->key);

@@ -37,7 +37,7 @@ struct OpenFile {
 class OpenFiles {
  public:
   [[nodiscard]] std::shared_ptr<OpenFile> join(os::FileKey key);
-  void leave(std::shared_ptr<OpenFile> file);
+  void leave(const std::shared_ptr<OpenFile>& file);
 
  private:
   struct Less {

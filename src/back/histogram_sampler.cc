@@ -8,7 +8,6 @@ namespace sluice::back {
 
 using region::Bucket;
 using region::HistogramChunk;
-using region::HistogramShape;
 using region::HistogramTold;
 
 std::optional<HistogramSampler> HistogramSampler::of(const region::MetricArea& area, u32 series,

@@ -135,23 +135,18 @@ void ImportLines::from_members(std::string_view line, const std::vector<Member>&
     if (wall_ns && time_key.empty() && !find(key).empty()) time_key = key;
   }
   for (const auto& [key, value] : members) {
-    if (key == time_key) {
-      continue;
-    } else if (is_one_of(kLevelKeys, key) && level.empty() && !value.starts_with('{') &&
-               !value.starts_with('[')) {
+    if (key == time_key) continue;
+    if (is_one_of(kLevelKeys, key) && level.empty() && !value.starts_with('{') &&
+        !value.starts_with('[')) {
       level = value;
-      continue;
     } else if (is_one_of(kMessageKeys, key) && !has_message) {
       has_message = true;
       log.row.body = text_of(value);
-      continue;
     } else if (key == "logger" && value.starts_with('"')) {
       log.row.logger = text_of(value);
-      continue;
-    } else if (ours && is_one_of(kOwnKeys, key)) {
-      continue;
+    } else if (!ours || !is_one_of(kOwnKeys, key)) {
+      add_attribute(attributes, key, value);
     }
-    add_attribute(attributes, key, value);
   }
   log.row.severity = level.empty() ? i64(Level::info) : severity_of(level);
   if (ours) {

@@ -18,17 +18,11 @@
 namespace sluice::collector {
 namespace {
 
-using region::AreaKind;
 using region::JournalLines;
 using region::Marks;
 using region::RegionHeader;
-using region::RingLines;
 using region::SinkEntry;
 using region::SinkState;
-using region::SiteEntry;
-using region::SlotState;
-using region::ThreadSlot;
-using region::WakeLines;
 using Names = region::Registration<JournalSync>;
 
 // A hostile header may name any number; what is above these is no region that the library makes.

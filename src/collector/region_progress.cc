@@ -307,7 +307,8 @@ Status RegionMirror::write_back() {
       return cut();
     }
   }
-  if (std::memcmp(clock_written_.data(), clock_, sizeof *clock_) != 0) {
+  const auto* const clock = reinterpret_cast<const char*>(clock_);
+  if (!std::equal(clock_written_.begin(), clock_written_.end(), clock)) {
     std::memcpy(clock_written_.data(), clock_, sizeof *clock_);
     if (!write_here(clock_, sizeof *clock_)) return cut();
   }
