@@ -174,9 +174,9 @@ void expect_no_cost() {
   told_faults() = cost.page_faults;
 }
 
-// The kernel may move a page while a thread uses it, which sees that as a fault; on a busy machine
-// it does. A page that calls touch first they touch first in every process: so one of three has to
-// be without.
+// One fault in a million calls was seen on a busy machine: the kernel may take a page away for a
+// moment, to move it. A page that calls touch first they touch first in every process: so one of
+// three has to be without.
 void run_without_faults(IsolatedBody body) {
   for (int tries = 0; tries < 3 && !::testing::Test::HasFailure(); ++tries) {
     told_faults() = 0;
